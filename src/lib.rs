@@ -1,0 +1,5 @@
+//! chunkwise: a time-series store on TimescaleDB.
+
+pub mod frame;
+pub mod query;
+pub mod question;

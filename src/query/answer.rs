@@ -1,0 +1,123 @@
+//! Answers as arrays, before a format makes bytes of them.
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use crate::{
+    frame::Frame,
+    question::{CorrelateQuestion, Stat, TimeRange},
+};
+
+/// One series of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerSeries {
+    /// Its id, never used twice in a database.
+    pub series_id: i64,
+    /// The values of the answer's tags, in their order; `None` where the series lacks the tag.
+    pub tags: Vec<Option<String>>,
+}
+
+/// The rows of an answer: which tags there are, and the series in ascending id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnswerRows {
+    /// Tag names in the measurement's order.
+    pub tag_names: Vec<String>,
+    /// One a row.
+    pub series: Vec<AnswerSeries>,
+    /// Equal versions mean equal series in equal order (`Chunkwise-Series-Version`).
+    pub version: String,
+}
+
+/// What an answer cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Receipt {
+    /// Chunks.
+    pub chunks: ReceiptChunks,
+    /// Rows that came from the database.
+    pub rows_read: u64,
+    /// Bytes of them.
+    pub bytes_read: u64,
+    /// Where the time went, in milliseconds.
+    pub ms: ReceiptMs,
+}
+
+/// Chunks of the measurement, by what a question did with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReceiptChunks {
+    /// All there are.
+    pub total: u64,
+    /// Not touched.
+    pub pruned: u64,
+    /// Answered from blocks.
+    pub cached: u64,
+    /// Read from the database.
+    pub read: u64,
+}
+
+/// Milliseconds by stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ReceiptMs {
+    /// Waiting for a turn.
+    pub queue: f64,
+    /// Finding series and chunks.
+    pub plan: f64,
+    /// Reading and decoding rows.
+    pub read: f64,
+    /// Grid, fill and transform.
+    pub align: f64,
+    /// Correlating.
+    pub compute: f64,
+    /// Writing the answer; known only after it was written, so 0 in array formats' headers of streamed answers.
+    pub encode: f64,
+}
+
+/// The answer to a window question.
+#[derive(Debug, Clone)]
+pub struct WindowAnswer {
+    /// The rows.
+    pub rows: AnswerRows,
+    /// rows = series, columns = buckets, missing = NaN.
+    pub frame: Frame,
+    /// The database's clock, microseconds since 1970, when the snapshot was taken that the answer includes whole.
+    pub as_of_us: i64,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+/// The answer to a correlate question.
+#[derive(Debug, Clone)]
+pub struct CorrelateAnswer {
+    /// The target.
+    pub target: AnswerSeries,
+    /// The series of the answer's columns: ascending id, or rank order where the question has `top`.
+    pub rows: AnswerRows,
+    /// As asked.
+    pub ranges: Vec<TimeRange>,
+    /// rows = ranges, columns = series; NaN where undefined.
+    pub r: Array2<f64>,
+    /// Common buckets; the same shape.
+    pub n: Array2<i64>,
+    /// The figures asked for, each of the same shape, in the order asked.
+    pub stats: Vec<StatColumn>,
+    /// See [`WindowAnswer::as_of_us`].
+    pub as_of_us: i64,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+/// A figure for every (range, series).
+#[derive(Debug, Clone)]
+pub enum StatColumn {
+    /// p-values or q-values; NaN where undefined.
+    One(Stat, Array2<f64>),
+    /// Lower and upper bounds of the interval; NaN where undefined.
+    Interval(Array2<f64>, Array2<f64>),
+}
+
+impl CorrelateAnswer {
+    /// Whether the answer is in rank order.
+    #[must_use]
+    pub fn is_ranked(question: &CorrelateQuestion) -> bool {
+        question.top.is_some()
+    }
+}
