@@ -1,5 +1,7 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod db;
 pub mod frame;
+pub mod hypertable;
 pub mod query;
 pub mod question;
