@@ -4,5 +4,8 @@ pub mod config;
 pub mod db;
 pub mod frame;
 pub mod hypertable;
+pub mod format;
+pub mod frame;
+pub mod http;
 pub mod query;
 pub mod question;
