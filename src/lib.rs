@@ -2,10 +2,9 @@
 
 pub mod config;
 pub mod db;
-pub mod frame;
-pub mod hypertable;
 pub mod format;
 pub mod frame;
 pub mod http;
+pub mod hypertable;
 pub mod query;
 pub mod question;

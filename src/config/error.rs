@@ -58,9 +58,6 @@ pub enum ConfigError {
         /// What is wrong, with line and column.
         reason: String,
     },
-    /// The account has no home, so there is no data folder.
-    #[error("this account has no home folder for the data; name one with --data-dir DIR")]
-    NoHome,
 }
 
 fn hint(near: &Option<String>, known: &[&str]) -> String {

@@ -39,7 +39,7 @@ pub use self::{
 pub struct Config {
     /// The namespace of commands and of requests that name none.
     pub namespace: String,
-    /// Where the embedded server keeps its data; see [`Config::data_dir`] for the default.
+    /// Where the embedded server keeps its data; the platform's data folder where it is missing.
     pub data_dir: Option<PathBuf>,
     /// The database.
     pub database: DatabaseConfig,
@@ -80,18 +80,6 @@ impl Config {
         flags: impl IntoIterator<Item = Setting>,
     ) -> Result<Self, ConfigError> {
         layers::load(file, variables, flags)
-    }
-
-    /// The folder of the embedded server: as configured, else the platform's data folder
-    /// (`~/.local/share/chunkwise` on Linux), for root `/var/lib/chunkwise`.
-    ///
-    /// # Errors
-    /// [`ConfigError::NoHome`] where none is configured and the account has no home.
-    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
-        match &self.data_dir {
-            Some(folder) => Ok(folder.clone()),
-            None => place::data_folder().ok_or(ConfigError::NoHome),
-        }
     }
 
     /// Checks what types cannot say.

@@ -145,7 +145,7 @@ mod tests {
             "chunkwise serve --data-dir /tmp/x --read-database-url postgres://replica/x --log debug \
              --listen 0.0.0.0:0 --insecure-listen",
         );
-        assert_eq!(config.data_dir().unwrap(), PathBuf::from("/tmp/x"));
+        assert_eq!(config.data_dir, Some(PathBuf::from("/tmp/x")));
         assert_eq!(config.database.reader().unwrap().expose(), "postgres://replica/x");
         assert!(config.database.writer().is_none());
         assert_eq!(config.log.level, "debug");

@@ -4,11 +4,16 @@
 
 mod cli;
 mod command;
+mod database;
+mod engine;
 mod exit;
+mod libpq;
 mod listen;
 mod logs;
 mod output;
+mod progress;
 mod question_args;
+mod service;
 mod table;
 
 use std::process::ExitCode;
