@@ -6,5 +6,6 @@ pub mod format;
 pub mod frame;
 pub mod http;
 pub mod hypertable;
+pub mod local;
 pub mod query;
 pub mod question;
