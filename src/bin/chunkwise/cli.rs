@@ -26,7 +26,13 @@ Results go to standard output; logs and progress go to standard error.";
 /// A time-series store on TimescaleDB: feeds stream in, windows come out as arrays, correlations come back in
 /// milliseconds.
 #[derive(Debug, Parser)]
-#[command(name = "chunkwise", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "chunkwise",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -87,7 +93,7 @@ pub(crate) enum Command {
     /// Run the query service alone: it only reads, so it can run on a replica.
     Serve(ListenArgs),
     /// Load files of CSV or line protocol.
-    Load(command::load::LoadArgs),
+    //LOAD Load(command::load::LoadArgs),
     /// Values of some series, bucket by bucket.
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.

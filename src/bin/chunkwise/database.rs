@@ -107,7 +107,10 @@ impl Place {
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;
         if let Some(server) = self.started {
-            server.stop(STOP_LIMIT, &StartProgress::new().callback()).await.context("stopping the embedded database")?;
+            server
+                .stop(STOP_LIMIT, &StartProgress::new().callback())
+                .await
+                .context("stopping the embedded database")?;
         }
         Ok(())
     }

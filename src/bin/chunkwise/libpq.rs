@@ -28,7 +28,8 @@ pub(crate) fn url(secret: &Secret) -> anyhow::Result<String> {
 /// The URL without its password, and the password.
 pub(crate) fn without_password(text: &str) -> anyhow::Result<(String, Option<String>)> {
     let mut url = parse(text)?;
-    let mut password = url.password().map(|it| percent_encoding::percent_decode_str(it).decode_utf8_lossy().into_owned());
+    let mut password =
+        url.password().map(|it| percent_encoding::percent_decode_str(it).decode_utf8_lossy().into_owned());
     if password.is_some() && url.set_password(None).is_err() {
         anyhow::bail!("the database URL has a password but no host");
     }
@@ -43,7 +44,8 @@ pub(crate) fn without_password(text: &str) -> anyhow::Result<(String, Option<Str
 /// libpq reads `%20`, but not the `+` of web forms.
 fn set_query(url: &mut Url, pairs: impl Iterator<Item = (String, String)>) {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC))).collect();
+    let pairs: Vec<_> =
+        pairs.map(|(key, value)| format!("{key}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC))).collect();
     url.set_query((!pairs.is_empty()).then(|| pairs.join("&")).as_deref());
 }
 

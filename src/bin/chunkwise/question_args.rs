@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use chrono_tz::Tz;
 use chunkwise::{
     format::{Format, Layout},
     question::{Aggregate, Fill, Grid, Selector, SelectorError, TimeRange, Timestamp, Transform, Width},
 };
-use chrono_tz::Tz;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -123,9 +123,10 @@ fn timezone(name: &str) -> Result<Tz, String> {
 fn fill(text: &str) -> Result<Fill, String> {
     match text.split_once(':') {
         None if text == "none" => Ok(Fill::None),
-        Some(("locf", max_age)) => {
-            max_age.parse().map(|max_age| Fill::Locf { max_age }).map_err(|error: chunkwise::question::WidthError| error.to_string())
-        }
+        Some(("locf", max_age)) => max_age
+            .parse()
+            .map(|max_age| Fill::Locf { max_age })
+            .map_err(|error: chunkwise::question::WidthError| error.to_string()),
         _ => Err("write none, or locf and how old a carried value may be, such as locf:1h".to_owned()),
     }
 }

@@ -1,7 +1,5 @@
 //! Answers as tables for people. Pure.
 
-use std::fmt::Write;
-
 use chunkwise::{
     format::Layout,
     query::{AnswerRows, AnswerSeries, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
@@ -77,17 +75,13 @@ pub(crate) fn table(header: impl IntoIterator<Item = String>) -> Table {
 fn with_receipt(table: &Table, as_of_us: i64, receipt: &Receipt) -> String {
     let Receipt { chunks, rows_read, ms, .. } = receipt;
     let total_ms = ms.queue + ms.plan + ms.read + ms.align + ms.compute + ms.encode;
-    let mut text = table.to_string();
-    // Writing to a String cannot fail.
-    drop(writeln!(
-        text,
-        "\nas of {}; {} of {} chunks read, {} from blocks; {rows_read} rows; {total_ms:.1} ms",
+    format!(
+        "{table}\nas of {}; {} of {} chunks read, {} from blocks; {rows_read} rows; {total_ms:.1} ms\n",
         Timestamp::display_us(as_of_us),
         chunks.read,
         chunks.total,
         chunks.cached,
-    ));
-    text
+    )
 }
 
 fn row_header(rows: &AnswerRows) -> impl Iterator<Item = String> {
@@ -107,7 +101,8 @@ fn name(rows: &AnswerRows, series: &AnswerSeries) -> String {
         (_, []) => format!("series {}", series.series_id),
         (1, [(_, value)]) => printable(value),
         (_, tags) => {
-            let pairs: Vec<_> = tags.iter().map(|(key, value)| format!("{}={}", printable(key), printable(value))).collect();
+            let pairs: Vec<_> =
+                tags.iter().map(|(key, value)| format!("{}={}", printable(key), printable(value))).collect();
             pairs.join(",")
         }
     }

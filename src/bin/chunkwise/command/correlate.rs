@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_target_and_a_range_are_required() {
-        for line in ["--range 2020-01-01..2021-01-01", "--target symbol=AAPL", "--target symbol=AAPL --range 2020-01-01"] {
+        for line in
+            ["--range 2020-01-01..2021-01-01", "--target symbol=AAPL", "--target symbol=AAPL --range 2020-01-01"]
+        {
             let line = format!("chunkwise correlate prices close --bucket 1d {line}");
             assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn flags_left_out_mean_what_fields_left_out_mean() {
-        let flags = question("chunkwise window ticks price --bucket 5m --from 2020-01-01 --to 2020-01-02T12:00:00+01:00");
+        let flags =
+            question("chunkwise window ticks price --bucket 5m --from 2020-01-01 --to 2020-01-02T12:00:00+01:00");
         let json = r#"{"measurement": "ticks", "field": "price", "bucket": "5m",
                        "from": "2020-01-01T00:00:00Z", "to": "2020-01-02T11:00:00Z"}"#;
         assert_eq!(flags, serde_json::from_str(json).unwrap());
