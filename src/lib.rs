@@ -1,6 +1,8 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod db;
 pub mod frame;
+pub mod hypertable;
 pub mod load;
 pub mod query;
 pub mod question;

@@ -1,0 +1,94 @@
+//! What an error of the database means for whoever asked.
+
+use std::time::Duration;
+
+/// What a caller can do about a failed statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The server is away, full, or not ready: try again later (503).
+    Unavailable,
+    /// Another transaction was in the way: try again at once.
+    Contention,
+    /// The statement ran into its time limit (504).
+    Timeout,
+    /// The relation or column is not there (any more): read the catalog again.
+    Stale,
+    /// The rows themselves are at fault.
+    Data,
+    /// Anything else: a defect (500).
+    Defect,
+}
+
+impl Failure {
+    /// How long a client should wait before it tries again.
+    pub const RETRY_AFTER: Duration = Duration::from_secs(2);
+}
+
+/// Sorts an error by its SQLSTATE or by where it happened.
+#[must_use]
+pub fn classify(error: &sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => classify_sqlstate(&code),
+            None => Failure::Defect,
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => Failure::Unavailable,
+        _ => Failure::Defect,
+    }
+}
+
+fn classify_sqlstate(code: &str) -> Failure {
+    match code {
+        // query_canceled: the server's statement_timeout
+        "57014" => Failure::Timeout,
+        // serialization_failure, deadlock_detected, lock_not_available
+        "40001" | "40P01" | "55P03" => Failure::Contention,
+        // undefined_table, undefined_column, invalid_schema_name, and open_write's "made anew"
+        "42P01" | "42703" | "3F000" | "CW001" => Failure::Stale,
+        // read_only_sql_transaction: a standby; invalid_catalog_name; insufficient_privilege
+        "25006" | "3D000" | "42501" => Failure::Unavailable,
+        _ => match code.get(..2) {
+            // connection, resources, intervention, system, authorisation
+            Some("08" | "53" | "57" | "58" | "28") => Failure::Unavailable,
+            // data, constraints
+            Some("22" | "23") => Failure::Data,
+            _ => Failure::Defect,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_are_sorted_by_what_a_caller_can_do() {
+        let table = [
+            ("08006", Failure::Unavailable),
+            ("57P03", Failure::Unavailable),
+            ("53100", Failure::Unavailable),
+            ("28P01", Failure::Unavailable),
+            ("57014", Failure::Timeout),
+            ("40P01", Failure::Contention),
+            ("42P01", Failure::Stale),
+            ("CW001", Failure::Stale),
+            ("22021", Failure::Data),
+            ("23505", Failure::Data),
+            ("42601", Failure::Defect),
+        ];
+        for (code, expected) in table {
+            assert_eq!(classify_sqlstate(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_is_no_defect() {
+        assert_eq!(classify(&sqlx::Error::PoolTimedOut), Failure::Unavailable);
+        assert_eq!(classify(&sqlx::Error::RowNotFound), Failure::Defect);
+    }
+}

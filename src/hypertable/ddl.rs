@@ -1,0 +1,110 @@
+//! The statements that make and grow a measurement's tables. Pure: text in, text out.
+
+use super::{ColumnType, Field, Measurement, Tag, quote_ident, quote_literal, schema::store_schema};
+
+/// So many tags of a measurement get an index; more would make each new series dearer than it is worth.
+const MAX_INDEXED_TAGS: usize = 8;
+
+/// The two schemas of a namespace. `public` is everybody's and is there already.
+pub(super) fn create_namespace(namespace: &str) -> Vec<String> {
+    let store = store_schema(namespace);
+    let mut statements = vec![format!("CREATE SCHEMA {}", quote_ident(&store))];
+    if namespace != "public" {
+        statements.push(format!("CREATE SCHEMA {}", quote_ident(namespace)));
+    }
+    statements
+}
+
+/// Storage, series table and triggers of a measurement that has no columns of its own yet.
+///
+/// The storage has BRIN on time only: a B-tree that is kept up row by row is what an insert costs.
+pub(super) fn create_measurement(measurement: &Measurement, interval_us: i64) -> Vec<String> {
+    let storage = measurement.storage();
+    let series = measurement.series_table();
+    let id = measurement.id;
+    let trigger = |event: &str, referencing: &str, function: &str| {
+        format!(
+            "CREATE TRIGGER chunkwise_{} AFTER {event} ON {storage} {referencing}
+             FOR EACH STATEMENT EXECUTE FUNCTION chunkwise.{function}('{id}')",
+            event.to_lowercase()
+        )
+    };
+    vec![
+        format!("CREATE TABLE {storage} (\"time\" timestamptz NOT NULL, series_id int8 NOT NULL)"),
+        format!(
+            "SELECT create_hypertable({}, by_range('time', {interval_us}::int8), create_default_indexes => false)",
+            quote_literal(&storage)
+        ),
+        format!("CREATE INDEX ON {storage} USING brin (\"time\") WITH (pages_per_range = 32, autosummarize = on)"),
+        format!(
+            "CREATE TABLE {series} (
+                 series_id int8 PRIMARY KEY DEFAULT nextval('chunkwise.series_id'),
+                 tag_hash  uuid NOT NULL UNIQUE)"
+        ),
+        trigger("UPDATE", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows", "note_update"),
+        trigger("DELETE", "REFERENCING OLD TABLE AS old_rows", "note_delete"),
+        trigger("INSERT", "", "note_anywhere"),
+        trigger("TRUNCATE", "", "note_anywhere"),
+    ]
+}
+
+/// A new tag: a column of the series table, and an index for the first few.
+pub(super) fn add_tag(measurement: &Measurement, tag: &Tag) -> Vec<String> {
+    let series = measurement.series_table();
+    let column = quote_ident(&tag.column);
+    let mut statements = vec![format!("ALTER TABLE {series} ADD COLUMN {column} text")];
+    if measurement.tags.len() < MAX_INDEXED_TAGS {
+        statements.push(format!("CREATE INDEX ON {series} ({column})"));
+    }
+    statements
+}
+
+/// A new field: a column of the storage table.
+pub(super) fn add_field(measurement: &Measurement, column: &str, kind: ColumnType) -> String {
+    format!("ALTER TABLE {} ADD COLUMN {} {}", measurement.storage(), quote_ident(column), kind.sql())
+}
+
+/// The analysts' view as it is now. Columns are only ever appended, so it can be replaced under views that use it.
+pub(super) fn replace_view(measurement: &Measurement) -> String {
+    let tags = measurement.tags.iter().map(|Tag { column, position, .. }| (*position, "s", column));
+    let fields = measurement.fields.iter().map(|Field { column, position, .. }| (*position, "d", column));
+    let mut columns: Vec<_> = tags.chain(fields).collect();
+    columns.sort_unstable();
+    let columns: String =
+        columns.iter().map(|(_, table, column)| format!(", {table}.{}", quote_ident(column))).collect();
+    format!(
+        "CREATE OR REPLACE VIEW {} AS SELECT d.\"time\"{columns} FROM {} d JOIN {} s ON s.series_id = d.series_id",
+        measurement.view(),
+        measurement.storage(),
+        measurement.series_table()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_view_shows_columns_in_order_of_arrival() {
+        let mut ticks = Measurement::new(7, "public".into(), "ticks".into(), "ticks".into(), 1);
+        ticks.add_tag(Tag { name: "symbol".into(), column: "symbol".into(), position: 1 });
+        ticks.add_field(Field { name: "price".into(), column: "price".into(), kind: ColumnType::Float8, position: 2 });
+        ticks.add_tag(Tag { name: "ex".into(), column: "ex".into(), position: 3 });
+        assert_eq!(
+            replace_view(&ticks),
+            "CREATE OR REPLACE VIEW \"public\".\"ticks\" AS SELECT d.\"time\", s.\"symbol\", d.\"price\", s.\"ex\" \
+             FROM \"public_store\".\"ticks\" d JOIN \"public_store\".\"ticks__series\" s ON s.series_id = d.series_id"
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_inside_their_quotes() {
+        let hostile = Measurement::new(1, "public".into(), "x".into(), "x\"; DROP TABLE y; --'".into(), 1);
+        for statement in create_measurement(&hostile, 1) {
+            let inside = statement.contains("\"x\"\"; DROP TABLE y; --'\"")
+                || statement.contains("\"x\"\"; DROP TABLE y; --'__series\"")
+                || statement.contains("\"x\"\"; DROP TABLE y; --''\"");
+            assert!(inside, "{statement}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Measurements as tables: names, the catalog, schema growth, chunks.
+//!
+//! ```text
+//! public.ticks            the view that people read: time, then tags and fields in their order of arrival
+//! public_store.ticks      the hypertable: time, series_id, one column a field
+//! public_store.ticks__series   series_id, tag_hash, one column a tag
+//! chunkwise.measurement, chunkwise.measurement_column   what is what
+//! ```
+//!
+//! Everything here runs on the owner's connection, or reads the catalog on any. Names from outside are bound values or
+//! quoted identifiers, never spliced.
+
+mod catalog;
+mod chunk;
+mod column;
+mod ddl;
+mod growth;
+mod interval;
+mod name;
+mod schema;
+
+pub use catalog::{Catalog, load_measurement, load_measurements};
+pub use chunk::{Chunk, ChunkDetail, list_chunk_details, list_chunks};
+pub use column::{ColumnType, UnknownColumnType};
+pub use growth::{Growth, GrowthError, SchemaLimits, Wanted};
+pub use interval::{DEFAULT_INTERVAL_US, LADDER_US, interval_for};
+pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
+pub use schema::{Field, Measurement, Member, Tag};
