@@ -7,5 +7,6 @@ pub mod frame;
 pub mod http;
 pub mod hypertable;
 pub mod local;
+pub mod load;
 pub mod query;
 pub mod question;
