@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     database::{Embedded, Place},
     listen::{self, ListenArgs},
-    service::{self, Roles},
+    service::{self, Demo, Roles},
 };
 
 #[derive(Debug, Args)]
@@ -31,8 +31,8 @@ pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     let listener = listen::bind(&config.http).await?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     place.prepare().await?;
-    let _ = args.demo;
-    let served = service::run(listener, Roles::Everything, &place, config).await;
+    let demo = if args.demo { Demo::Streaming } else { Demo::Off };
+    let served = service::run(listener, Roles::Everything(demo), &place, config).await;
     let closed = place.close().await;
     served.and(closed)
 }
