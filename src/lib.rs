@@ -2,11 +2,12 @@
 
 pub mod config;
 pub mod db;
+pub mod feed;
 pub mod format;
 pub mod frame;
 pub mod http;
 pub mod hypertable;
-pub mod local;
 pub mod load;
+pub mod local;
 pub mod query;
 pub mod question;
