@@ -3,16 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use chunkwise::{
-    config::Config,
-    load::{LoadError, Part, Plan, Tally},
-};
+use chunkwise::load::{LoadError, Part, Plan, Tally};
 use tokio::sync::mpsc;
 
-use crate::{
-    database::{Embedded, Place},
-    progress,
-};
+use crate::{database::Place, progress};
 
 /// Parts that are read ahead of the one that is written.
 const AHEAD: usize = 2;
@@ -36,17 +30,15 @@ enum Written {
 
 /// Loads files into one database.
 #[derive(Debug)]
-pub(crate) struct Loader {
-    place: Place,
-    namespace: String,
+pub(crate) struct Loader<'a> {
+    place: &'a Place,
+    namespace: &'a str,
 }
 
-impl Loader {
-    /// Connects, and brings the schema up to date.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let place = Place::for_everything(config, Embedded::Start).await?;
-        place.prepare().await?;
-        Ok(Self { place, namespace: config.namespace.clone() })
+impl<'a> Loader<'a> {
+    /// Loads into a namespace of a database whose schema is up to date.
+    pub(crate) fn new(place: &'a Place, namespace: &'a str) -> Self {
+        Self { place, namespace }
     }
 
     /// Loads one file; each part is committed before the next one is begun, under a key of its own.
@@ -73,10 +65,6 @@ impl Loader {
         let mut connection = self.place.database.owner().acquire().await?;
         sqlx::query("SELECT 1").execute(&mut *connection).await?;
         bail!("part {} of {} cannot be written: the write path is not part of this build", part.key, self.namespace)
-    }
-
-    pub(crate) async fn close(self) -> anyhow::Result<()> {
-        self.place.close().await
     }
 }
 

@@ -6,25 +6,18 @@ use anyhow::bail;
 use chunkwise::config::Config;
 use tokio::net::TcpListener;
 
-use crate::{database::Place, demo::Feed, listen};
+use crate::{database::Place, demo::LiveFeed, listen};
 
-/// Any number: the feed is the same at every start.
-const DEMO_SEED: u64 = 1;
-
-/// What else `up` does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Demo {
-    /// Nothing.
-    Off,
-    /// Trades of [`Feed`] arrive, as from a client of the write routes.
-    Streaming,
-}
+/// How often the demonstration's lines are sent.
+const DEMO_BEAT: Duration = Duration::from_millis(100);
 
 /// What a process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Roles {
     /// Writes and questions.
-    Everything(Demo),
+    Everything,
+    /// The same, and a live feed arrives as from a client.
+    EverythingWithDemo,
     /// The write routes.
     Ingestion,
     /// The question routes.
@@ -41,16 +34,17 @@ pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, conf
     }
 }
 
-/// Sends the demonstration's feed, a trade of every asset ten times a second; completes only with an error.
+/// Sends the demonstration's feed; completes only with an error.
 async fn stream(roles: Roles) -> anyhow::Result<()> {
-    if roles != Roles::Everything(Demo::Streaming) {
+    if roles != Roles::EverythingWithDemo {
         return std::future::pending().await;
     }
-    let mut feed = Feed::new(DEMO_SEED);
-    let mut clock = tokio::time::interval(Duration::from_millis(100));
+    let now_us = || chrono::Utc::now().timestamp_micros();
+    let mut feed = LiveFeed::new(now_us())?;
+    let mut beat = tokio::time::interval(DEMO_BEAT);
     loop {
-        clock.tick().await;
-        let lines = feed.step(chrono::Utc::now().timestamp_micros());
-        tracing::debug!(bytes = lines.len(), "demo feed");
+        beat.tick().await;
+        let lines = feed.due(now_us());
+        tracing::trace!(bytes = lines.len(), "the demonstration's feed");
     }
 }

@@ -11,7 +11,11 @@ use chunkwise::{
 };
 use clap::Args;
 
-use crate::{loader::Loader, output, progress};
+use crate::{
+    database::{Embedded, Place},
+    loader::Loader,
+    output, progress,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -121,10 +125,18 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
         }
         return Ok(());
     }
-    let loader = Loader::open(config).await?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let loaded = load_all(&plans, &place, &config.namespace).await;
+    place.leave().await;
+    loaded
+}
+
+async fn load_all(plans: &[Arc<Plan>], place: &Place, namespace: &str) -> anyhow::Result<()> {
+    place.prepare().await?;
+    let loader = Loader::new(place, namespace);
     for plan in plans {
         eprintln!("{plan}");
-        let loaded = loader.load(&plan).await.with_context(|| plan.path.display().to_string())?;
+        let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
         report_refused(&loaded.tally);
         let text = format!(
             "{}: {} rows written, {} left out as bad, {} parts were there already\n",
@@ -135,7 +147,7 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
         );
         output::print(text.as_bytes())?;
     }
-    loader.close().await
+    Ok(())
 }
 
 async fn count(plan: Arc<Plan>) -> anyhow::Result<Census> {
