@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("question", &[]),
     ("protocol", &[]),
     ("local", &[]),
+    ("feed", &[]),
     ("config", &["question"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),
