@@ -1,7 +1,12 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod batch;
+pub mod copy;
 pub mod db;
 pub mod frame;
 pub mod hypertable;
+pub mod ingest;
+pub mod protocol;
 pub mod query;
 pub mod question;
+pub mod series;
