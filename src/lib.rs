@@ -3,7 +3,9 @@
 pub mod batch;
 pub mod copy;
 pub mod db;
+pub mod format;
 pub mod frame;
+pub mod http;
 pub mod hypertable;
 pub mod ingest;
 pub mod protocol;
