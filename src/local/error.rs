@@ -50,7 +50,7 @@ pub enum LocalError {
     #[error("PostgreSQL did not start ({reason}); the last lines of its log:\n{log}")]
     DidNotStart { reason: String, log: String },
 
-    /// Processes of a crashed server have not ended. They may hold a long statement: wait, or end them.
+    /// Processes of a crashed server have not ended, although they were asked to.
     #[error("processes of a crashed server still use {}: {pids:?}; wait for them to end, or end them", data.display())]
     OldProcesses { data: PathBuf, pids: Vec<i32> },
 
