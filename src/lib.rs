@@ -8,6 +8,7 @@ pub mod frame;
 pub mod http;
 pub mod hypertable;
 pub mod ingest;
+pub mod local;
 pub mod protocol;
 pub mod query;
 pub mod question;
