@@ -1,6 +1,7 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
 pub mod batch;
+pub mod config;
 pub mod copy;
 pub mod db;
 pub mod format;
@@ -8,6 +9,7 @@ pub mod frame;
 pub mod http;
 pub mod hypertable;
 pub mod ingest;
+pub mod load;
 pub mod local;
 pub mod protocol;
 pub mod query;

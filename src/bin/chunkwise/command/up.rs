@@ -1,0 +1,38 @@
+//! `chunkwise up`
+
+use chunkwise::config::Config;
+use clap::Args;
+
+use crate::{
+    database::{Embedded, Place},
+    listen::{self, ListenArgs},
+    service::{self, Roles},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise up --demo                              a database of its own, real prices, a live feed
+  chunkwise up --database-url postgres://db/ticks  your own TimescaleDB
+  chunkwise up --listen 127.0.0.1:0                a free port, printed as `listening on http://...`
+
+Without --database-url and DATABASE_URL a TimescaleDB is started in the data folder; on Debian it is fetched first if the
+machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops, and
+stops the database if this process started it.")]
+pub(crate) struct UpArgs {
+    /// Also load 32 years of real daily prices (measurement prices) and stream a synthetic feed (measurement ticks)
+    #[arg(long)]
+    demo: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
+    let listener = listen::bind(&config.http).await?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    place.prepare().await?;
+    let _ = args.demo;
+    let served = service::run(listener, Roles::Everything, &place, config).await;
+    let closed = place.close().await;
+    served.and(closed)
+}

@@ -1,0 +1,67 @@
+//! Files of rows -> parts that are ready to be written: the core of `chunkwise load`.
+//!
+//! ```text
+//! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> (the ingest path)
+//!         source         part, record                      read, rows
+//! ```
+//!
+//! [`Plan::infer`] looks at the beginning of a file and tells what it holds; shown to the user, it says what was inferred
+//! and which flag changes it. [`Plan::parts`] streams the file in bounded memory, [`Plan::read`] makes rows of a part, on
+//! any thread. [`Plan::dry_run`] does both and only counts.
+//!
+//! **A load that is cut off is started again, and writes nothing twice.** Each part is one request with a
+//! [key](PartKey) of its own; it depends on the file's bytes and on how they are read, not on when. The database's ledger
+//! answers `duplicate` to the parts that it has.
+//!
+//! What is taken as what, where the user says nothing:
+//!
+//! | | |
+//! |---|---|
+//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz` or without), else by the first line |
+//! | measurement | the file's name without its endings |
+//! | names | as the header writes them, case included, without white space around them |
+//! | time | the column named `time`, `timestamp`, `date` and so on (also `time (UTC)`), else the only one with ISO times |
+//! | time format | ISO 8601 with the year first, `YYYYMMDD`, or a number since 1970 by its size; never a guess between day and month |
+//! | tags | the columns of text |
+//! | fields | the columns of numbers (float8), booleans and further times; a quarter of the cells may be bad |
+//! | missing | empty, `NA`, `NaN`, `null`, `N/A` in a column of numbers, booleans or times; in one of text the empty cell |
+
+mod cell;
+mod census;
+mod dialect;
+mod error;
+mod infer;
+mod interval;
+mod iso;
+mod mapping;
+mod note;
+mod options;
+mod part;
+mod plan;
+mod profile;
+mod read;
+mod record;
+mod refusal;
+mod rows;
+mod sample;
+mod show;
+mod source;
+mod time_column;
+mod time_rule;
+
+pub use census::Census;
+pub use error::LoadError;
+pub use interval::{CHUNK_BYTES, CHUNK_ROWS, LADDER_US, Rate, interval_for, row_bytes};
+pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
+pub use note::Note;
+pub use options::{BadRows, FileFormat, LoadOptions, WideOptions, Zone};
+pub use part::{Content, PART_BYTES, PART_ROWS, Part, PartKey, RawPart, RawParts};
+pub use plan::{CsvPlan, Plan, PlannedContent};
+pub use refusal::{CellPlace, Reason, RowError, Tally};
+pub use rows::{FieldColumn, Rows, TagColumn, Texts, Values};
+pub use sample::Sample;
+pub use source::{Compression, Progress};
+pub use time_rule::{TimeFormat, TimePattern, TimeRule, UnixUnit};
+
+#[cfg(test)]
+mod tests;
