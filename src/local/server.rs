@@ -127,6 +127,8 @@ impl Server {
         let installation = Installation::find_or_fetch(&self.config, progress).await?;
         cluster.create(&installation, progress).await?;
         cluster.check_version(&installation)?;
+        // A server that nobody can log in to is not worth starting.
+        cluster.password()?;
         Ok((launch(cluster, &installation, progress).await?, StartedBy::Us))
     }
 
