@@ -73,7 +73,6 @@ pub enum Fill {
     #[default]
     None,
     /// The series' last observation is carried forward, to buckets that start at most `max_age` after its bucket.
-    #[serde(deny_unknown_fields)]
     Locf {
         /// How old a carried value may be.
         max_age: Width,
