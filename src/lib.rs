@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod config;
 pub mod copy;
+pub mod correlation;
 pub mod db;
 pub mod format;
 pub mod frame;
