@@ -5,6 +5,7 @@ pub mod config;
 pub mod copy;
 pub mod correlation;
 pub mod db;
+pub mod feed;
 pub mod format;
 pub mod frame;
 pub mod http;

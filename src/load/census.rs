@@ -1,6 +1,9 @@
 //! A dry run: the whole file read and counted, nothing written.
 
-use super::{Content, LoadError, Plan, Progress, Rate, Tally, interval_for, sample::{SeriesSet, stored_bytes}};
+use super::{
+    Content, LoadError, Plan, Progress, Rate, Tally, interval_for,
+    sample::{SeriesSet, stored_bytes},
+};
 
 /// What a whole file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +28,8 @@ impl Plan {
     pub fn dry_run(&self, mut on_part: impl FnMut(&Progress)) -> Result<Census, LoadError> {
         let parts = self.parts()?;
         let progress = parts.progress();
-        let mut census = Census { tally: Tally::default(), parts: 0, series: 0, range_us: None, chunk_interval_us: None };
+        let mut census =
+            Census { tally: Tally::default(), parts: 0, series: 0, range_us: None, chunk_interval_us: None };
         let mut series = SeriesSet::default();
         let mut bytes = 0.0;
         for raw in parts {

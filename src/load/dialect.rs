@@ -43,12 +43,13 @@ fn ending(path: &Path) -> Option<String> {
     plain.rsplit_once('.').map(|(_, ending)| ending.to_owned())
 }
 
-/// A measurement with tags, then a space that no backslash escapes, then `field=`.
+/// A measurement with tags, then a space that no backslash escapes, then `field=` with neither space nor comma in the name:
+/// a CSV header such as `time (UTC),x=y` has one.
 fn is_line_protocol(line: &[u8]) -> bool {
     let space = (1..line.len()).find(|&at| line[at] == b' ' && line[at - 1] != b'\\');
     let Some(fields) = space.map(|space| line[space..].trim_ascii_start()) else { return false };
     let name = fields.split(|&byte| byte == b'=').next().unwrap_or_default();
-    name.len() < fields.len() && !name.is_empty() && !name.contains(&b' ') && !name.contains(&b'"')
+    name.len() < fields.len() && !name.is_empty() && !name.iter().any(|byte| b" ,\"".contains(byte))
 }
 
 /// The delimiter that cuts the header into two cells or more, and the most of the first records into as many; a comma
@@ -65,7 +66,11 @@ pub(super) fn sniff_delimiter(path: &Path, prefix: &[u8]) -> u8 {
         Some((equal * 100 / all, header))
     };
     // Of equals `max_by_key` takes the last one.
-    let best = DELIMITERS.into_iter().rev().filter_map(|delimiter| Some((score(delimiter)?, delimiter))).max_by_key(|(s, _)| *s);
+    let best = DELIMITERS
+        .into_iter()
+        .rev()
+        .filter_map(|delimiter| Some((score(delimiter)?, delimiter)))
+        .max_by_key(|(s, _)| *s);
     best.map_or(b',', |(_, delimiter)| delimiter)
 }
 

@@ -74,7 +74,9 @@ pub enum LoadError {
         flags: String,
     },
     /// Times in a format that is not known.
-    #[error("column `{column}` has times such as `{cell}`: give their format with --time-format, such as %d.%m.%Y %H:%M")]
+    #[error(
+        "column `{column}` has times such as `{cell}`: give their format with --time-format, such as %d.%m.%Y %H:%M"
+    )]
     UnknownTimeFormat {
         /// The column.
         column: String,

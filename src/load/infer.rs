@@ -87,7 +87,11 @@ impl Roles<'_> {
             index if self.tags.contains(&index) => Ok(Role::Tag),
             index => other(index),
         };
-        self.names.iter().enumerate().map(|(index, name)| Ok(Column { name: name.clone(), role: role(index)? })).collect()
+        self.names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| Ok(Column { name: name.clone(), role: role(index)? }))
+            .collect()
     }
 
     fn long(&self) -> Result<Vec<Column>, LoadError> {
@@ -160,6 +164,7 @@ fn looks_like_id(name: &str) -> bool {
 
 fn wide_note(columns: &[Column]) -> Option<Note> {
     let numbers = columns.iter().filter(|column| column.role == Role::Field(FieldKind::Number)).count();
-    let only_numbers = columns.iter().all(|column| matches!(column.role, Role::Time | Role::LeftOut | Role::Field(FieldKind::Number)));
+    let only_numbers =
+        columns.iter().all(|column| matches!(column.role, Role::Time | Role::LeftOut | Role::Field(FieldKind::Number)));
     (only_numbers && numbers >= WIDE_COLUMNS).then_some(Note::LooksWide { columns: numbers })
 }

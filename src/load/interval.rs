@@ -41,7 +41,8 @@ impl Rate {
     /// The mean rate of `rows` over `span_us` microseconds; `None` where there are no rows or no span to divide by.
     #[must_use]
     pub fn over(rows: u64, span_us: i64, row_bytes: f64) -> Option<Self> {
-        (rows > 0 && span_us > 0).then(|| Self { rows_per_day: rows as f64 / span_us as f64 * DAY_US as f64, row_bytes })
+        (rows > 0 && span_us > 0)
+            .then(|| Self { rows_per_day: rows as f64 / span_us as f64 * DAY_US as f64, row_bytes })
     }
 }
 

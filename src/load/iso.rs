@@ -30,8 +30,12 @@ pub(super) struct IsoTime {
 /// Reads all of `text`; `None` if it is anything else.
 pub(super) fn parse_iso(text: &[u8]) -> Option<IsoTime> {
     let mut cursor = Cursor(text);
-    let mut time =
-        IsoTime { local_us: cursor.date_days()? * DAY_US, offset_us: None, rounded: false, date_only: cursor.is_done() };
+    let mut time = IsoTime {
+        local_us: cursor.date_days()? * DAY_US,
+        offset_us: None,
+        rounded: false,
+        date_only: cursor.is_done(),
+    };
     if time.date_only {
         return Some(time);
     }
@@ -148,11 +152,14 @@ mod tests {
     #[test]
     fn the_usual_ways_to_write_a_time_are_read() {
         let midnight = 1_577_836_800_000_000;
-        for text in ["2020-01-01", "2020/01/01", "2020-1-1", "2020-01-01 00:00", "2020-01-01T00:00:00", "2020-01-01T00:00:00Z"]
+        for text in
+            ["2020-01-01", "2020/01/01", "2020-1-1", "2020-01-01 00:00", "2020-01-01T00:00:00", "2020-01-01T00:00:00Z"]
         {
             assert_eq!(utc_us(text), Some(midnight), "{text}");
         }
-        for text in ["2020-01-01T05:30:00+05:30", "2019-12-31 19:00-0500", "2019-12-31T19:00:00-05", "2020-01-01 00:00:00 UTC"] {
+        for text in
+            ["2020-01-01T05:30:00+05:30", "2019-12-31 19:00-0500", "2019-12-31T19:00:00-05", "2020-01-01 00:00:00 UTC"]
+        {
             assert_eq!(utc_us(text), Some(midnight), "{text}");
         }
         assert_eq!(utc_us("2020-01-01 00:00:00.5"), Some(midnight + 500_000));
@@ -169,9 +176,24 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for text in [
-            "", "2020", "2020-01", "2020-13-01", "2020-02-30", "0000-01-01", "01/02/2020", "2020-01/02", "20200101", "2020-01-01T",
-            "2020-01-01 24:00", "2020-01-01 00:60", "2020-01-01T00:00:00.", "2020-01-01T00:00:00+1", "2020-01-01T00:00:00Zjunk",
-            "2020-01-01 00:00 PM", "-2020-01-01", "٢٠٢٠-01-01",
+            "",
+            "2020",
+            "2020-01",
+            "2020-13-01",
+            "2020-02-30",
+            "0000-01-01",
+            "01/02/2020",
+            "2020-01/02",
+            "20200101",
+            "2020-01-01T",
+            "2020-01-01 24:00",
+            "2020-01-01 00:60",
+            "2020-01-01T00:00:00.",
+            "2020-01-01T00:00:00+1",
+            "2020-01-01T00:00:00Zjunk",
+            "2020-01-01 00:00 PM",
+            "-2020-01-01",
+            "٢٠٢٠-01-01",
         ] {
             assert_eq!(parse_iso(text.as_bytes()), None, "{text}");
         }

@@ -133,7 +133,9 @@ pub(super) fn header_names(record: &csv::ByteRecord) -> Result<Vec<String>, Load
     let mut names: Vec<String> = Vec::with_capacity(record.len());
     let mut seen = hashbrown::HashMap::with_capacity(record.len());
     for (index, cell) in record.iter().enumerate() {
-        let name = std::str::from_utf8(cell).map_err(|_| LoadError::Encoding("not UTF-8 (its header has other bytes)"))?.trim();
+        let name = std::str::from_utf8(cell)
+            .map_err(|_| LoadError::Encoding("not UTF-8 (its header has other bytes)"))?
+            .trim();
         if !name.is_empty()
             && let Some(first) = seen.insert(name.to_owned(), index)
         {

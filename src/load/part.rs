@@ -131,7 +131,13 @@ impl fmt::Debug for RawParts {
 }
 
 impl RawParts {
-    pub(super) fn new(source: Source, prefix: Vec<u8>, rule: RecordRule, limits: PartLimits, hasher: blake3::Hasher) -> Self {
+    pub(super) fn new(
+        source: Source,
+        prefix: Vec<u8>,
+        rule: RecordRule,
+        limits: PartLimits,
+        hasher: blake3::Hasher,
+    ) -> Self {
         Self { source, rule, limits, hasher, buffer: prefix, line: 1, ordinal: 0, state: State::Reading }
     }
 
@@ -178,6 +184,11 @@ impl RawParts {
         let taken = std::mem::replace(&mut self.buffer, rest);
         self.line += newlines(&taken);
         Ok(taken)
+    }
+
+    /// Plain bytes that were read and not yet taken.
+    pub(super) fn ahead_bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Whether the file has been read to its end.

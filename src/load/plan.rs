@@ -8,9 +8,10 @@ use super::{
     dialect::{measurement_of, sniff_delimiter, sniff_format},
     infer::infer,
     mapping::{header_names, records},
-    part::{PART_BYTES, PART_ROWS, PartLimits, PartKey},
+    part::{PART_BYTES, PART_ROWS, PartKey, PartLimits},
     read::read_part,
     record::RecordRule,
+    sample::{self, SampleExtent},
     source::Source,
 };
 
@@ -142,7 +143,12 @@ fn csv_plan(path: &Path, source: Source, prefix: Vec<u8>, options: &LoadOptions)
     let header = parts.take_header()?;
     let records = parts.take_records(SAMPLE)?;
     let inferred = infer(measurement, delimiter, &header, &records, options)?;
-    let covers_file = parts.is_done();
+    let extent = SampleExtent {
+        covers_file: parts.is_done(),
+        // The reader is ahead of the sample: its share of what was read is its share of the file read so far.
+        of_file: records.len() as f64 / (records.len() + parts.ahead_bytes()).max(1) as f64
+            * (progress.consumed_bytes() as f64 / progress.total_bytes.max(1) as f64).min(1.0),
+    };
     let raw = RawPart {
         ordinal: 0,
         key: PartKey([0; 16]),
@@ -152,7 +158,12 @@ fn csv_plan(path: &Path, source: Source, prefix: Vec<u8>, options: &LoadOptions)
     };
     // A bad row in the sample is shown in the plan; whether it stops the load is for the load.
     let part = read_part(raw, &inferred.mapping, BadRows::LeaveOut)?;
-    let sample = Sample::new(path, &inferred.mapping, part, compression, progress.total_bytes, covers_file);
+    let tail_us = if extent.covers_file || compression == Compression::Gzip {
+        None
+    } else {
+        sample::last_time(path, &inferred.mapping)
+    };
+    let sample = Sample::new(&inferred.mapping, part, extent, tail_us);
     Ok(CsvPlan { mapping: inferred.mapping, sample, notes: inferred.notes })
 }
 

@@ -71,7 +71,9 @@ fn is_time_of_day(cell: &[u8]) -> bool {
 fn is_decorated_number(cell: &[u8]) -> bool {
     let digits = cell.iter().filter(|byte| byte.is_ascii_digit()).count();
     let text = String::from_utf8_lossy(cell);
-    digits > 0 && text.chars().all(|c| c.is_ascii_digit() || "+-.,' %$€£¥\u{a0}".contains(c)) && text.contains([',', '%', '$', '€', '£', '¥'])
+    digits > 0
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.,' %$€£¥\u{a0}".contains(c))
+        && text.contains([',', '%', '$', '€', '£', '¥'])
 }
 
 #[cfg(test)]

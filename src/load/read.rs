@@ -50,25 +50,26 @@ impl PartRead<'_> {
             rows.fields.push(FieldColumn { name: name.into(), values: Values::new(kind) });
         }
         self.each_record(bytes, |read, record, time, place| {
-            push_tags(&mut rows, &tags, record).and_then(|()| {
-                let mut has_value = false;
-                for (column, &index) in rows.fields.iter_mut().zip(&fields) {
-                    let pushed = column.values.push(cell(record, index), &mapping.time);
-                    has_value |= pushed.map_err(|reason| BadCell { index: Some(index), reason })?;
-                }
-                if has_value {
-                    rows.finish_row(time.us, place);
-                    read.tally.rounded_times += u64::from(time.rounded);
-                } else {
-                    read.tally.empty += 1;
+            push_tags(&mut rows, &tags, record)
+                .and_then(|()| {
+                    let mut has_value = false;
+                    for (column, &index) in rows.fields.iter_mut().zip(&fields) {
+                        let pushed = column.values.push(cell(record, index), &mapping.time);
+                        has_value |= pushed.map_err(|reason| BadCell { index: Some(index), reason })?;
+                    }
+                    if has_value {
+                        rows.finish_row(time.us, place);
+                        read.tally.rounded_times += u64::from(time.rounded);
+                    } else {
+                        read.tally.empty += 1;
+                        rows.drop_unfinished();
+                    }
+                    Ok(())
+                })
+                .or_else(|bad| {
                     rows.drop_unfinished();
-                }
-                Ok(())
-            })
-            .or_else(|bad| {
-                rows.drop_unfinished();
-                read.refuse(place.line, bad)
-            })
+                    read.refuse(place.line, bad)
+                })
         })?;
         Ok(rows)
     }
@@ -87,10 +88,11 @@ impl PartRead<'_> {
                     read.tally.empty += 1;
                     continue;
                 }
-                let pushed = read_number(cell).map_err(|reason| BadCell { index: Some(index), reason }).and_then(|number| {
-                    push_tags(&mut rows, &tags, record)?;
-                    Ok(number)
-                });
+                let pushed =
+                    read_number(cell).map_err(|reason| BadCell { index: Some(index), reason }).and_then(|number| {
+                        push_tags(&mut rows, &tags, record)?;
+                        Ok(number)
+                    });
                 match pushed {
                     Ok(number) => {
                         if let Some(column) = rows.tags.last_mut() {

@@ -95,7 +95,8 @@ pub(super) fn excerpt(cell: &[u8]) -> String {
     const SHOWN_CHARS: usize = 40;
     let head = cell.get(..SHOWN_CHARS * 4).unwrap_or(cell);
     let text: Cow<'_, str> = String::from_utf8_lossy(head);
-    let mut shown: String = text.chars().take(SHOWN_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut shown: String =
+        text.chars().take(SHOWN_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if shown.len() < cell.len() && text.chars().count() > SHOWN_CHARS {
         shown.push('…');
     }

@@ -108,7 +108,8 @@ impl Texts {
     fn code_of(&mut self, text: &str) -> u32 {
         // Files are often sorted by series, and then the last row's text is this one's.
         let last = self.codes.last().copied();
-        if let Some(last) = last.filter(|&code| self.distinct.get(code as usize).is_some_and(|known| &**known == text)) {
+        if let Some(last) = last.filter(|&code| self.distinct.get(code as usize).is_some_and(|known| &**known == text))
+        {
             return last;
         }
         if let Some(&code) = self.by_text.get(text) {
@@ -242,7 +243,10 @@ mod tests {
         for text in ["b", "a", "a", "", "b"] {
             texts.push(text);
         }
-        assert_eq!((0..6).map(|row| texts.get(row)).collect::<Vec<_>>(), [Some("b"), Some("a"), Some("a"), None, Some("b"), None]);
+        assert_eq!(
+            (0..6).map(|row| texts.get(row)).collect::<Vec<_>>(),
+            [Some("b"), Some("a"), Some("a"), None, Some("b"), None]
+        );
         assert_eq!(texts.code(0), texts.code(4));
         assert_eq!(texts.distinct.len(), 2);
     }

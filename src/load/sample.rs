@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::{
-    Compression, Content, FieldKind, Layout, Mapping, Part, Rate, Rows, Tally,
+    Content, FieldKind, Layout, Mapping, Part, Rate, Rows, Tally,
     interval::{row_bytes, rows_per_us},
     mapping::{Role, records},
     rows::Values,
@@ -43,50 +43,43 @@ pub struct Sample {
     pub tally: Tally,
 }
 
+/// How much of the file a sample is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SampleExtent {
+    /// Whether it is all of it.
+    pub(super) covers_file: bool,
+    /// The share of the file that it is, about.
+    pub(super) of_file: f64,
+}
+
 impl Sample {
-    pub(super) fn new(
-        path: &Path,
-        mapping: &Mapping,
-        part: Part,
-        compression: Compression,
-        file_bytes: u64,
-        covers_file: bool,
-    ) -> Self {
-        let Part { content, tally, bytes, consumed_bytes, .. } = part;
-        let mut rows = match content {
+    /// What the rows of `part` show. `tail_us` is the time of the file's last row, where it is known.
+    pub(super) fn new(mapping: &Mapping, part: Part, extent: SampleExtent, tail_us: Option<i64>) -> Self {
+        let mut rows = match part.content {
             Content::Rows(rows) => rows,
             Content::LineProtocol => Rows::new(&mapping.measurement),
         };
-        let times_us = &rows.times_us;
         let mut series = SeriesSet::default();
         series.add(&rows);
-        let tail_us = match compression {
-            Compression::Plain if !covers_file => last_time(path, mapping),
-            _ => None,
-        };
-        let estimated_rows = match (covers_file, compression) {
-            (true, _) => rows.len() as u64,
-            // How much of a gzip file the sample took is known to the size of a read.
-            (false, Compression::Plain) => scaled(rows.len(), file_bytes as f64 / bytes.len().max(1) as f64),
-            (false, Compression::Gzip) => scaled(rows.len(), file_bytes as f64 / consumed_bytes.max(1) as f64),
-        };
-        let range = |us: i64| Some((us, us));
-        let widest = |a: Option<(i64, i64)>, b: Option<(i64, i64)>| match (a, b) {
-            (Some((a_low, a_high)), Some((b_low, b_high))) => Some((a_low.min(b_low), a_high.max(b_high))),
-            (a, b) => a.or(b),
-        };
-        let in_sample = times_us.iter().min().copied().zip(times_us.iter().max().copied());
-        let range_us = widest(in_sample, tail_us.and_then(range));
-        let rows_per_day = rows_per_day(times_us, estimated_rows, tail_us.and(range_us));
-        let rate = rows_per_day.map(|rows_per_day| Rate { rows_per_day, row_bytes: stored_bytes(&rows) });
+        let estimated_rows = if extent.covers_file { rows.len() as u64 } else { scaled(rows.len(), extent.of_file) };
+        let known_us = || rows.times_us.iter().copied().chain(tail_us);
+        let range_us = known_us().min().zip(known_us().max());
+        let rate = rows_per_day(&rows.times_us, estimated_rows, tail_us.and(range_us))
+            .map(|rows_per_day| Rate { rows_per_day, row_bytes: stored_bytes(&rows) });
         rows.keep_first(SHOWN_ROWS);
-        Self { covers_file, series: series.len(), range_us, estimated_rows, rate, first_rows: rows, tally }
+        let tally = part.tally;
+        let (covers_file, series) = (extent.covers_file, series.len());
+        Self { covers_file, series, range_us, estimated_rows, rate, first_rows: rows, tally }
     }
 }
 
-fn scaled(rows: usize, factor: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate; a product of sizes is positive")]
-    let estimate = (rows as f64 * factor.max(1.0)) as u64;
+fn scaled(rows: usize, share: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate from sizes, never negative"
+    )]
+    let estimate = (rows as f64 / share.clamp(1e-12, 1.0)).round() as u64;
     estimate
 }
 
@@ -120,13 +113,14 @@ pub(super) fn stored_bytes(rows: &Rows) -> f64 {
         Values::Texts(texts) => Some(texts),
         _ => None,
     });
-    let text_bytes: usize = texts.flat_map(|texts| (0..texts.len()).filter_map(|row| texts.get(row))).map(|text| text.len() + 1).sum();
+    let text_bytes: usize =
+        texts.flat_map(|texts| (0..texts.len()).filter_map(|row| texts.get(row))).map(|text| text.len() + 1).sum();
     let numbers = rows.fields.iter().filter(|field| !matches!(field.values, Values::Texts(_))).count();
     row_bytes(numbers, text_bytes as f64 / rows.len().max(1) as f64)
 }
 
 /// The time of the last record of a plain file, if its last line is one.
-fn last_time(path: &Path, mapping: &Mapping) -> Option<i64> {
+pub(super) fn last_time(path: &Path, mapping: &Mapping) -> Option<i64> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).ok()?;

@@ -5,9 +5,7 @@ use std::fmt;
 use comfy_table::{Table, presets::NOTHING};
 
 use super::{
-    Compression, CsvPlan, Layout, Plan, PlannedContent, Rows, Sample, Values,
-    mapping::Role,
-    sample::fields_of,
+    Compression, CsvPlan, Layout, Plan, PlannedContent, Rows, Sample, Values, mapping::Role, sample::fields_of,
     time_column::listed,
 };
 use crate::question::Timestamp;
@@ -45,7 +43,12 @@ impl fmt::Display for CsvPlan {
         writeln!(f, "  tags         {}", if tags.is_empty() { "none".to_owned() } else { listed(&tags) })?;
         if let Layout::Wide { tag, .. } = &mapping.layout {
             let series = names(Role::Series);
-            writeln!(f, "  wide         {} columns, each a value of the tag `{tag}`: {}", series.len(), listed(&series))?;
+            writeln!(
+                f,
+                "  wide         {} columns, each a value of the tag `{tag}`: {}",
+                series.len(),
+                listed(&series)
+            )?;
         }
         let fields: Vec<String> = fields_of(mapping).iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
         writeln!(f, "  fields       {}", fields.join(", "))?;
@@ -82,7 +85,7 @@ impl fmt::Display for Sample {
 
 fn table(rows: &Rows) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     let tags = rows.tags.iter().map(|tag| tag.name.as_str());
     let fields = rows.fields.iter().map(|field| field.name.as_str());
     table.set_header(std::iter::once("time").chain(tags).chain(fields));

@@ -1,15 +1,22 @@
 //! Which column is the time, and how it is written.
 
 use super::{
-    LoadError, LoadOptions, TimeFormat, TimePattern, UnixUnit,
-    cell::read_number,
-    profile::Profile,
-    refusal::excerpt,
+    LoadError, LoadOptions, TimeFormat, TimePattern, UnixUnit, cell::read_number, profile::Profile, refusal::excerpt,
 };
 
 /// Names that a time column has, in lower case and without a unit or zone in brackets; the likelier first.
 const NAMES: [&str; 12] = [
-    "time", "timestamp", "datetime", "date_time", "date", "ts", "_time", "event_time", "time_stamp", "unix", "unixtime",
+    "time",
+    "timestamp",
+    "datetime",
+    "date_time",
+    "date",
+    "ts",
+    "_time",
+    "event_time",
+    "time_stamp",
+    "unix",
+    "unixtime",
     "unix_time",
 ];
 
@@ -31,7 +38,8 @@ pub(super) fn find(
     let profile = &profiles[index];
     let of_day = profiles.iter().position(|other| other.mostly(other.times_of_day));
     if let Some(of_day) = of_day.filter(|_| profile.mostly(profile.dates) || profile.mostly(profile.times_of_day)) {
-        let date = if of_day == index { profiles.iter().position(|other| other.mostly(other.dates)) } else { Some(index) };
+        let date =
+            if of_day == index { profiles.iter().position(|other| other.mostly(other.dates)) } else { Some(index) };
         if let Some(date) = date {
             return Err(LoadError::SplitTime { date: names[date].clone(), time: names[of_day].clone() });
         }
@@ -63,14 +71,19 @@ fn guess(names: &[String], profiles: &[Profile<'_>], has_pattern: bool) -> Resul
     let named: Vec<usize> = NAMES.iter().filter_map(|name| bare.iter().position(|known| known == name)).collect();
     let can_be = |profile: &Profile<'_>| profile.mostly(profile.iso_times) || profile.mostly(profile.numbers);
     // `Time` of the day beside `Date` is found out later; here a name counts only if its cells can be times.
-    if let Some(&index) = named.iter().find(|&&index| can_be(&profiles[index])).filter(|_| !has_pattern).or(named.first()) {
+    if let Some(&index) =
+        named.iter().find(|&&index| can_be(&profiles[index])).filter(|_| !has_pattern).or(named.first())
+    {
         return Ok(index);
     }
-    let typed: Vec<usize> = (0..names.len()).filter(|&index| profiles[index].mostly(profiles[index].iso_times)).collect();
+    let typed: Vec<usize> =
+        (0..names.len()).filter(|&index| profiles[index].mostly(profiles[index].iso_times)).collect();
     match typed[..] {
         [index] => Ok(index),
         [] => Err(LoadError::NoTimeColumn(listed(names))),
-        _ => Err(LoadError::ManyTimeColumns(listed(&typed.iter().map(|&index| names[index].clone()).collect::<Vec<_>>()))),
+        _ => Err(LoadError::ManyTimeColumns(listed(
+            &typed.iter().map(|&index| names[index].clone()).collect::<Vec<_>>(),
+        ))),
     }
 }
 
@@ -86,7 +99,8 @@ fn infer_format(name: &str, profile: &Profile<'_>) -> Result<TimeFormat, LoadErr
         return Ok(TimeFormat::Unix(UnixUnit::by_size(size)));
     }
     let dates: Vec<_> = profile.distinct.iter().filter_map(|cell| DayMonth::of(cell)).collect();
-    if !profile.mostly(profile.times_of_day) && dates.len() * 4 >= profile.distinct.len() * 3
+    if !profile.mostly(profile.times_of_day)
+        && dates.len() * 4 >= profile.distinct.len() * 3
         && let Some(date) = dates.first()
     {
         let (day_first, month_first) = (date.pattern("%d", "%m"), date.pattern("%m", "%d"));
@@ -102,7 +116,9 @@ fn infer_format(name: &str, profile: &Profile<'_>) -> Result<TimeFormat, LoadErr
 
 /// `20200131`: as seconds it would be a day of August 1970.
 fn is_compact_date(cell: &[u8]) -> bool {
-    let number = |range: std::ops::Range<usize>| cell.get(range).and_then(|part| std::str::from_utf8(part).ok()?.parse::<u32>().ok());
+    let number = |range: std::ops::Range<usize>| {
+        cell.get(range).and_then(|part| std::str::from_utf8(part).ok()?.parse::<u32>().ok())
+    };
     cell.len() == 8
         && cell.iter().all(u8::is_ascii_digit)
         && number(0..4).is_some_and(|year| (1800..2200).contains(&year))
@@ -133,8 +149,15 @@ impl DayMonth {
             _ => " %H:%M:%S%.f",
         };
         let short = |part: &str| (1..=2).contains(&part.len()).then(|| part.parse().ok()).flatten();
-        let is_year = matches!(year.len(), 2 | 4) && year.bytes().all(|byte| byte.is_ascii_digit()) && parts.next().is_none();
-        is_year.then_some(Self { first: short(first)?, second: short(second)?, separator, year_digits: year.len(), time })
+        let is_year =
+            matches!(year.len(), 2 | 4) && year.bytes().all(|byte| byte.is_ascii_digit()) && parts.next().is_none();
+        is_year.then_some(Self {
+            first: short(first)?,
+            second: short(second)?,
+            separator,
+            year_digits: year.len(),
+            time,
+        })
     }
 
     fn pattern(&self, first: &str, second: &str) -> String {

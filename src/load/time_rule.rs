@@ -258,10 +258,7 @@ mod tests {
         for cell in ["", "-", "1e9", "0x10", "1.2.3", "99999999999999999999999", "१"] {
             assert!(us(TimeFormat::Unix(UnixUnit::Seconds), cell).is_err(), "{cell}");
         }
-        assert!(matches!(
-            us(TimeFormat::Unix(UnixUnit::Seconds), "9223372036854"),
-            Err(Reason::TimeOutOfRange(_))
-        ));
+        assert!(matches!(us(TimeFormat::Unix(UnixUnit::Seconds), "9223372036854"), Err(Reason::TimeOutOfRange(_))));
     }
 
     #[test]

@@ -62,7 +62,9 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 
 /// The code without line comments, which may name any module.
 fn code(text: &str) -> String {
-    text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).fold(String::new(), |code, line| code + line + "\n")
+    text.lines()
+        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
+        .fold(String::new(), |code, line| code + line + "\n")
 }
 
 /// The modules that the code names after `crate::`, also within braces.

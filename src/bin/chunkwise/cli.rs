@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// Run the query service alone: it only reads, so it can run on a replica.
     Serve(ListenArgs),
     /// Load files of CSV or line protocol.
-    //LOAD Load(command::load::LoadArgs),
+    Load(command::load::LoadArgs),
     /// Values of some series, bucket by bucket.
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.

@@ -103,6 +103,11 @@ impl Place {
         connection.close().await.context("disconnecting")
     }
 
+    /// Disconnects; an embedded server that was started goes on, for the commands that come next.
+    pub(crate) async fn leave(self) {
+        self.database.close().await;
+    }
+
     /// Disconnects, and stops the embedded server if this process started it: one that ran before goes on.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;

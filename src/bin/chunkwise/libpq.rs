@@ -7,16 +7,13 @@ use url::Url;
 /// The same database for libpq, which refuses parameters that it does not know and the driver's own spellings.
 pub(crate) fn url(secret: &Secret) -> anyhow::Result<String> {
     let mut url = parse(secret.expose())?;
-    let renamed = |key: &str| {
-        Some(match key {
-            "ssl-mode" => "sslmode",
-            "ssl-root-cert" | "ssl-ca" => "sslrootcert",
-            "ssl-cert" => "sslcert",
-            "ssl-key" => "sslkey",
-            "statement-cache-capacity" => return None,
-            _ => return Some(key.to_owned()),
-        })
-        .map(str::to_owned)
+    let renamed = |key: &str| match key {
+        "ssl-mode" => Some("sslmode".to_owned()),
+        "ssl-root-cert" | "ssl-ca" => Some("sslrootcert".to_owned()),
+        "ssl-cert" => Some("sslcert".to_owned()),
+        "ssl-key" => Some("sslkey".to_owned()),
+        "statement-cache-capacity" => None,
+        _ => Some(key.to_owned()),
     };
     let pairs: Vec<_> = url.query_pairs().into_owned().collect();
     if pairs.iter().any(|(key, _)| renamed(key).as_ref() != Some(key)) {

@@ -5,10 +5,12 @@
 mod cli;
 mod command;
 mod database;
+mod demo;
 mod engine;
 mod exit;
 mod libpq;
 mod listen;
+mod loader;
 mod logs;
 mod output;
 mod progress;

@@ -125,8 +125,8 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
         [] => format!("up to date at version {}\n", migrated.version),
         applied => format!("applied {} migrations, now at version {}\n", applied.len(), migrated.version),
     };
-    output::print(text.as_bytes())?;
-    place.close().await
+    place.leave().await;
+    output::print(text.as_bytes())
 }
 
 async fn doctor(config: &Config) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod correlate;
 pub(crate) mod db;
 pub(crate) mod ingest;
-//LOAD pub(crate) mod load;
+pub(crate) mod load;
 pub(crate) mod man;
 pub(crate) mod serve;
 pub(crate) mod up;
@@ -20,7 +20,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Up(args) => up::run(&args, config).await,
         Command::Ingest(_) => ingest::run(config).await,
         Command::Serve(_) => serve::run(config).await,
-        //LOAD Command::Load(args) => load::run(&args, config).await,
+        Command::Load(args) => load::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
         Command::Db(args) => db::run(args, config).await,

@@ -1,11 +1,15 @@
 //! `chunkwise up`
 
+use std::sync::Arc;
+
 use chunkwise::config::Config;
 use clap::Args;
 
 use crate::{
-    database::{Embedded, Place},
+    database::{self, Embedded, Place},
+    demo,
     listen::{self, ListenArgs},
+    loader::Loader,
     service::{self, Roles},
 };
 
@@ -20,7 +24,7 @@ Without --database-url and DATABASE_URL a TimescaleDB is started in the data fol
 machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops, and
 stops the database if this process started it.")]
 pub(crate) struct UpArgs {
-    /// Also load 32 years of real daily prices (measurement prices) and stream a synthetic feed (measurement ticks)
+    /// Also load 32 years of real daily prices (measurement prices) and stream a made-up feed (measurement ticks)
     #[arg(long)]
     demo: bool,
     #[command(flatten)]
@@ -30,9 +34,15 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     let listener = listen::bind(&config.http).await?;
     let place = Place::for_everything(config, Embedded::Start).await?;
-    place.prepare().await?;
-    let _ = args.demo;
-    let served = service::run(listener, Roles::Everything, &place, config).await;
-    let closed = place.close().await;
-    served.and(closed)
+    let served = async {
+        place.prepare().await?;
+        if args.demo {
+            let plan = demo::prices_plan(&database::local_config(config)?.data_dir.join("demo"))?;
+            Loader::new(&place, &config.namespace).load(&Arc::new(plan)).await?;
+        }
+        let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
+        service::run(listener, roles, &place, config).await
+    };
+    let served = served.await;
+    served.and(place.close().await)
 }

@@ -1,0 +1,45 @@
+//! Synthetic feeds: lines of line protocol that look like markets and buildings, the same for the same seed. Pure.
+//!
+//! ```text
+//! Assets, Sensors --(one line at a time)--> Backfill: a stretch of the past, as fast as it can be taken
+//!                                      \--> the caller: live, as many lines as its Pace says are due
+//! ```
+//!
+//! A feed has no clock: each line is asked for with its time. Times should not fall from line to line; where one does, no
+//! time is taken to have passed. Only additions, multiplications, divisions and square roots are used, which IEEE 754
+//! defines to the last bit, and so a seed gives the same bytes on every machine.
+
+mod assets;
+mod decimal;
+mod noise;
+mod pace;
+mod sensors;
+
+pub use assets::{Assets, AssetsOptions, Tick};
+pub use pace::{Backfill, Pace};
+pub use sensors::{Reading, Sensors, SensorsOptions};
+
+/// Something that writes lines.
+pub trait Feed {
+    /// Appends one line, with its line break, of the time `time_us` (microseconds since 1970 UTC), written in nanoseconds.
+    fn write_next(&mut self, time_us: i64, out: &mut Vec<u8>);
+}
+
+/// Why a feed cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// A number of the options is zero or too large.
+    #[error("{name} must be between 1 and {limit}, not {value}")]
+    OutOfRange {
+        /// Which.
+        name: &'static str,
+        /// What it is.
+        value: u32,
+        /// Its greatest value.
+        limit: u32,
+    },
+}
+
+fn within(name: &'static str, value: u32, limit: u32) -> Result<u32, FeedError> {
+    if (1..=limit).contains(&value) { Ok(value) } else { Err(FeedError::OutOfRange { name, value, limit }) }
+}
