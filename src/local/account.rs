@@ -1,7 +1,7 @@
 //! Who the server runs as: this user, or, because PostgreSQL refuses to run as root, an unprivileged account.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
@@ -53,10 +53,10 @@ impl Account {
         }
     }
 
-    /// Gives a file or folder to this account.
+    /// Gives a file or folder to this account. A link itself, not what it points to.
     pub(super) fn own(&self, path: &Path) -> Result<(), LocalError> {
         if let Self::Other { uid, gid, .. } = self {
-            chown(path, Some(*uid), Some(*gid)).map_err(doing("change the owner of", path))?;
+            lchown(path, Some(*uid), Some(*gid)).map_err(doing("change the owner of", path))?;
         }
         Ok(())
     }

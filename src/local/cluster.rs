@@ -41,7 +41,7 @@ impl Cluster {
     pub(super) fn new(config: &LocalConfig) -> Result<Self, LocalError> {
         let data_dir = std::path::absolute(&config.data_dir).map_err(doing("resolve", &config.data_dir))?;
         let folder = data_dir.join("postgres");
-        let account = Account::for_cluster(&folder)?;
+        let account = Account::for_cluster(&folder.join("data"))?;
         Ok(Self { folder, account })
     }
 
@@ -92,11 +92,18 @@ impl Cluster {
                 make_folder(ancestor, 0o755)?;
             }
         }
-        for folder in [self.folder.clone(), self.log_dir(), self.socket_dir()] {
-            make_folder(&folder, 0o700)?;
-            self.account.own(&folder)?;
+        // Root writes and deletes below here: the server's account must not be able to put something else in these folders' place.
+        let mode = if self.account == Account::Own { 0o700 } else { 0o711 };
+        make_folder(&self.folder, mode)?;
+        for folder in [self.log_dir(), self.socket_dir()] {
+            self.make_own_folder(&folder)?;
         }
         Ok(())
+    }
+
+    fn make_own_folder(&self, folder: &Path) -> Result<(), LocalError> {
+        make_folder(folder, 0o700)?;
+        self.account.own(folder)
     }
 
     /// Makes the cluster, unless it exists, under a name of its own until it is complete.
@@ -110,6 +117,7 @@ impl Cluster {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(doing("remove", &unfinished)(error)),
             _ => {}
         }
+        self.make_own_folder(&unfinished)?;
         let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
         self.write(&self.password_file(), &password)?;
 
@@ -183,14 +191,22 @@ impl Cluster {
     /// Replaces a file of the server's account, readable by it alone, and waits until it is on the disk.
     fn write(&self, path: &Path, text: &str) -> Result<(), LocalError> {
         let unfinished = path.with_extension("new");
-        let written = || {
-            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        written().map_err(doing("write", &unfinished))?;
-        self.account.own(&unfinished)?;
+        let mut file = self.create_file(&unfinished)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        written.map_err(doing("write", &unfinished))?;
         fs::rename(&unfinished, path).map_err(doing("write", path))
+    }
+
+    /// A new file of the server's account in the place of any old one. A link that somebody left there is not followed.
+    pub(super) fn create_file(&self, path: &Path) -> Result<File, LocalError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(doing("remove", path)(error)),
+            _ => {}
+        }
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+        let file = file.map_err(doing("create", path))?;
+        self.account.own(path)?;
+        Ok(file)
     }
 }
 

@@ -136,7 +136,7 @@ fn wrap_programs(tree: &Path, architecture: Architecture) -> Result<(), FetchErr
     let real_dir = bin_dir.join("real");
     let entries = fs::read_dir(&bin_dir).map_err(fetching("read", &bin_dir))?;
     let programs: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-    fs::create_dir(&real_dir).map_err(fetching("create", &real_dir))?;
+    make_open_folders(&real_dir)?;
     let text = architecture.wrapper();
     for program in programs {
         let path = bin_dir.join(&program);

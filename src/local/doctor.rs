@@ -3,6 +3,7 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+use super::error::with_sources;
 use super::installation::OLDEST_TIMESCALEDB;
 use super::machine::free_bytes;
 use super::{Installation, LocalConfig, Origin, Server, Status};
@@ -167,20 +168,6 @@ fn free_disk(bytes: u64) -> Check {
         format!("{:.1} GiB", bytes as f64 / GIB as f64),
         "make room, or move the data with --data-dir",
     )
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // Some errors repeat their source in their own text.
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.extend([": ", &said]);
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::PassedOver;
 pub enum LocalError {
     /// No PostgreSQL with TimescaleDB here, and none could be fetched. The text names the ways to get one.
     #[error(
-        "no PostgreSQL with TimescaleDB found on this machine{}, and none could be fetched: {source}. Ways to get one: \
+        "no PostgreSQL with TimescaleDB found on this machine{}, and none could be fetched. Ways to get one: \
          `docker compose up` in chunkwise's repository; on Debian and Ubuntu the packages of Timescale \
          (postgresql-17 and timescaledb-2-postgresql-17); on macOS `brew install timescale/tap/timescaledb`; or a server of your \
          own with --database-url",
@@ -50,7 +50,7 @@ pub enum LocalError {
     #[error("PostgreSQL did not start ({reason}); the last lines of its log:\n{log}")]
     DidNotStart { reason: String, log: String },
 
-    /// Processes of a crashed server have not ended. They may hold a long statement: wait, or end them.
+    /// Processes of a crashed server have not ended, although they were asked to.
     #[error("processes of a crashed server still use {}: {pids:?}; wait for them to end, or end them", data.display())]
     OldProcesses { data: PathBuf, pids: Vec<i32> },
 
@@ -108,7 +108,7 @@ pub enum FetchError {
     Unusable(String),
 
     /// The disk may be full: the packages need 600 MB while they are unpacked.
-    #[error("cannot {doing}: {source}")]
+    #[error("cannot {doing}")]
     Io { doing: String, source: io::Error },
 
     #[error(transparent)]
@@ -118,7 +118,7 @@ pub enum FetchError {
 /// Another program could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    #[error("cannot run {}: {source}", program.display())]
+    #[error("cannot run {}", program.display())]
     NotRun { program: PathBuf, source: io::Error },
     #[error("{} failed ({status}): {said}", program.display())]
     Failed { program: PathBuf, status: ExitStatus, said: String },
@@ -134,6 +134,20 @@ pub(super) fn doing(what: &'static str, path: &std::path::Path) -> impl FnOnce(i
 pub(super) fn fetching(what: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> FetchError {
     let doing = format!("{what} {}", path.display());
     move |source| FetchError::Io { doing, source }
+}
+
+/// The error's text and those of its sources, in one line; some errors repeat their source in their own text.
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.extend([": ", &said]);
+        }
+        source = error.source();
+    }
+    text
 }
 
 fn passed_over_text(passed_over: &[PassedOver]) -> String {

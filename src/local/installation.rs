@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::error::with_sources;
 use super::process::{command, output};
 use super::{FetchError, LocalConfig, LocalError, Progress, debian};
 
@@ -133,10 +134,13 @@ impl Installation {
     async fn examine(bin_dir: &Path, origin: Origin) -> Result<Self, String> {
         let version = output(command(bin_dir.join("postgres")).arg("--version"))
             .await
-            .map_err(|e| format!("does not run: {e}"))?;
+            .map_err(|error| format!("does not run: {}", with_sources(&error)))?;
         let major = major_version(&version).ok_or_else(|| format!("says an unknown version: {}", version.trim()))?;
-        if major < OLDEST_POSTGRESQL || !bin_dir.join("initdb").exists() {
-            return Err(if major < OLDEST_POSTGRESQL { format!("is version {major}") } else { "has no initdb".into() });
+        if major < OLDEST_POSTGRESQL {
+            return Err(format!("is version {major}, which is too old"));
+        }
+        if !bin_dir.join("initdb").exists() {
+            return Err("has no initdb".to_owned());
         }
         let (share_dir, library_dir) = folders_of(bin_dir).await;
         let Ok(control) = fs::read_to_string(share_dir.join("extension/timescaledb.control")) else {

@@ -1,10 +1,10 @@
 //! From a stopped or crashed cluster to a server that takes connections.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::{Signal, kill_process};
 use tokio::process::Child;
 
 use super::cluster::Cluster;
@@ -14,10 +14,11 @@ use super::process::command;
 use super::{Installation, LocalError, Progress, Step};
 
 const GLANCE: Duration = Duration::from_millis(25);
-/// Processes of a crashed server end within a second, unless a long statement keeps them.
+/// Processes of a crashed server end at once by themselves, unless a statement keeps them busy.
+const GRACE: Duration = Duration::from_secs(1);
 const OLD_PROCESSES: Duration = Duration::from_secs(15);
 /// Replaying 8 GB of log after a crash takes minutes on a slow disk.
-const RECOVERY: Duration = Duration::from_secs(600);
+pub(super) const RECOVERY: Duration = Duration::from_secs(600);
 const PORT_ATTEMPTS: usize = 3;
 const LOG_LINES: usize = 15;
 
@@ -30,7 +31,7 @@ pub(super) async fn launch(
     let give_up = Instant::now() + OLD_PROCESSES;
     let mut ports_lost = 0;
     loop {
-        wait_for_old_processes(cluster, give_up, progress).await?;
+        wait_for_orphans(cluster, give_up, progress).await?;
         postmaster::clear_remains(&cluster.data(), &cluster.socket_dir())?;
         cluster.configure().await?;
         progress(Step::Starting);
@@ -75,20 +76,34 @@ pub(super) async fn wait_until_ready(cluster: &Cluster, mut child: Option<Child>
     }
 }
 
-async fn wait_for_old_processes(cluster: &Cluster, give_up: Instant, progress: Progress<'_>) -> Result<(), LocalError> {
+/// Waits for what a crashed server has left. A statement that was running would go on for as long as it takes, for a client that
+/// gets its answer from no server any more; it is ended as PostgreSQL's immediate shutdown ends it, which recovery expects.
+async fn wait_for_orphans(cluster: &Cluster, give_up: Instant, progress: Progress<'_>) -> Result<(), LocalError> {
     let data = cluster.data();
+    let begun = Instant::now();
     let mut told = false;
+    let mut ended = false;
     loop {
-        let pids = postmaster::processes_in(&data);
+        let pids = postmaster::orphans(&data);
         if pids.is_empty() {
             return Ok(());
         }
         if Instant::now() > give_up {
-            return Err(LocalError::OldProcesses { data, pids });
+            return Err(LocalError::OldProcesses { data, pids: pids.iter().map(|pid| pid.as_raw_pid()).collect() });
         }
         if !told {
             progress(Step::WaitingForOldProcesses);
             told = true;
+        }
+        if !ended && begun.elapsed() > GRACE {
+            for pid in &pids {
+                match kill_process(*pid, Signal::QUIT) {
+                    // It may have ended meanwhile.
+                    Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                    Err(error) => return Err(doing("end what a crashed server has left in", &data)(error.into())),
+                }
+            }
+            ended = true;
         }
         tokio::time::sleep(GLANCE).await;
     }
@@ -98,9 +113,7 @@ async fn wait_for_old_processes(cluster: &Cluster, give_up: Instant, progress: P
 /// outlive this process.
 fn spawn(cluster: &Cluster, installation: &Installation) -> Result<Child, LocalError> {
     let log = cluster.log_dir().join("start.log");
-    let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&log);
-    let file = file.map_err(doing("write", &log))?;
-    cluster.account().own(&log)?;
+    let file = cluster.create_file(&log)?;
     let second = file.try_clone().map_err(doing("write", &log))?;
     let program = installation.program("postgres");
     let mut postgres = command(&program);

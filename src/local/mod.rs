@@ -12,7 +12,7 @@
 //! On disk, under [`LocalConfig::data_dir`]:
 //!
 //! ```text
-//! <data-dir>/postgres/          belongs to the account that PostgreSQL runs as; mode 0700
+//! <data-dir>/postgres/          for this user alone; root's lets the account that PostgreSQL runs as through to what is its own
 //!   lock                        locked by the process that is starting or stopping the server
 //!   password                    of the superuser `chunkwise`; mode 0600
 //!   port                        the TCP port on 127.0.0.1, chosen at the first start

@@ -57,15 +57,21 @@ impl Postmaster {
     }
 }
 
-/// Processes that still work in the data folder: the server, or what a crash of it has left. Empty where that cannot be asked.
-pub(super) fn processes_in(data: &Path) -> Vec<i32> {
+/// Processes that a crashed server has left: they work in the data folder and still hold its shared memory, so that no new server may
+/// start. (A shell or an editor in that folder holds none.) Empty where that cannot be asked.
+pub(super) fn orphans(data: &Path) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| working_folder(*pid).is_some_and(|folder| is_same(&folder, data))).collect()
+    let pids = entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    pids.filter(|pid| works_in(*pid, data) && holds_shared_memory(*pid)).collect()
+}
+
+/// PostgreSQL attaches a System V segment in each of its processes for this very purpose: to see who is left.
+fn holds_shared_memory(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("/SYSV"))
 }
 
 /// Removes what a dead server left behind and a new one would stumble over: a pid file whose number another program has got, and
-/// sockets. Call it under the lock, when no process works in the data folder.
+/// sockets. Call it under the lock, when there are no orphans.
 pub(super) fn clear_remains(data: &Path, socket_dir: &Path) -> Result<(), LocalError> {
     let file = pid_file(data);
     let recycled = fs::read_to_string(&file).is_ok_and(|text| {
@@ -76,7 +82,10 @@ pub(super) fn clear_remains(data: &Path, socket_dir: &Path) -> Result<(), LocalE
         fs::remove_file(&file).map_err(doing("remove", &file))?;
     }
     let entries = fs::read_dir(socket_dir).map_err(doing("read", socket_dir))?;
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+    let sockets = entries
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".s.PGSQL."));
+    for path in sockets.map(|entry| entry.path()) {
         fs::remove_file(&path).map_err(doing("remove", &path))?;
     }
     Ok(())
@@ -93,15 +102,8 @@ fn works_in(pid: Pid, data: &Path) -> bool {
     if !Path::new("/proc/self/cwd").exists() {
         return is_alive(pid);
     }
-    working_folder(pid.as_raw_nonzero().get()).is_some_and(|folder| is_same(&folder, data))
-}
-
-fn working_folder(pid: i32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/cwd")).ok()
-}
-
-fn is_same(folder: &Path, data: &Path) -> bool {
-    folder == data || data.canonicalize().is_ok_and(|data| folder == data)
+    let folder = fs::read_link(format!("/proc/{pid}/cwd"));
+    folder.is_ok_and(|folder| folder == data || data.canonicalize().is_ok_and(|data| folder == data))
 }
 
 fn pid_file(data: &Path) -> PathBuf {
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn the_pid_file_is_read_line_by_line_and_may_be_half_written() {
         let ready = Postmaster::parse(READY).unwrap();
-        assert_eq!((ready.pid.as_raw_nonzero().get(), ready.port), (4711, 15432));
+        assert_eq!((ready.pid.as_raw_pid(), ready.port), (4711, 15432));
         assert_eq!((ready.socket_dir.as_path(), ready.phase), (Path::new("/d/run"), Phase::Ready));
         let lines: Vec<_> = READY.lines().collect();
         for written in 1..lines.len() {

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 
 use super::cluster::{Cluster, NAME};
 use super::error::doing;
-use super::launch::{launch, wait_until_ready};
+use super::launch::{RECOVERY, launch, wait_until_ready};
 use super::postmaster::{Phase, Postmaster, is_alive};
 use super::provision::provision;
 use super::{Installation, LocalConfig, LocalError, Progress, file_lock};
@@ -18,6 +18,12 @@ use super::{Installation, LocalConfig, LocalError, Progress, file_lock};
 const GLANCE: Duration = Duration::from_millis(25);
 /// A live server accepts on its socket at once, however busy it is.
 const ALIVE: Duration = Duration::from_secs(1);
+
+const RETRY: Duration = Duration::from_millis(100);
+/// A server that was killed is gone within this time, however much memory it had.
+const DYING: Duration = Duration::from_secs(10);
+/// SQLSTATE of a server that is starting, recovering or stopping.
+const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// The local server of one data folder.
 #[derive(Debug, Clone)]
@@ -83,25 +89,47 @@ impl Server {
         let cluster = Cluster::new(&self.config)?;
         cluster.make_folders()?;
         let _lock = lock(&cluster, progress).await?;
-        let mut found = Postmaster::find(&cluster.data())?;
-        if let Some(stopping) = found.as_ref().filter(|found| found.phase == Phase::Stopping) {
-            // However long it takes: a second server on the same files would be worse. The operator sees it in `status`.
-            wait_for_end(&cluster, stopping, Duration::MAX).await?;
-            found = None;
-        }
-        let (postmaster, started_by) = match found {
-            Some(ready) if ready.phase == Phase::Ready => (ready, StartedBy::Before),
-            Some(_) => (wait_until_ready(&cluster, None).await?, StartedBy::Before),
-            None => {
-                let installation = Installation::find_or_fetch(&self.config, progress).await?;
-                cluster.create(&installation, progress).await?;
-                cluster.check_version(&installation)?;
-                (launch(&cluster, &installation, progress).await?, StartedBy::Us)
+        let begun = Instant::now();
+        let mut by_us = StartedBy::Before;
+        loop {
+            let (postmaster, started_by) = self.find_or_launch(&cluster, progress).await?;
+            if started_by == StartedBy::Us {
+                by_us = StartedBy::Us;
             }
-        };
-        let running = Running::new(&cluster, postmaster, started_by)?;
-        provision(&running.connect_options()).await?;
-        Ok(running)
+            let running = Running::new(&cluster, postmaster, by_us)?;
+            match provision(&running.connect_options()).await {
+                Ok(()) => return Ok(running),
+                Err(LocalError::Database { source, .. })
+                    if patience(&source).is_some_and(|limit| begun.elapsed() < limit) =>
+                {
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A server that is ready by its own account.
+    async fn find_or_launch(
+        &self,
+        cluster: &Cluster,
+        progress: Progress<'_>,
+    ) -> Result<(Postmaster, StartedBy), LocalError> {
+        match Postmaster::find(&cluster.data())? {
+            Some(ready) if ready.phase == Phase::Ready => return Ok((ready, StartedBy::Before)),
+            Some(starting) if starting.phase == Phase::Starting => {
+                return Ok((wait_until_ready(cluster, None).await?, StartedBy::Before));
+            }
+            // However long it takes: a second server on the same files would be worse. `status` shows it meanwhile.
+            Some(stopping) => wait_for_end(cluster, &stopping, Duration::MAX).await?,
+            None => {}
+        }
+        let installation = Installation::find_or_fetch(&self.config, progress).await?;
+        cluster.create(&installation, progress).await?;
+        cluster.check_version(&installation)?;
+        // A server that nobody can log in to is not worth starting.
+        cluster.password()?;
+        Ok((launch(cluster, &installation, progress).await?, StartedBy::Us))
     }
 
     /// Stops the server, ending its connections (PostgreSQL's fast mode), and waits for its checkpoint and its end. `false` if it
@@ -135,7 +163,7 @@ impl Server {
             return Ok(Status::Absent);
         }
         let Some(found) = Postmaster::find(&cluster.data())? else { return Ok(Status::Stopped) };
-        let pid = found.pid.as_raw_nonzero().get();
+        let pid = found.pid.as_raw_pid();
         Ok(match found.phase {
             Phase::Starting => Status::Starting { pid },
             Phase::Stopping => Status::Stopping { pid },
@@ -147,7 +175,7 @@ impl Server {
 impl Running {
     fn new(cluster: &Cluster, postmaster: Postmaster, started_by: StartedBy) -> Result<Self, LocalError> {
         let Postmaster { pid, port, socket_dir, .. } = postmaster;
-        let pid = pid.as_raw_nonzero().get();
+        let pid = pid.as_raw_pid();
         Ok(Self { pid, port, socket_dir, password: cluster.password()?, started_by })
     }
 
@@ -202,6 +230,15 @@ impl Running {
     }
 }
 
+/// How long to go on trying after this error, if at all: the server may be dying, or recovering from the crash of one of its processes.
+fn patience(error: &sqlx::Error) -> Option<Duration> {
+    match error {
+        sqlx::Error::Io(_) => Some(DYING),
+        sqlx::Error::Database(error) if error.code().as_deref() == Some(CANNOT_CONNECT_NOW) => Some(RECOVERY),
+        _ => None,
+    }
+}
+
 /// Leaves the password out.
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,7 +266,7 @@ async fn wait_for_end(cluster: &Cluster, postmaster: &Postmaster, limit: Duratio
             return Ok(());
         }
         if begun.elapsed() > limit {
-            let pid = postmaster.pid.as_raw_nonzero().get();
+            let pid = postmaster.pid.as_raw_pid();
             return Err(LocalError::StopTimedOut { pid, waited_s: limit.as_secs(), log: cluster.log_dir() });
         }
         tokio::time::sleep(GLANCE).await;

@@ -2,3 +2,7 @@
 
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
+// What tests stand on.
+mod support;
+// Lines over HTTP to committed rows.
+mod write;
