@@ -19,7 +19,9 @@ impl Rows {
         });
         let fields = self.fields.iter().filter_map(|field| {
             let value = match &field.values {
-                Values::Numbers(numbers) => numbers.get(row).filter(|number| number.is_finite()).map(|number| FieldValue::Float(*number)),
+                Values::Numbers(numbers) => {
+                    numbers.get(row).filter(|number| number.is_finite()).map(|number| FieldValue::Float(*number))
+                }
                 Values::Booleans(booleans) => booleans.get(row).copied().flatten().map(FieldValue::Boolean),
                 Values::Texts(texts) => texts.get(row).map(|text| FieldValue::Text(Cow::Borrowed(text))),
                 Values::Times(times) => times.get(row).copied().flatten().map(FieldValue::Timestamp),
