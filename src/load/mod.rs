@@ -31,8 +31,8 @@ mod census;
 mod dialect;
 mod error;
 mod infer;
-mod interval;
 mod iso;
+mod lines;
 mod mapping;
 mod note;
 mod options;
@@ -51,7 +51,6 @@ mod time_rule;
 
 pub use census::Census;
 pub use error::LoadError;
-pub use interval::{CHUNK_BYTES, CHUNK_ROWS, LADDER_US, Rate, interval_for, row_bytes};
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;
 pub use options::{BadRows, FileFormat, LoadOptions, WideOptions, Zone};

@@ -75,12 +75,12 @@ impl Plan {
         Ok(Self { path: path.to_owned(), file_bytes, compression, content, bad_rows: options.bad_rows })
     }
 
-    /// The chunk interval that the data's own rate asks for, in microseconds, one of [`LADDER_US`](super::LADDER_US);
+    /// The chunk interval that the data's own rate asks for, in microseconds, one of [`LADDER_US`](crate::hypertable::LADDER_US);
     /// `None` where the file's beginning does not tell the rate.
     #[must_use]
     pub fn chunk_interval_us(&self) -> Option<i64> {
         match &self.content {
-            PlannedContent::Csv(csv) => csv.sample.rate.map(super::interval_for),
+            PlannedContent::Csv(csv) => csv.sample.rate.map(crate::hypertable::interval_for),
             PlannedContent::LineProtocol => None,
         }
     }
