@@ -1,5 +1,7 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
 pub mod frame;
+pub mod hypertable;
+pub mod protocol;
 pub mod query;
 pub mod question;
