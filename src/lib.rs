@@ -5,5 +5,6 @@ pub mod feed;
 pub mod frame;
 pub mod hypertable;
 pub mod load;
+pub mod protocol;
 pub mod query;
 pub mod question;
