@@ -1,26 +1,8 @@
-//! How long a chunk should be, from the rate of the data that goes into it. Pure.
+//! How long a chunk should be, from the rate of the data that goes into it and from how large its rows are. Pure.
 
-const HOUR_US: i64 = 3_600_000_000;
-const DAY_US: i64 = 24 * HOUR_US;
+use crate::hypertable::LADDER_US;
 
-/// The lengths a chunk may have, in microseconds, ascending: 1, 2, 4, 6, 12 hours, 1, 2, 4, 7, 14, 28, 84, 364 days.
-///
-/// Each from a day on is a whole number of days, and from a week on of weeks, so that chunks meet at midnight UTC.
-pub const LADDER_US: [i64; 13] = [
-    HOUR_US,
-    2 * HOUR_US,
-    4 * HOUR_US,
-    6 * HOUR_US,
-    12 * HOUR_US,
-    DAY_US,
-    2 * DAY_US,
-    4 * DAY_US,
-    7 * DAY_US,
-    14 * DAY_US,
-    28 * DAY_US,
-    84 * DAY_US,
-    364 * DAY_US,
-];
+const DAY_US: i64 = 86_400_000_000;
 
 /// Rows that a chunk may hold: a chunk is indexed and cached as one, and this many take a few seconds.
 pub const CHUNK_ROWS: f64 = 5_000_000.0;
@@ -53,7 +35,7 @@ pub fn row_bytes(numeric_fields: usize, text_bytes: f64) -> f64 {
     24.0 + 4.0 + 16.0 + 8.0 * numeric_fields as f64 + text_bytes
 }
 
-/// The longest length of [`LADDER_US`] with which a chunk holds at most [`CHUNK_ROWS`] rows and [`CHUNK_BYTES`] bytes, in
+/// The longest length of the ladder of chunk intervals with which a chunk holds at most [`CHUNK_ROWS`] rows and [`CHUNK_BYTES`] bytes, in
 /// microseconds; the shortest one where even that holds more.
 #[must_use]
 pub fn interval_for(rate: Rate) -> i64 {
@@ -61,7 +43,7 @@ pub fn interval_for(rate: Rate) -> i64 {
         let rows = rate.rows_per_day * (interval_us as f64 / DAY_US as f64);
         rows <= CHUNK_ROWS && rows * rate.row_bytes <= CHUNK_BYTES
     };
-    LADDER_US.into_iter().rev().find(|&interval_us| fits(interval_us)).unwrap_or(HOUR_US)
+    LADDER_US.into_iter().rev().find(|&interval_us| fits(interval_us)).unwrap_or(LADDER_US[0])
 }
 
 /// The mean rate within `times_us` (of all series, in any order), in rows per microsecond, between the first and the last
@@ -81,6 +63,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const HOUR_US: i64 = DAY_US / 24;
 
     fn days(interval_us: i64) -> f64 {
         interval_us as f64 / DAY_US as f64

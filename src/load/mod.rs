@@ -1,8 +1,8 @@
 //! Files of rows -> parts that are ready to be written: the core of `chunkwise load`.
 //!
 //! ```text
-//! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> (the ingest path)
-//!         source         part, record                      read, rows
+//! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> lines -> (the ingest path)
+//!         source         part, record                      read, rows        lines
 //! ```
 //!
 //! [`Plan::infer`] looks at the beginning of a file and tells what it holds; shown to the user, it says what was inferred
@@ -33,6 +33,7 @@ mod error;
 mod infer;
 mod interval;
 mod iso;
+mod lines;
 mod mapping;
 mod note;
 mod options;
@@ -51,7 +52,8 @@ mod time_rule;
 
 pub use census::Census;
 pub use error::LoadError;
-pub use interval::{CHUNK_BYTES, CHUNK_ROWS, LADDER_US, Rate, interval_for, row_bytes};
+pub use interval::{CHUNK_BYTES, CHUNK_ROWS, Rate, interval_for, row_bytes};
+pub use lines::PartLines;
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;
 pub use options::{BadRows, FileFormat, LoadOptions, WideOptions, Zone};
