@@ -1,5 +1,6 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod batch;
 pub mod frame;
 pub mod hypertable;
 pub mod protocol;
