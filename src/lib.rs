@@ -1,6 +1,7 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
 pub mod batch;
+pub mod copy;
 pub mod frame;
 pub mod hypertable;
 pub mod protocol;
