@@ -1,0 +1,7 @@
+//! Tag sets and series ids.
+
+mod list;
+mod select;
+
+pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list};
+pub use select::{SelectError, SelectedSeries, select};
