@@ -1,7 +1,12 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod correlation;
 pub mod db;
+pub mod format;
 pub mod frame;
+pub mod http;
 pub mod hypertable;
 pub mod query;
 pub mod question;
+pub mod series;
+pub mod window;
