@@ -166,10 +166,10 @@ async fn extremes(
     Ok(found)
 }
 
-/// A chunk's bound; the outermost ones reach further than any row.
+/// A chunk's bound. PostgreSQL's time begins in 4713 BC, which bounds of chunks may lie before.
 fn moment(us: i64) -> DateTime<Utc> {
-    let furthest = if us < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
-    DateTime::from_timestamp_micros(us).unwrap_or(furthest)
+    const EARLIEST_US: i64 = -200_000_000_000_000_000;
+    DateTime::from_timestamp_micros(us.max(EARLIEST_US)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]

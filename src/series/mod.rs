@@ -4,4 +4,4 @@ mod list;
 mod select;
 
 pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list};
-pub use select::{SelectError, SelectedSeries, select};
+pub use select::{SelectError, SelectedSeries, select, version};

@@ -93,8 +93,10 @@ pub(super) fn tag_names(measurement: &Measurement) -> Vec<String> {
     measurement.tags.iter().map(|tag| tag.name.clone()).collect()
 }
 
+/// A text that is equal for equal series in equal order: `Chunkwise-Series-Version`.
+///
 /// A series' tags never change while the measurement's epoch lasts, so the ids say everything.
-fn version(measurement: &Measurement, ids: impl Iterator<Item = i64>) -> String {
+pub fn version(measurement: &Measurement, ids: impl Iterator<Item = i64>) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&measurement.id.to_le_bytes());
     hasher.update(&measurement.epoch.to_le_bytes());
