@@ -94,13 +94,13 @@ impl HostGuard {
     /// Checks a request's headers.
     ///
     /// # Errors
-    /// [`ApiError::BadRequest`] if `Host` is missing in HTTP/1.1, given twice or malformed; [`ApiError::Forbidden`] for
+    /// [`ApiError::BadRequest`] if `Host` is missing after HTTP/1.0, given twice or malformed; [`ApiError::Forbidden`] for
     /// a host or an origin that is not allowed, with the origin `null` among them.
     pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = match only(headers, &HOST)? {
             Some(text) => Some(HostPort::parse(text).ok_or_else(bad_host)?),
-            None if version == Version::HTTP_11 => return Err(bad_host()),
-            None => None,
+            None if version <= Version::HTTP_10 => None,
+            None => return Err(bad_host()),
         };
         if let Some(host) = &host
             && !self.allows_host(&host.host)

@@ -1,4 +1,5 @@
-//! The question routes' outer layers: errors, formats, the guard of listeners without tokens, the description of the API.
+//! What all routes share: errors, formats, the extractor of questions, the guard of listeners without tokens, and the
+//! description of the API.
 
 pub mod error;
 pub mod guard;
