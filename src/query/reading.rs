@@ -163,7 +163,8 @@ impl Questions {
         let slice_bytes = bucket_bytes.saturating_mul(plan.longest_slice() as u64).max(1);
         // Each connection fills a slice of its own first, where there are several.
         let affordable = usize::try_from(room / slice_bytes).unwrap_or(usize::MAX);
-        let useful = if wanted.are_few() || affordable < 2 { 0 } else { plan.slices.len().min(affordable) - 1 };
+        let useful =
+            if wanted.are_few() || affordable < 2 { 0 } else { plan.slices.len().min(affordable).saturating_sub(1) };
         let turns = self.more_turns(useful.min(self.limits.connections.saturating_sub(1)));
         let wanted = Arc::new(wanted);
         let mut reading =
