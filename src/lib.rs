@@ -1,11 +1,14 @@
 //! chunkwise: a time-series store on TimescaleDB.
 
+pub mod batch;
+pub mod copy;
 pub mod correlation;
 pub mod db;
 pub mod format;
 pub mod frame;
 pub mod http;
 pub mod hypertable;
+pub mod protocol;
 pub mod query;
 pub mod question;
 pub mod series;

@@ -12,7 +12,6 @@
 
 mod observed;
 mod plan;
-mod row;
 mod row_index;
 mod session;
 mod slices;

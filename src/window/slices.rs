@@ -11,11 +11,14 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Plan, Slice, Snapshot, Source,
-    row::{MalformedRow, decode},
     row_index::RowIndex,
     session::Exported,
 };
-use crate::{frame::Accumulator, question::Aggregate};
+use crate::{
+    copy::{DecodeError, Decoder},
+    frame::Accumulator,
+    question::Aggregate,
+};
 
 /// With more series than this the server sends all rows, and those of other series are dropped here: a long list costs
 /// more for each row than the row itself.
@@ -29,7 +32,7 @@ pub enum ReadError {
     Database(#[from] sqlx::Error),
     /// The server sent something else than what was asked for.
     #[error(transparent)]
-    Malformed(#[from] MalformedRow),
+    Malformed(#[from] DecodeError),
     /// A task panicked, or the runtime is shutting down.
     #[error("a task that reads rows has ended early")]
     Task(#[from] JoinError),
@@ -232,17 +235,20 @@ async fn read_slice(
     }
     let ids = (rows.filter == Filter::Server).then_some(rows.ids.as_slice());
     let mut messages = connection.copy_out_raw(&source.copy_rows(slice.span, ids)).await?;
-    while let Some(message) = messages.try_next().await? {
-        into.bytes_read += message.len() as u64;
-        let Some(row) = decode(&message)? else { continue };
-        into.rows_read += 1;
-        let Some(bucket) = piece.starts.index_of(row.time_us) else { continue };
+    let mut decoder = Decoder::new();
+    let mut take = |time_us: i64, series_id: i64, value: f64| {
+        let Some(bucket) = piece.starts.index_of(time_us) else { return };
         // A slice's rows are within its own buckets.
         let column = bucket - first_bucket + offset;
-        match rows.index.get(row.series_id) {
-            Some(index) => into.accumulator.add(index, column, row.time_us, row.value),
-            None => into.seen_of_others[column] |= row.value.is_finite(),
+        match rows.index.get(series_id) {
+            Some(row) => into.accumulator.add(row, column, time_us, value),
+            None => into.seen_of_others[column] |= value.is_finite(),
         }
+    };
+    while let Some(message) = messages.try_next().await? {
+        into.bytes_read += message.len() as u64;
+        decoder.push(&message, &mut take)?;
     }
+    into.rows_read += decoder.finish()?;
     Ok(())
 }

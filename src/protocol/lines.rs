@@ -1,0 +1,110 @@
+//! A body, line by line.
+
+use std::iter::FusedIterator;
+
+use memchr::memchr;
+
+use super::{
+    error::{Fault, LineError, Reason},
+    extent::{Extent, extent, indent, line_end},
+    limits::Limits,
+    line::Line,
+    parse::parse_line,
+    time::Precision,
+};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The lines of a body: one item for each that is neither blank nor a comment, in the order of the body.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    body: &'a [u8],
+    precision: Precision,
+    limits: Limits,
+    /// The first byte of the next line, and its number.
+    at: usize,
+    number: u32,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `body`, whose times count `precision`.
+    #[must_use]
+    pub fn new(body: &'a [u8], precision: Precision, limits: Limits) -> Self {
+        let at = if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        Self { body, precision, limits, at, number: 1 }
+    }
+
+    /// Reads the bytes from `start` to `end` as one line.
+    fn line(&self, start: usize, end: usize) -> Result<Line<'a>, Fault> {
+        let bytes = &self.body[start..end];
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        if bytes.len() > self.limits.line_bytes {
+            return Err(Fault::line_too_long(&self.limits));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| Fault::new(error.valid_up_to(), Reason::InvalidUtf8))?;
+        if let Some(at) = memchr(0, bytes) {
+            return Err(Fault::new(at, Reason::NulByte));
+        }
+        let mut line = parse_line(text, indent(bytes).unwrap_or_default(), self.precision, &self.limits)?;
+        line.number = self.number;
+        line.bytes = start..start + bytes.len();
+        Ok(line)
+    }
+
+    /// What to make of a line that is not right up to `end`, its first line break. Goes to the line behind it.
+    #[cold]
+    fn second_look(&mut self, start: usize, end: usize, fault: Fault) -> Result<Line<'a>, LineError> {
+        let whole = match extent(&self.body[start..]) {
+            Extent::To(length) => start + length,
+            Extent::FirstBreak | Extent::Open => end,
+        };
+        let result = match fault.reason {
+            Reason::UnclosedText if whole > end => self.line(start, whole),
+            _ => Err(fault),
+        };
+        let line_bytes = self.body[start..whole].strip_suffix(b"\r").map_or(whole - start, <[u8]>::len);
+        let result = result.map_err(|fault| LineError {
+            line: self.number,
+            column: u32::try_from(fault.at).unwrap_or(u32::MAX).saturating_add(1),
+            reason: fault.reason,
+            bytes: start..start + line_bytes,
+        });
+        let breaks_within = memchr::memchr_iter(b'\n', &self.body[start..whole]).count();
+        self.number = self.number.saturating_add(u32::try_from(breaks_within).unwrap_or(u32::MAX));
+        self.go_behind(whole);
+        result
+    }
+
+    /// Goes behind the line break at `end`, or to the end of the body.
+    fn go_behind(&mut self, end: usize) {
+        self.at = self.body.len().min(end + 1);
+        self.number = self.number.saturating_add(1);
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Result<Line<'a>, LineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.at < self.body.len() {
+            let start = self.at;
+            let end = line_end(self.body, start);
+            let bytes = &self.body[start..end];
+            match indent(bytes).map(|indent| &bytes[indent..]) {
+                None | Some(b"\r" | [b'#', ..]) => self.go_behind(end),
+                Some(_) => {
+                    return Some(match self.line(start, end) {
+                        Ok(line) => {
+                            self.go_behind(end);
+                            Ok(line)
+                        }
+                        Err(fault) => self.second_look(start, end, fault),
+                    });
+                }
+            }
+        }
+        None
+    }
+}
+
+impl FusedIterator for Lines<'_> {}
