@@ -11,11 +11,13 @@
 mod answer;
 mod correlate;
 mod error;
+mod overview;
 mod questions;
 mod reading;
 mod tally;
 
 pub use answer::*;
 pub use error::{QueryError, SeriesName};
+pub use overview::MeasurementOverview;
 pub use questions::{QueryLimits, Questions};
 pub use tally::{Tally, TallyShown};

@@ -211,21 +211,26 @@ fn note_previous(plan: &Plan, previous: &[Option<i64>], observed: &mut [bool]) {
     }
 }
 
+/// Finds the measurement.
+pub(super) async fn find_measurement(
+    connection: &mut PgConnection,
+    namespace: &str,
+    name: &str,
+) -> Result<Measurement, Attempt> {
+    // PostgreSQL's text cannot hold NUL, so that nothing has such a name, and binding it would be an error.
+    let impossible = namespace.contains('\0') || name.contains('\0');
+    if !impossible && let Some(found) = load_measurement(&mut *connection, namespace, name).await? {
+        return Ok(found);
+    }
+    let known = load_measurements(connection, &namespace.replace('\0', "")).await?;
+    let known = known.into_iter().map(|measurement| measurement.name).collect();
+    Err(QueryError::UnknownMeasurement { name: name.to_owned(), known }.into())
+}
+
 /// Finds measurement and field.
 async fn locate(connection: &mut PgConnection, shared: &Shared) -> Result<(Measurement, Source), Attempt> {
     let Shared { namespace, measurement: name, field, .. } = shared;
-    // PostgreSQL's text cannot hold NUL, so that nothing has such a name, and binding it would be an error.
-    let found = if namespace.contains('\0') || name.contains('\0') {
-        None
-    } else {
-        load_measurement(&mut *connection, namespace, name).await?
-    };
-    let Some(measurement) = found else {
-        let namespace = namespace.replace('\0', "");
-        let known = load_measurements(connection, &namespace).await?;
-        let known = known.into_iter().map(|measurement| measurement.name).collect();
-        return Err(QueryError::UnknownMeasurement { name: name.clone(), known }.into());
-    };
+    let measurement = find_measurement(connection, namespace, name).await?;
     let source = match measurement.field(field) {
         Some(field) => numbers(&measurement, field)?,
         None => {

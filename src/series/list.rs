@@ -166,8 +166,9 @@ async fn extremes(
     Ok(found)
 }
 
-/// A chunk's bound. PostgreSQL's time begins in 4713 BC, which bounds of chunks may lie before.
-fn moment(us: i64) -> DateTime<Utc> {
+/// A bound of time as PostgreSQL takes it: its own time begins in 4713 BC, which the bounds of chunks may lie before.
+#[must_use]
+pub fn moment(us: i64) -> DateTime<Utc> {
     const EARLIEST_US: i64 = -200_000_000_000_000_000;
     DateTime::from_timestamp_micros(us.max(EARLIEST_US)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -9,11 +9,7 @@ use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 use tokio::task::{JoinError, JoinSet};
 
-use super::{
-    Plan, Slice, Snapshot, Source,
-    row_index::RowIndex,
-    session::Exported,
-};
+use super::{Plan, Slice, Snapshot, Source, row_index::RowIndex, session::Exported};
 use crate::{
     copy::{DecodeError, Decoder},
     frame::Accumulator,
