@@ -17,3 +17,4 @@ pub mod protocol;
 pub mod query;
 pub mod question;
 pub mod series;
+pub mod window;

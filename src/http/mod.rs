@@ -1,11 +1,20 @@
-//! What all routes share: errors, formats, the extractor of questions, the guard of listeners without tokens, and the
-//! description of the API.
+//! The question service's routes, and what all routes share: errors, formats, the extractor of questions, the guard of
+//! listeners without tokens, and the description of the API.
 
+mod answers;
 pub mod error;
+mod failure;
 pub mod guard;
+mod listings;
 pub mod negotiate;
 pub mod openapi;
+mod parameters;
 pub mod question;
+mod router;
 mod serve;
+mod service;
+mod state;
 
+pub use router::{question_router, service_router};
 pub use serve::serve;
+pub use state::{Figures, HttpState};

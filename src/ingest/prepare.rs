@@ -184,11 +184,7 @@ fn tag_values(measurement: &Measurement, line: &Line<'_>) -> Vec<Option<String>>
 }
 
 /// The rows that a COPY takes, and those that it would fail on.
-fn to_batch(
-    measurement: &Measurement,
-    rows: &[(Row<'_>, &Line<'_>)],
-    ids: &[i64],
-) -> (Batch, Vec<(usize, RowFault)>) {
+fn to_batch(measurement: &Measurement, rows: &[(Row<'_>, &Line<'_>)], ids: &[i64]) -> (Batch, Vec<(usize, RowFault)>) {
     let mut used = vec![false; measurement.fields.len()];
     for (row, _) in rows {
         for (field, _) in &row.values {

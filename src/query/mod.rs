@@ -1,3 +1,23 @@
 //! Answers questions: plans, reads, aligns, computes. What REST and the command line have in common.
+//!
+//! Every question goes the same way:
+//!
+//! 1. It waits for a connection: a semaphore keeps questions from waiting for each other's connections in a circle.
+//! 2. It takes a snapshot, and in that state finds measurement, series and chunks, plans, and reads.
+//! 3. Whatever chunk it meant to read and has been dropped meanwhile makes it begin again: a snapshot keeps rows from
+//!    changing, not chunks from going.
+//! 4. It computes, on threads for such work, after its connections have gone back.
+
 mod answer;
+mod correlate;
+mod error;
+mod overview;
+mod questions;
+mod reading;
+mod tally;
+
 pub use answer::*;
+pub use error::{QueryError, SeriesName};
+pub use overview::MeasurementOverview;
+pub use questions::{QueryLimits, Questions};
+pub use tally::{Tally, TallyShown};

@@ -7,7 +7,11 @@
 mod create;
 mod ids;
 mod key;
+mod list;
+mod select;
 
 pub use create::{NewSeries, create};
 pub use ids::SeriesIds;
 pub use key::SeriesKey;
+pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list, moment};
+pub use select::{SelectError, SelectedSeries, select, version};

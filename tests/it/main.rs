@@ -1,7 +1,10 @@
-//! Integration tests, one binary; a comment says what belongs into each module.
+//! Integration tests, one binary, against a real TimescaleDB; each test has a database of its own. A comment says what
+//! belongs into each module.
 
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
+// Questions to answers: windows, correlations, listings, against oracles.
+mod read;
 // What tests stand on.
 mod support;
 // Lines over HTTP to committed rows.

@@ -1,18 +1,17 @@
 //! Questions from a shell, answered by the same code as REST's.
 
-use anyhow::bail;
 use chunkwise::{
     config::Config,
-    query::{CorrelateAnswer, WindowAnswer},
+    query::{CorrelateAnswer, Questions, WindowAnswer},
     question::{CorrelateQuestion, WindowQuestion},
 };
 
-use crate::database::Place;
+use crate::{database::Place, service};
 
 /// What answers questions.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    place: Place,
+    questions: Questions,
 }
 
 impl Engine {
@@ -20,24 +19,16 @@ impl Engine {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let place = Place::for_questions(config).await?;
         place.verify().await?;
-        Ok(Self { place })
+        Ok(Self { questions: Questions::new(place.database.clone(), service::query_limits(config)) })
     }
 
     /// Answers a window question.
     pub(crate) async fn window(&self, question: &WindowQuestion) -> anyhow::Result<WindowAnswer> {
-        let mut connection = self.place.database.reader().acquire().await?;
-        sqlx::query("SELECT 1").execute(&mut *connection).await?;
-        bail!("{} cannot be asked: the query service is not part of this build", question.measurement)
+        Ok(self.questions.window(question).await?)
     }
 
     /// Answers a correlate question.
     pub(crate) async fn correlate(&self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
-        let mut connection = self.place.database.reader().acquire().await?;
-        sqlx::query("SELECT 1").execute(&mut *connection).await?;
-        bail!("{} cannot be asked: the query service is not part of this build", question.measurement)
+        Ok(self.questions.correlate(question).await?)
     }
-}
-
-pub(crate) fn router(_: &Place, _: &Config, _: Option<&chunkwise::ingest::Ingest>) -> anyhow::Result<axum::Router> {
-    Ok(axum::Router::new())
 }

@@ -2,16 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
     config::{Config, SameBody},
-    http::{self, error, guard, openapi},
+    http::{self, Figures, HttpState, error, guard},
     hypertable::SchemaLimits,
-    ingest::{self, BodyLimits, Ingest, IngestOptions, Repetition, WriteHttp},
+    ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, WriteHttp},
+    query::{QueryLimits, Questions},
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +86,8 @@ fn router(
     config: &Config,
     ingest: Option<&Ingest>,
 ) -> anyhow::Result<Router> {
-    let mut router = openapi::router();
+    let state = http_state(place, config, ingest)?;
+    let mut router = http::service_router(state.clone());
     if let Some(ingest) = ingest {
         let limits = BodyLimits {
             sent_bytes: config.http.max_body_bytes.get(),
@@ -93,7 +97,7 @@ fn router(
         router = router.merge(ingest::router(WriteHttp { ingest: ingest.clone(), limits, namespace }));
     }
     if roles.answer() {
-        router = router.merge(crate::engine::router(place, config, ingest)?);
+        router = router.merge(http::question_router(state));
     }
     let guard = Arc::new(guard::HostGuard::new(address, config.http.allowed_hosts.iter().cloned()));
     // Outermost last: headers go on every answer, the guard's own among them.
@@ -101,6 +105,29 @@ fn router(
         .layer(from_fn(error::log_causes))
         .layer(from_fn_with_state(guard, guard::guard))
         .layer(from_fn(guard::security_headers)))
+}
+
+fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {
+    let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
+    let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
+    let figures =
+        ingest.map(|ingest| ("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters()))) as Arc<dyn Figures>));
+    Ok(HttpState::new(questions, Some(metrics), figures.into_iter().collect()))
+}
+
+/// What ingestion shows in `/api/v1/stats`.
+struct IngestFigures(Arc<Counters>);
+
+impl Figures for IngestFigures {
+    fn figures(&self) -> serde_json::Value {
+        serde_json::to_value(self.0.values()).unwrap_or_default()
+    }
+}
+
+/// The settings, as questions take them.
+pub(crate) fn query_limits(config: &Config) -> QueryLimits {
+    let settings = &config.question;
+    QueryLimits { bytes: settings.limit_bytes.get(), time: settings.time_limit, ..QueryLimits::default() }
 }
 
 /// The settings, as the service takes them.

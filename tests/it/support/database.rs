@@ -24,11 +24,18 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct TestDatabase {
     name: String,
     server: PgConnectOptions,
+    /// The library's pools on it.
+    pub(crate) database: Database,
 }
 
 impl TestDatabase {
     /// Copies the template.
     pub(crate) async fn new() -> Self {
+        Self::with(|options| options).await
+    }
+
+    /// The same with pools of other settings than the defaults.
+    pub(crate) async fn with(settings: impl FnOnce(DatabaseOptions) -> DatabaseOptions) -> Self {
         let server = server::options().await;
         let template = TEMPLATE.get_or_init(|| make_template(server.clone())).await;
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -37,7 +44,8 @@ impl TestDatabase {
         let mut connection = server.connect().await.unwrap();
         connection.execute(format!("CREATE DATABASE {name} TEMPLATE {template}").as_str()).await.unwrap();
         connection.close().await.unwrap();
-        Self { name, server }
+        let options = DatabaseOptions::single(server.clone().database(&name));
+        Self { name, server, database: Database::new(settings(options)) }
     }
 
     /// How to connect to it.
@@ -48,11 +56,6 @@ impl TestDatabase {
     /// Its URL, for the program's `--database-url`.
     pub(crate) fn url(&self) -> String {
         self.options().to_url_lossy().to_string()
-    }
-
-    /// The library's pools on it.
-    pub(crate) fn database(&self) -> Database {
-        Database::new(DatabaseOptions::single(self.options()))
     }
 
     /// A connection as an analyst has it.

@@ -1,0 +1,154 @@
+//! The question routes: `/api/v1/window` and `/api/v1/correlate`.
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{
+    error::ApiError,
+    question::{Ask, Question},
+    state::HttpState,
+};
+use crate::{
+    format::{self, Format, FormatError},
+    query::Receipt,
+    question::{CorrelateQuestion, WindowQuestion},
+};
+
+/// Equal values mean equal series in equal order.
+pub(super) const SERIES_VERSION: HeaderName = HeaderName::from_static("chunkwise-series-version");
+/// What an answer cost, as JSON.
+const RECEIPT: HeaderName = HeaderName::from_static("chunkwise-receipt");
+
+pub(super) async fn window(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<WindowQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &question.measurement).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.window(question).await?;
+    let Question { format, layout, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::window(&answer, format, layout)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn correlate(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<CorrelateQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &question.measurement).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.correlate(question).await?;
+    let Question { format, question, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::correlate(&answer, &question, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+/// A question, and what its client has already.
+struct Asked<Q> {
+    question: Question<Q>,
+    in_url: bool,
+    have: Option<HeaderValue>,
+}
+
+/// The `ETag` of an answer; only a question in the URL has one.
+enum Tag {
+    /// The client has the answer already.
+    Unchanged(Response),
+    Changed(Option<HeaderValue>),
+}
+
+impl<Q: Ask + Serialize> Asked<Q> {
+    async fn read(request: Request, state: &HttpState) -> Result<Self, ApiError> {
+        use axum::extract::FromRequest;
+
+        let in_url = matches!(*request.method(), Method::GET | Method::HEAD);
+        let have = request.headers().get(IF_NONE_MATCH).cloned();
+        Ok(Self { question: Question::from_request(request, state).await?, in_url, have })
+    }
+
+    async fn tag(&self, state: &HttpState, namespace: &str, measurement: &str) -> Result<Tag, ApiError> {
+        if !self.in_url {
+            return Ok(Tag::Changed(None));
+        }
+        let data = state.questions.data_version(namespace, measurement).await?;
+        let Question { question, format, layout } = &self.question;
+        let question = serde_json::to_vec(question).map_err(ApiError::internal)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&question).update(format!("\n{format} {layout:?} {data}").as_bytes());
+        let tag = format!("\"{}\"", hasher.finalize().to_hex());
+        let tag = HeaderValue::try_from(tag).map_err(ApiError::internal)?;
+        if self.have.as_ref().is_some_and(|have| matches(have, &tag)) {
+            let headers = HeaderMap::from_iter([(ETAG, tag)]);
+            return Ok(Tag::Unchanged((StatusCode::NOT_MODIFIED, headers).into_response()));
+        }
+        Ok(Tag::Changed(Some(tag)))
+    }
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110, 13.1.2: the weak comparison).
+fn matches(have: &HeaderValue, tag: &HeaderValue) -> bool {
+    let (Ok(have), Ok(tag)) = (have.to_str(), tag.to_str()) else { return false };
+    have.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+/// Writes an answer on a thread for such work.
+pub(super) async fn written(
+    write: impl FnOnce() -> Result<Vec<u8>, FormatError> + Send + 'static,
+) -> Result<Vec<u8>, ApiError> {
+    Ok(tokio::task::spawn_blocking(write).await.map_err(ApiError::internal)??)
+}
+
+/// An answer's bytes with its headers; the receipt stands in a header where the format has no place for it.
+pub(super) fn respond(
+    bytes: Vec<u8>,
+    format: Format,
+    version: &str,
+    receipt: Option<&Receipt>,
+    tag: Option<HeaderValue>,
+) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    if let Ok(version) = HeaderValue::try_from(version) {
+        headers.insert(SERIES_VERSION, version);
+    }
+    let receipt = receipt.filter(|_| format != Format::Json).and_then(|receipt| serde_json::to_string(receipt).ok());
+    if let Some(receipt) = receipt.and_then(|receipt| HeaderValue::try_from(receipt).ok()) {
+        headers.insert(RECEIPT, receipt);
+    }
+    if let Some(tag) = tag {
+        headers.insert(ETAG, tag);
+    }
+    (headers, bytes).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_found_in_a_list_and_behind_a_mark_of_weakness() {
+        let tag = HeaderValue::from_static("\"abc\"");
+        for (have, expected) in [
+            ("\"abc\"", true),
+            ("W/\"abc\"", true),
+            ("\"x\", \"abc\"", true),
+            ("*", true),
+            ("\"x\"", false),
+            ("abc", false),
+            ("", false),
+        ] {
+            assert_eq!(matches(&HeaderValue::from_static(have), &tag), expected, "{have}");
+        }
+    }
+}

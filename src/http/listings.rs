@@ -1,0 +1,133 @@
+//! What is there: `/api/v1/measurements`, `/series`, `/chunks`, `/stats`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::Response,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    answers::{respond, written},
+    error::ApiError,
+    negotiate::negotiate,
+    parameters::Parameters,
+    state::HttpState,
+};
+use crate::{
+    format::{self, Format, ListedSeries, SeriesListing},
+    query::{AnswerSeries, MeasurementOverview},
+    question::{Invalid, Timestamp},
+    series::{MAX_PAGE, PageRequest},
+};
+
+const DEFAULT_PAGE: u32 = 100;
+
+pub(super) async fn measurements(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let mut parameters = Parameters::read(query.as_deref());
+    let namespace = parameters.namespace()?;
+    parameters.finish()?;
+    let measurements: Vec<Value> = state.questions.measurements(&namespace).await?.iter().map(shown).collect();
+    Ok(Json(json!({ "measurements": measurements })))
+}
+
+fn shown(measurement: &MeasurementOverview) -> Value {
+    let fields: Vec<Value> =
+        measurement.fields.iter().map(|field| json!({ "name": field.name, "type": field.kind })).collect();
+    json!({
+        "name": measurement.name,
+        "fields": fields,
+        "tags": measurement.tags,
+        "series": measurement.series,
+        "rows": measurement.rows,
+        "bytes": measurement.bytes,
+        "from": measurement.from_us.map(Timestamp::display_us),
+        "to": measurement.to_us.map(Timestamp::display_us),
+        "chunk_interval": measurement.chunk_interval,
+        "retention": measurement.retention,
+        "on_duplicate": measurement.on_duplicate,
+    })
+}
+
+pub(super) async fn series(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    const FORMATS: &[Format] = &[Format::Json, Format::Arrow, Format::Csv];
+    let mut parameters = Parameters::read(query.as_deref());
+    let format = negotiate(&headers, parameters.take("format")?.as_deref(), FORMATS)?;
+    let namespace = parameters.namespace()?;
+    let measurement = parameters.required("measurement")?;
+    let search = parameters.take("search")?;
+    let after = parameters.integer("after")?;
+    let limit = match parameters.integer("limit")? {
+        None => DEFAULT_PAGE,
+        Some(limit) => u32::try_from(limit)
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")))?,
+    };
+    let selector = parameters.selector()?;
+    parameters.finish()?;
+
+    let request = PageRequest { search, selector, after, limit };
+    let (page, version) = state.questions.series(&namespace, &measurement, &request).await?;
+    let rows = page.rows.into_iter().map(|row| ListedSeries {
+        series: AnswerSeries { series_id: row.series_id, tags: row.tags },
+        first_us: row.first_us,
+        last_us: row.last_us,
+    });
+    let listing = SeriesListing { tag_names: page.tag_names, rows: rows.collect(), next: page.next, total: page.total };
+    let bytes = written(move || format::series_list(&listing, format)).await?;
+    Ok(respond(bytes, format, &version, None, None))
+}
+
+pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
+    let mut parameters = Parameters::read(query.as_deref());
+    let namespace = parameters.namespace()?;
+    let measurement = parameters.take("measurement")?;
+    let (from, to) = (parameters.time("from")?, parameters.time("to")?);
+    parameters.finish()?;
+    let chunks = state.questions.chunks(&namespace, measurement.as_deref(), from, to).await?;
+    let chunks: Vec<Value> = chunks
+        .iter()
+        .map(|(measurement, detail)| {
+            json!({
+                "measurement": measurement,
+                "name": detail.name,
+                "from": Timestamp::display_us(detail.chunk.from_us),
+                "to": Timestamp::display_us(detail.chunk.to_us),
+                "state": detail.state(),
+                "compressed": detail.compressed,
+                "rows": detail.rows,
+                "bytes": detail.bytes,
+                "index_bytes": detail.index_bytes,
+                "blocks": 0,
+                "events": [],
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "chunks": chunks })))
+}
+
+pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
+    let questions = &state.questions;
+    let mut shown = Map::new();
+    shown.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
+    shown.insert("uptime_s".to_owned(), state.started.elapsed().as_secs().into());
+    shown.insert(
+        "questions".to_owned(),
+        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show() }),
+    );
+    for (name, figures) in Arc::clone(&state.figures).iter() {
+        shown.insert((*name).to_owned(), figures.figures());
+    }
+    Json(Value::Object(shown))
+}

@@ -1,0 +1,81 @@
+//! Health and metrics.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{error::ApiError, state::HttpState};
+use crate::db;
+
+/// Health is told within this time, whatever the database does.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// The version of InfluxDB whose clients are answered as they expect.
+const INFLUXDB_VERSION: &str = "1.8.10";
+
+/// Whether the database answers.
+pub(super) async fn health(State(state): State<HttpState>) -> Response {
+    report(asked(&state, false).await)
+}
+
+/// Whether the database answers and has this program's tables.
+pub(super) async fn ready(State(state): State<HttpState>) -> Response {
+    report(asked(&state, true).await)
+}
+
+/// What is wrong; `None` if nothing is.
+async fn asked(state: &HttpState, tables: bool) -> Option<String> {
+    let asked = async {
+        let mut connection = state.questions.database().reader().acquire().await.map_err(|_| AWAY.to_owned())?;
+        if tables {
+            return match db::verify(&mut connection).await {
+                Err(db::MigrateError::Database(_)) => Err(AWAY.to_owned()),
+                checked => checked.map_err(|error| error.to_string()),
+            };
+        }
+        sqlx::query("SELECT 1").execute(&mut *connection).await.map(|_| ()).map_err(|_| AWAY.to_owned())
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(checked) => checked.err(),
+        Err(_) => Some(AWAY.to_owned()),
+    }
+}
+
+const AWAY: &str = "the database does not answer";
+
+fn report(wrong: Option<String>) -> Response {
+    let (status, word) = match wrong {
+        None => (StatusCode::OK, "pass"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail"),
+    };
+    let mut check = json!({ "name": "database", "status": word });
+    if let (Some(message), Some(check)) = (wrong, check.as_object_mut()) {
+        check.insert("message".to_owned(), Value::String(message));
+    }
+    let body = json!({
+        "name": "chunkwise",
+        "status": word,
+        "version": env!("CARGO_PKG_VERSION"),
+        "checks": [check],
+    });
+    (status, Json(body)).into_response()
+}
+
+/// What InfluxDB's clients ask before they write.
+pub(super) async fn ping() -> impl IntoResponse {
+    const VERSION: HeaderName = HeaderName::from_static("x-influxdb-version");
+    (StatusCode::NO_CONTENT, [(VERSION, INFLUXDB_VERSION)])
+}
+
+/// Prometheus' text.
+pub(super) async fn metrics(State(state): State<HttpState>) -> Result<Response, ApiError> {
+    let Some(prometheus) = state.prometheus else {
+        return Err(ApiError::NotFound { path: "/metrics".to_owned() });
+    };
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus.render()).into_response())
+}

@@ -1,0 +1,98 @@
+//! From a frame to the answer of a correlate question.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Axis, Zip, s};
+use rayon::prelude::*;
+use tokio::time::Instant;
+
+use super::{
+    AnswerRows, CorrelateAnswer, QueryError, StatColumn,
+    reading::{Found, ms},
+};
+use crate::{
+    correlation::{OneVsAll, ci95, one_vs_all, p_value, q_values, rank},
+    frame::Frame,
+    question::{CorrelateQuestion, Stat},
+    series,
+};
+
+/// Correlates the target with the answer's series. Takes long for many.
+pub(super) fn correlated(
+    found: Found,
+    frame: &Frame,
+    question: &CorrelateQuestion,
+) -> Result<CorrelateAnswer, QueryError> {
+    let began = Instant::now();
+    let Found { measurement, mut rows, target, as_of_us, mut receipt } = found;
+    let (target, row) = target.ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
+    let series = rows.series.len();
+    // A target that is no row of the answer stands behind them.
+    let own = (row < series).then_some(row);
+    let columns: Vec<Range<usize>> = question
+        .ranges
+        .iter()
+        .map(|range| {
+            let at = |t_us: i64| frame.times_us.partition_point(|start| *start < t_us);
+            at(range.from.us())..at(range.to.us())
+        })
+        .collect();
+    let OneVsAll { mut r, mut n } = one_vs_all(
+        frame.values.row(row),
+        frame.values.slice(s![..series, ..]),
+        &columns,
+        question.method,
+        question.min_overlap,
+    );
+
+    let wanted = question.stats_or_default();
+    let mut q = wanted.contains(&Stat::QValue).then(|| adjusted(&r, &n, own));
+    if let Some(top) = question.top {
+        let ranked = rank(r.view(), question.order, question.rank_by, top, own);
+        let in_rank = |array: &Array2<f64>| array.select(Axis(1), &ranked);
+        q = q.as_ref().map(in_rank);
+        r = in_rank(&r);
+        n = n.select(Axis(1), &ranked);
+        let series: Vec<_> = ranked.iter().map(|column| rows.series[*column].clone()).collect();
+        let version = series::version(&measurement, series.iter().map(|series| series.series_id));
+        rows = AnswerRows { series, version, ..rows };
+    }
+    let stats = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
+    receipt.ms.compute = ms(began.elapsed());
+    Ok(CorrelateAnswer { target, rows, ranges: question.ranges.clone(), r, n, stats, as_of_us, receipt })
+}
+
+fn figure(stat: Stat, r: &Array2<f64>, n: &Array2<i64>, q: Option<&Array2<f64>>) -> Option<StatColumn> {
+    match stat {
+        Stat::PValue => Some(StatColumn::One(stat, p_values(r, n))),
+        Stat::QValue => Some(StatColumn::One(stat, q?.clone())),
+        Stat::Ci95 => {
+            let (mut low, mut high) = (Array2::from_elem(r.dim(), f64::NAN), Array2::from_elem(r.dim(), f64::NAN));
+            Zip::from(&mut low).and(&mut high).and(r).and(n).for_each(|low, high, r, n| {
+                if let Some(interval) = ci95(*r, *n) {
+                    [*low, *high] = interval;
+                }
+            });
+            Some(StatColumn::Interval(low, high))
+        }
+    }
+}
+
+fn p_values(r: &Array2<f64>, n: &Array2<i64>) -> Array2<f64> {
+    let mut p = Array2::zeros(r.dim());
+    Zip::from(&mut p).and(r).and(n).par_for_each(|p, r, n| *p = p_value(*r, *n));
+    p
+}
+
+/// q-values over each range's series but the target itself, which has none.
+fn adjusted(r: &Array2<f64>, n: &Array2<i64>, own: Option<usize>) -> Array2<f64> {
+    let mut p = p_values(r, n);
+    if let Some(own) = own {
+        p.column_mut(own).fill(f64::NAN);
+    }
+    p.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut range| {
+        let q = q_values(&range.to_vec());
+        range.iter_mut().zip(q).for_each(|(p, q)| *p = q);
+    });
+    p
+}

@@ -1,0 +1,178 @@
+//! The questions that can be asked.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    CorrelateAnswer, QueryError, Receipt, Tally, WindowAnswer,
+    correlate::correlated,
+    reading::{Asked, Found, Selection},
+};
+use crate::{
+    db::Database,
+    question::{CorrelateQuestion, TimeRange, WindowQuestion},
+};
+
+/// So many of the reader's connections are left to everything that is no question.
+const SPARED_CONNECTIONS: usize = 2;
+
+/// How much a question may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Memory; a question may set itself a lower limit.
+    pub bytes: u64,
+    /// Time, waiting included.
+    pub time: Duration,
+    /// How long a question waits for others before it is told that the server is busy.
+    pub queue: Duration,
+    /// Connections that read for one question at the same time.
+    pub connections: usize,
+}
+
+impl Default for QueryLimits {
+    /// 4 GiB, a minute, of which 10 seconds waiting, and a connection for each core but at most 4.
+    fn default() -> Self {
+        Self {
+            bytes: 4 << 30,
+            time: Duration::from_secs(60),
+            queue: Duration::from_secs(10),
+            connections: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4),
+        }
+    }
+}
+
+/// Answers questions.
+#[derive(Debug)]
+pub struct Questions {
+    pub(super) database: Database,
+    pub(super) limits: QueryLimits,
+    /// A permit for each connection that questions may have.
+    turns: Arc<Semaphore>,
+    windows: Tally,
+    correlations: Tally,
+}
+
+impl Questions {
+    /// Questions on the reader's connections of `database`.
+    #[must_use]
+    pub fn new(database: Database, limits: QueryLimits) -> Self {
+        let connections = usize::try_from(database.reader_connections()).unwrap_or(usize::MAX);
+        let permits = connections.saturating_sub(SPARED_CONNECTIONS).clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            database,
+            limits,
+            turns: Arc::new(Semaphore::new(permits)),
+            windows: Tally::default(),
+            correlations: Tally::default(),
+        }
+    }
+
+    /// The database that is asked.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// How many window questions there were and how long they took.
+    #[must_use]
+    pub fn windows(&self) -> &Tally {
+        &self.windows
+    }
+
+    /// How many correlate questions there were and how long they took.
+    #[must_use]
+    pub fn correlations(&self) -> &Tally {
+        &self.correlations
+    }
+
+    /// The values of some series over one range: a row for every series that the selector matches.
+    ///
+    /// Dropped before it is finished, it stops what the server does for it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn window(&self, question: &WindowQuestion) -> Result<WindowAnswer, QueryError> {
+        question.validate()?;
+        let asked = Asked {
+            shared: question.shared(),
+            ranges: vec![TimeRange { from: question.from, to: question.to }],
+            selection: Selection::Some(&question.series),
+        };
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            blocking(move || {
+                let (Found { rows, as_of_us, receipt, .. }, frame) = gathered.align();
+                WindowAnswer { rows, frame, as_of_us, receipt }
+            })
+            .await
+        };
+        self.in_time(answer, &self.windows, |answer| &answer.receipt).await
+    }
+
+    /// One series against many over several ranges.
+    ///
+    /// Dropped before it is finished, it stops what the server does for it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn correlate(&self, question: &CorrelateQuestion) -> Result<CorrelateAnswer, QueryError> {
+        question.validate()?;
+        let asked = Asked {
+            shared: question.shared(),
+            ranges: question.ranges.clone(),
+            selection: Selection::OneAgainst { target: &question.target, against: &question.against },
+        };
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            let question = question.clone();
+            blocking(move || {
+                let (found, frame) = gathered.align();
+                correlated(found, &frame, &question)
+            })
+            .await?
+        };
+        self.in_time(answer, &self.correlations, |answer| &answer.receipt).await
+    }
+
+    async fn in_time<A>(
+        &self,
+        answer: impl Future<Output = Result<A, QueryError>>,
+        tally: &Tally,
+        receipt: impl Fn(&A) -> &Receipt,
+    ) -> Result<A, QueryError> {
+        let limit = self.limits.time;
+        let began = Instant::now();
+        let answer = match tokio::time::timeout(limit, answer).await {
+            Ok(Err(QueryError::Timeout { .. })) | Err(_) => Err(QueryError::Timeout { limit }),
+            Ok(answer) => answer,
+        };
+        match &answer {
+            Ok(answer) => tally.answered(began.elapsed(), receipt(answer).rows_read),
+            Err(_) => tally.failed(),
+        }
+        answer
+    }
+
+    /// Waits for a connection's turn.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, QueryError> {
+        match tokio::time::timeout(self.limits.queue, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(closed)) => Err(QueryError::Internal(Box::new(closed))),
+            Err(_) => Err(QueryError::Busy),
+        }
+    }
+
+    /// Turns for up to `wanted` more connections, as many as are free now.
+    pub(super) fn more_turns(&self, wanted: usize) -> Vec<OwnedSemaphorePermit> {
+        (0..wanted).map_while(|_| Arc::clone(&self.turns).try_acquire_owned().ok()).collect()
+    }
+}
+
+/// Runs what takes a processor for long where nothing waits for it.
+pub(super) async fn blocking<A: Send + 'static>(work: impl FnOnce() -> A + Send + 'static) -> Result<A, QueryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| QueryError::Internal(Box::new(error)))
+}

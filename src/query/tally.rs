@@ -1,0 +1,79 @@
+//! What this process knows of the questions that it answered.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// Counts questions of one kind.
+#[derive(Debug, Default)]
+pub struct Tally {
+    answered: AtomicU64,
+    failed: AtomicU64,
+    total_us: AtomicU64,
+    slowest_us: AtomicU64,
+    rows_read: AtomicU64,
+}
+
+/// A [`Tally`] as it was at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TallyShown {
+    /// Questions that got an answer.
+    pub answered: u64,
+    /// Questions that did not.
+    pub failed: u64,
+    /// The mean time of an answer in milliseconds; 0 before the first.
+    pub mean_ms: f64,
+    /// The longest time of an answer in milliseconds.
+    pub slowest_ms: f64,
+    /// Rows that answers came from.
+    pub rows_read: u64,
+}
+
+impl Tally {
+    pub(super) fn answered(&self, took: Duration, rows_read: u64) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.total_us.fetch_add(us, Ordering::Relaxed);
+        self.slowest_us.fetch_max(us, Ordering::Relaxed);
+        self.rows_read.fetch_add(rows_read, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The figures now.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "shown in milliseconds, where 53 bits are plenty")]
+    pub fn show(&self) -> TallyShown {
+        let answered = self.answered.load(Ordering::Relaxed);
+        let ms = |us: u64| us as f64 / 1_000.0;
+        TallyShown {
+            answered,
+            failed: self.failed.load(Ordering::Relaxed),
+            mean_ms: ms(self.total_us.load(Ordering::Relaxed)) / answered.max(1) as f64,
+            slowest_ms: ms(self.slowest_us.load(Ordering::Relaxed)),
+            rows_read: self.rows_read.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_is_of_answers_alone() {
+        let tally = Tally::default();
+        assert_eq!(tally.show().mean_ms, 0.0);
+        tally.answered(Duration::from_millis(2), 10);
+        tally.answered(Duration::from_millis(4), 5);
+        tally.failed();
+        let shown = tally.show();
+        assert_eq!((shown.answered, shown.failed, shown.rows_read), (2, 1, 15));
+        assert_eq!((shown.mean_ms, shown.slowest_ms), (3.0, 4.0));
+    }
+}

@@ -1,0 +1,186 @@
+//! Pages of a measurement's series, with the time that each covers.
+
+use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+
+use super::select::{SelectError, decode, push_selector, select_columns, tag_names};
+use crate::{
+    hypertable::{Chunk, Measurement, list_chunks, quote_ident},
+    question::Selector,
+};
+
+/// The most series of a page.
+pub const MAX_PAGE: u32 = 10_000;
+
+/// Which series to list.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// Only series of which a word of a tag starts with this, in upper or lower case.
+    pub search: Option<String>,
+    /// Only series that this matches.
+    pub selector: Selector,
+    /// Only series with a greater id.
+    pub after: Option<i64>,
+    /// At most so many; [`MAX_PAGE`] if it is more than that.
+    pub limit: u32,
+}
+
+/// A series and the time that it covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSeries {
+    /// Its id.
+    pub series_id: i64,
+    /// The values of its tags, in the page's order of names.
+    pub tags: Vec<Option<String>>,
+    /// The time of its first row, microseconds since 1970; `None` where it has none.
+    pub first_us: Option<i64>,
+    /// The time of its last row, likewise.
+    pub last_us: Option<i64>,
+}
+
+/// A page of series, ascending by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesPage {
+    /// The measurement's tags, in order of arrival.
+    pub tag_names: Vec<String>,
+    /// The series.
+    pub rows: Vec<ListedSeries>,
+    /// The `after` of the next page; `None` on the last.
+    pub next: Option<i64>,
+    /// How many series match over all pages.
+    pub total: u64,
+}
+
+/// Reads a page of a measurement's series.
+///
+/// # Errors
+/// [`SelectError::UnknownTag`], or the database's.
+pub async fn list(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    request: &PageRequest,
+) -> Result<SeriesPage, SelectError> {
+    let mut count = QueryBuilder::new(format!("SELECT count(*) FROM {} WHERE true", measurement.series_table()));
+    push_selector(&mut count, measurement, &request.selector)?;
+    push_search(&mut count, measurement, request.search.as_deref());
+    let total: i64 = count.build_query_scalar().fetch_one(&mut *connection).await?;
+
+    let limit = request.limit.clamp(1, MAX_PAGE);
+    let mut page = QueryBuilder::new(select_columns(measurement));
+    push_selector(&mut page, measurement, &request.selector)?;
+    push_search(&mut page, measurement, request.search.as_deref());
+    if let Some(after) = request.after {
+        page.push(" AND series_id > ").push_bind(after);
+    }
+    page.push(" ORDER BY series_id LIMIT ").push_bind(i64::from(limit) + 1);
+    let found = page.build().fetch_all(&mut *connection).await?;
+    let more = found.len() > limit as usize;
+    let series: Vec<_> =
+        found.iter().take(limit as usize).map(|row| decode(row, measurement)).collect::<Result<_, _>>()?;
+
+    let ids: Vec<i64> = series.iter().map(|(id, _)| *id).collect();
+    let mut slices = list_chunks(connection, measurement).await?;
+    slices.dedup_by_key(|chunk| (chunk.from_us, chunk.to_us));
+    let first = extremes(connection, measurement, slices.iter(), &ids, "min").await?;
+    let last = extremes(connection, measurement, slices.iter().rev(), &ids, "max").await?;
+    let rows = series
+        .into_iter()
+        .map(|(series_id, tags)| ListedSeries {
+            series_id,
+            tags,
+            first_us: first.get(&series_id).copied(),
+            last_us: last.get(&series_id).copied(),
+        })
+        .collect();
+    Ok(SeriesPage {
+        tag_names: tag_names(measurement),
+        rows,
+        next: ids.last().copied().filter(|_| more),
+        total: u64::try_from(total).unwrap_or(0),
+    })
+}
+
+fn push_search(query: &mut QueryBuilder<'_, Postgres>, measurement: &Measurement, search: Option<&str>) {
+    let Some(search) = search.filter(|search| !search.is_empty()) else { return };
+    if search.contains('\0') {
+        query.push(" AND false");
+        return;
+    }
+    let pattern = starts_a_word(search);
+    query.push(" AND (false");
+    for tag in &measurement.tags {
+        query.push(format!(" OR {} ~* ", quote_ident(&tag.column))).push_bind(pattern.clone());
+    }
+    query.push(")");
+}
+
+/// A regular expression of PostgreSQL's for texts in which a word starts like this. A word starts at a letter or digit
+/// after anything else; a text that starts with neither is looked for anywhere.
+fn starts_a_word(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 16);
+    if text.starts_with(char::is_alphanumeric) {
+        pattern.push_str("(^|[^[:alnum:]])");
+    }
+    for c in text.chars() {
+        if c.is_ascii() && !c.is_ascii_alphanumeric() {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// The first or the last time of each series, chunk by chunk in the order given, until all of them are found: mostly the
+/// first chunk holds them all, and no other is touched.
+async fn extremes(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    chunks: impl Iterator<Item = &Chunk>,
+    ids: &[i64],
+    function: &str,
+) -> Result<HashMap<i64, i64>, sqlx::Error> {
+    let sql = format!(
+        "SELECT series_id, {function}(\"time\") FROM {} WHERE \"time\" >= $1 AND \"time\" < $2 AND series_id = ANY ($3)
+         GROUP BY series_id",
+        measurement.storage()
+    );
+    let mut found = HashMap::with_capacity(ids.len());
+    let mut pending = ids.to_vec();
+    for chunk in chunks {
+        if pending.is_empty() {
+            break;
+        }
+        let rows = sqlx::query(&sql)
+            .bind(moment(chunk.from_us))
+            .bind(moment(chunk.to_us))
+            .bind(&pending)
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            let time: DateTime<Utc> = row.try_get(1)?;
+            found.insert(row.try_get(0)?, time.timestamp_micros());
+        }
+        pending.retain(|id| !found.contains_key(id));
+    }
+    Ok(found)
+}
+
+/// A bound of time as PostgreSQL takes it: its own time begins in 4713 BC, which the bounds of chunks may lie before.
+#[must_use]
+pub fn moment(us: i64) -> DateTime<Utc> {
+    const EARLIEST_US: i64 = -200_000_000_000_000_000;
+    DateTime::from_timestamp_micros(us.max(EARLIEST_US)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::starts_a_word;
+
+    #[test]
+    fn what_is_searched_for_is_never_a_pattern() {
+        assert_eq!(starts_a_word("a.b(c"), r"(^|[^[:alnum:]])a\.b\(c");
+        assert_eq!(starts_a_word("***x"), r"\*\*\*x");
+        assert_eq!(starts_a_word("été"), "(^|[^[:alnum:]])été");
+    }
+}

@@ -1,0 +1,107 @@
+//! From a selector to the series that it matches.
+
+use futures_util::TryStreamExt;
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
+
+use crate::{
+    hypertable::{Measurement, quote_ident},
+    question::Selector,
+};
+
+/// The series that a selector matches, ascending by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectedSeries {
+    /// The measurement's tags, in order of arrival.
+    pub tag_names: Vec<String>,
+    /// Each series' id and the values of its tags in the order of `tag_names`; `None` where it lacks the tag.
+    pub series: Vec<(i64, Vec<Option<String>>)>,
+    /// Equal versions mean equal series in equal order.
+    pub version: String,
+}
+
+/// Why series cannot be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// No series of the measurement has this tag.
+    #[error("there is no tag `{tag}`: the measurement's tags are {known:?}")]
+    UnknownTag {
+        /// The name in the selector.
+        tag: String,
+        /// The tags that there are.
+        known: Vec<String>,
+    },
+    /// The database's.
+    #[error("the series cannot be read")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Reads the series of a measurement that a selector matches, in one query.
+///
+/// # Errors
+/// [`SelectError::UnknownTag`], or the database's.
+pub async fn select(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    selector: &Selector,
+) -> Result<SelectedSeries, SelectError> {
+    let mut query = QueryBuilder::new(select_columns(measurement));
+    push_selector(&mut query, measurement, selector)?;
+    query.push(" ORDER BY series_id");
+
+    let mut series = Vec::new();
+    let mut rows = query.build().fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        series.push(decode(&row, measurement)?);
+    }
+    let version = version(measurement, series.iter().map(|(id, _)| *id));
+    Ok(SelectedSeries { tag_names: tag_names(measurement), series, version })
+}
+
+/// `SELECT series_id, <tags> FROM <series table> WHERE true`, to which conditions are appended.
+pub(super) fn select_columns(measurement: &Measurement) -> String {
+    let tags: String = measurement.tags.iter().map(|tag| format!(", {}", quote_ident(&tag.column))).collect();
+    format!("SELECT series_id{tags} FROM {} WHERE true", measurement.series_table())
+}
+
+/// Appends the conditions of a selector; its values are bound.
+pub(super) fn push_selector(
+    query: &mut QueryBuilder<'_, Postgres>,
+    measurement: &Measurement,
+    selector: &Selector,
+) -> Result<(), SelectError> {
+    if let Some(ids) = &selector.series_ids {
+        query.push(" AND series_id = ANY (").push_bind(ids.clone()).push(")");
+    }
+    for (name, values) in &selector.tags {
+        let tag = measurement
+            .tag(name)
+            .ok_or_else(|| SelectError::UnknownTag { tag: name.clone(), known: tag_names(measurement) })?;
+        // PostgreSQL's text cannot hold NUL, so that no series has such a value, and binding it would be an error.
+        let values: Vec<String> = values.iter().filter(|value| !value.contains('\0')).cloned().collect();
+        query.push(format!(" AND {} = ANY (", quote_ident(&tag.column))).push_bind(values).push(")");
+    }
+    Ok(())
+}
+
+/// A row of [`select_columns`].
+pub(super) fn decode(row: &PgRow, measurement: &Measurement) -> Result<(i64, Vec<Option<String>>), sqlx::Error> {
+    let tags = (1..=measurement.tags.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()?;
+    Ok((row.try_get(0)?, tags))
+}
+
+pub(super) fn tag_names(measurement: &Measurement) -> Vec<String> {
+    measurement.tags.iter().map(|tag| tag.name.clone()).collect()
+}
+
+/// A text that is equal for equal series in equal order: `Chunkwise-Series-Version`.
+///
+/// A series' tags never change while the measurement's epoch lasts, so the ids say everything.
+pub fn version(measurement: &Measurement, ids: impl Iterator<Item = i64>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&measurement.id.to_le_bytes());
+    hasher.update(&measurement.epoch.to_le_bytes());
+    for id in ids {
+        hasher.update(&id.to_le_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}

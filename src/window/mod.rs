@@ -1,0 +1,24 @@
+//! A question -> chunks -> SQL -> rows in cells.
+//!
+//! ```text
+//! ranges -> Span      aligned to buckets, those that overlap or touch made one
+//!    |
+//! Plan                the pieces of time to read (spans and what their first buckets depend on), cut at chunks
+//!    |
+//! Snapshot            one state of the database, for as many connections as read
+//!    |
+//! read                COPY by slices -> an Accumulator over the columns of all pieces
+//! ```
+
+mod observed;
+mod plan;
+mod row_index;
+mod session;
+mod slices;
+mod statement;
+
+pub use observed::{note_observed, previous_observed};
+pub use plan::{Piece, Plan, Slice, Span, spans};
+pub use session::Snapshot;
+pub use slices::{ReadError, Reading, Rows, read};
+pub use statement::{NotNumeric, Source};

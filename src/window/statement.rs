@@ -1,0 +1,152 @@
+//! The statements that read rows. Pure: text out.
+//!
+//! Bounds of time are constants: TimescaleDB then passes over chunks when it plans, and COPY takes no bound values.
+
+use chrono::{DateTime, Datelike, Utc};
+
+use super::{Piece, Span};
+use crate::{
+    frame::Starts,
+    hypertable::{ColumnType, Field, Measurement, quote_ident},
+};
+
+/// A field whose values are no numbers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` holds {kind}, and questions need numbers (float8, int8 or bool)")]
+pub struct NotNumeric {
+    /// The field.
+    pub field: String,
+    /// Its type.
+    pub kind: ColumnType,
+}
+
+/// One field of a measurement's storage, as numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    storage: String,
+    /// The value as a float8.
+    value: String,
+    /// Whether there is a value: NaN and the infinities are missing, as everywhere.
+    present: String,
+    /// Cheaper, and still true of every row that has a value.
+    not_null: String,
+}
+
+impl Source {
+    /// The field `field` of `measurement`.
+    ///
+    /// # Errors
+    /// [`NotNumeric`] for text and times.
+    pub fn new(measurement: &Measurement, field: &Field) -> Result<Self, NotNumeric> {
+        let column = quote_ident(&field.column);
+        let not_null = format!("{column} IS NOT NULL");
+        let (value, present) = match field.kind {
+            // In PostgreSQL's order NaN is above infinity.
+            ColumnType::Float8 => (column.clone(), format!("{column} > '-infinity' AND {column} < 'infinity'")),
+            ColumnType::Int8 => (format!("{column}::float8"), not_null.clone()),
+            ColumnType::Bool => (format!("{column}::int4::float8"), not_null.clone()),
+            ColumnType::Text | ColumnType::Timestamptz => {
+                return Err(NotNumeric { field: field.name.clone(), kind: field.kind });
+            }
+        };
+        Ok(Self { storage: measurement.storage(), value, present, not_null })
+    }
+
+    /// `time, series_id, value` of the rows within `span`: of `ids`, or of all series.
+    #[must_use]
+    pub fn select_rows(&self, span: Span, ids: Option<&[i64]>) -> String {
+        let Self { storage, value, not_null, .. } = self;
+        let bounds = within(span);
+        let ids = match ids {
+            None => String::new(),
+            Some([id]) => format!(" AND series_id = {id}"),
+            Some(ids) => {
+                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+                format!(" AND series_id = ANY ('{{{}}}'::int8[])", ids.join(","))
+            }
+        };
+        format!("SELECT \"time\", series_id, {value} FROM {storage} WHERE {bounds} AND {not_null}{ids}")
+    }
+
+    /// The same as a COPY in the binary format.
+    pub(super) fn copy_rows(&self, span: Span, ids: Option<&[i64]>) -> String {
+        format!("COPY ({}) TO STDOUT (FORMAT binary)", self.select_rows(span, ids))
+    }
+
+    /// The greatest time within `span` at which any series has the field, in microseconds since 1970.
+    pub(super) fn select_latest(&self, span: Span) -> String {
+        let Self { storage, present, .. } = self;
+        format!(
+            "SELECT (extract(epoch FROM max(\"time\")) * 1000000)::int8 FROM {storage} WHERE {} AND {present}",
+            within(span)
+        )
+    }
+
+    /// The numbers of the buckets of `piece` within `spans` in which any series has the field, as int8, counted from 0.
+    ///
+    /// `spans` must not be empty, ascend, and lie within the piece.
+    pub(super) fn select_observed(&self, piece: &Piece, spans: &[Span]) -> String {
+        let Self { storage, present, .. } = self;
+        let number = match &piece.starts {
+            Starts::Regular { first_us, width_us, .. } => {
+                let first = literal(*first_us);
+                let bucket = format!("time_bucket('{width_us} microseconds'::interval, \"time\", {first})");
+                format!("(extract(epoch FROM {bucket} - {first}) * 1000000 / {width_us})::int8")
+            }
+            // Buckets whose lengths differ are a day long or more, so they are few.
+            Starts::Listed { starts, .. } => {
+                let starts: Vec<String> = starts.iter().map(|start| literal(*start)).collect();
+                format!("(width_bucket(\"time\", ARRAY[{}]) - 1)::int8", starts.join(","))
+            }
+        };
+        let (from_us, to_us) =
+            (spans.first().map_or(0, |span| span.from_us), spans.last().map_or(0, |span| span.to_us));
+        let mut condition = within(Span { from_us, to_us });
+        if spans.len() > 1 {
+            let each: Vec<String> = spans.iter().map(|span| within(*span)).collect();
+            condition = format!("{condition} AND ({})", each.join(" OR "));
+        }
+        format!("SELECT DISTINCT {number} FROM {storage} WHERE {condition} AND {present}")
+    }
+}
+
+fn within(span: Span) -> String {
+    format!("\"time\" >= {} AND \"time\" < {}", literal(span.from_us), literal(span.to_us))
+}
+
+/// A timestamptz that no setting of the session reads differently; infinite beyond what PostgreSQL knows.
+fn literal(us: i64) -> String {
+    match DateTime::<Utc>::from_timestamp_micros(us) {
+        Some(time) if (-4_000..=200_000).contains(&time.year()) => {
+            let (year, era) = if time.year() > 0 { (time.year(), "") } else { (1 - time.year(), " BC") };
+            format!("'{year:04}-{}+00{era}'::timestamptz", time.format("%m-%d %H:%M:%S%.6f"))
+        }
+        _ if us < 0 => "'-infinity'::timestamptz".to_owned(),
+        _ => "'infinity'::timestamptz".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_whole_and_in_utc() {
+        assert_eq!(literal(0), "'1970-01-01 00:00:00.000000+00'::timestamptz");
+        assert_eq!(literal(-1), "'1969-12-31 23:59:59.999999+00'::timestamptz");
+        assert_eq!(literal(-62_135_596_800_000_000), "'0001-01-01 00:00:00.000000+00'::timestamptz");
+        assert_eq!(literal(-62_135_596_800_000_001), "'0001-12-31 23:59:59.999999+00 BC'::timestamptz");
+        assert_eq!(literal(253_402_300_800_000_000), "'10000-01-01 00:00:00.000000+00'::timestamptz");
+        assert_eq!(literal(i64::MIN), "'-infinity'::timestamptz");
+    }
+
+    #[test]
+    fn few_series_are_filtered_by_the_server() {
+        let source =
+            Source { storage: "s".into(), value: "v".into(), present: "p".into(), not_null: "v IS NOT NULL".into() };
+        let span = Span { from_us: 0, to_us: 1 };
+        assert!(source.select_rows(span, None).ends_with("AND v IS NOT NULL"));
+        assert!(source.select_rows(span, Some(&[7])).ends_with(" AND series_id = 7"));
+        assert!(source.select_rows(span, Some(&[7, 9])).ends_with(" AND series_id = ANY ('{7,9}'::int8[])"));
+    }
+}

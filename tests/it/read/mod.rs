@@ -1,0 +1,10 @@
+//! Questions and their answers.
+
+mod consistency;
+mod correlate;
+mod fixture;
+mod oracle;
+mod plan;
+mod refusals;
+mod series;
+mod windows;
