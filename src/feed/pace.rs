@@ -121,7 +121,7 @@ mod tests {
         );
         assert_eq!(times(-5..1, pace(1, 3), 100), [-5, -2]);
         assert_eq!(times(7..7, pace(1, 1), 100), [0; 0]);
-        assert_eq!(times(7..-7, pace(1, 1), 100), [0; 0]);
+        assert_eq!(times(Range { start: 7, end: -7 }, pace(1, 1), 100), [0; 0]);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use super::refusal::{Reason, excerpt};
 
-/// The longest cell that is taken as a value.
+/// The longest text that is taken as a value, as long as a line of line protocol may be.
 pub(super) const CELL_LIMIT_BYTES: usize = 1024 * 1024;
 
 /// Whether a trimmed cell of a number, a boolean or a time says that there is none: empty, or NA, NaN, null, N/A in any case.
@@ -38,10 +38,10 @@ pub(super) fn read_boolean(cell: &[u8]) -> Result<bool, Reason> {
     }
 }
 
-/// UTF-8 that PostgreSQL can store.
-pub(super) fn read_text(cell: &[u8]) -> Result<&str, Reason> {
-    if cell.len() > CELL_LIMIT_BYTES {
-        return Err(Reason::CellTooLong { bytes: cell.len(), limit_bytes: CELL_LIMIT_BYTES });
+/// UTF-8 that PostgreSQL can store, of at most `limit_bytes`.
+pub(super) fn read_text(cell: &[u8], limit_bytes: usize) -> Result<&str, Reason> {
+    if cell.len() > limit_bytes {
+        return Err(Reason::CellTooLong { bytes: cell.len(), limit_bytes });
     }
     let text = std::str::from_utf8(cell).map_err(|_| Reason::NotUtf8(excerpt(cell)))?;
     if memchr::memchr(0, cell).is_some() { Err(Reason::NulByte) } else { Ok(text) }
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn texts_that_the_database_cannot_hold_are_refused() {
-        assert_eq!(read_text("Zürich".as_bytes()), Ok("Zürich"));
-        assert_eq!(read_text(b"a\0b"), Err(Reason::NulByte));
-        assert!(matches!(read_text(b"Z\xfcrich"), Err(Reason::NotUtf8(_))));
-        assert!(matches!(read_text(&vec![b'x'; CELL_LIMIT_BYTES + 1]), Err(Reason::CellTooLong { .. })));
+        assert_eq!(read_text("Zürich".as_bytes(), 7), Ok("Zürich"));
+        assert_eq!(read_text(b"a\0b", 7), Err(Reason::NulByte));
+        assert!(matches!(read_text(b"Z\xfcrich", 7), Err(Reason::NotUtf8(_))));
+        assert!(matches!(read_text(b"12345678", 7), Err(Reason::CellTooLong { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! A dry run: the whole file read and counted, nothing written.
 
-use crate::hypertable::{Rate, interval_for};
+use crate::hypertable::{Rate, interval_for, row_bytes};
 
 use super::{
     Content, LoadError, Plan, Progress, Tally,
@@ -18,8 +18,16 @@ pub struct Census {
     pub series: usize,
     /// The earliest and the latest time, microseconds since 1970 UTC; `None` without rows.
     pub range_us: Option<(i64, i64)>,
-    /// The chunk interval that the whole file's rate asks for, in microseconds; `None` where all rows are at one time.
+    /// The chunk interval that the whole file's rate asks for, in microseconds; `None` where all rows are at one time. Of
+    /// line protocol with several measurements, that of all of them together.
     pub chunk_interval_us: Option<i64>,
+}
+
+impl Census {
+    fn see_time(&mut self, us: i64) {
+        let (low, high) = self.range_us.unwrap_or((us, us));
+        self.range_us = Some((low.min(us), high.max(us)));
+    }
 }
 
 impl Plan {
@@ -38,12 +46,25 @@ impl Plan {
             let part = self.read(raw?)?;
             census.parts += 1;
             census.tally.absorb(&part.tally);
-            if let Content::Rows(rows) = &part.content {
-                series.add(rows);
-                bytes += stored_bytes(rows) * rows.len() as f64;
-                for &us in &rows.times_us {
-                    let (low, high) = census.range_us.unwrap_or((us, us));
-                    census.range_us = Some((low.min(us), high.max(us)));
+            match &part.content {
+                Content::Rows(rows) => {
+                    series.add(rows);
+                    bytes += stored_bytes(rows) * rows.len() as f64;
+                    rows.times_us.iter().for_each(|&us| census.see_time(us));
+                }
+                Content::LineProtocol { .. } => {
+                    for line in part.lines() {
+                        match line {
+                            Ok(mut line) => {
+                                census.tally.rows += 1;
+                                census.tally.rounded_times += u64::from(line.rounded);
+                                bytes += row_bytes(line.fields.len(), 0.0);
+                                series.add_line(&mut line);
+                                line.time_us.into_iter().for_each(|us| census.see_time(us));
+                            }
+                            Err(error) => census.tally.refuse(part.row_error(&error)),
+                        }
+                    }
                 }
             }
             on_part(&progress);

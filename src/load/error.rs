@@ -92,6 +92,24 @@ pub enum LoadError {
     /// Tag and field, or two tags, would have one name.
     #[error("`{0}` would be the name of two columns of the measurement: choose another --wide-tag or --field")]
     SameName(String),
+    /// A name that each measurement has a column of already.
+    #[error(
+        "a tag or a field cannot be named `{0}`, every measurement has a column of that name: rename it in the header"
+    )]
+    ReservedName(String),
+    /// A name that is too long.
+    #[error("the name `{0}` in the header is too long: shorten it")]
+    NameTooLong(String),
+    /// More columns than a measurement can have.
+    #[error("the file has {count} {what}, and a row at most {limit}: if its header holds series, give --wide-tag NAME")]
+    TooManyColumns {
+        /// Tags or fields.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// No column is left for values.
     #[error("no column holds values: besides the time there are only tags")]
     NoFields,

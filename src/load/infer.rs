@@ -11,6 +11,7 @@ use super::{
     refusal::excerpt,
     time_column,
 };
+use crate::protocol::Limits;
 
 /// Columns of numbers, with no text beside them, from which on a long file looks like a wide one.
 const WIDE_COLUMNS: usize = 8;
@@ -56,6 +57,7 @@ pub(super) fn infer(
         }
         None => (Layout::Long, roles.long()?),
     };
+    check_limits(&layout, &columns)?;
     let mut notes = roles.notes(&columns);
     notes.extend(options.wide.is_none().then(|| wide_note(&columns)).flatten());
     let time = TimeRule { format, zone: options.time_zone.0 };
@@ -155,6 +157,32 @@ impl Roles<'_> {
         };
         columns.iter().enumerate().filter_map(note).collect()
     }
+}
+
+/// What the ingest path would refuse in every row is refused once, here.
+fn check_limits(layout: &Layout, columns: &[Column]) -> Result<(), LoadError> {
+    let limits = Limits::default();
+    let named = |column: &&Column| matches!(column.role, Role::Tag | Role::Field(_));
+    let mut names: Vec<&str> = columns.iter().filter(named).map(|column| column.name.as_str()).collect();
+    if let Layout::Wide { tag, field } = layout {
+        names.extend([tag.as_str(), field.as_str()]);
+    }
+    if let Some(reserved) = names.iter().find(|name| matches!(**name, "time" | "series_id")) {
+        return Err(LoadError::ReservedName((*reserved).into()));
+    }
+    let mut series = columns.iter().filter(|column| column.role == Role::Series).map(|column| column.name.as_str());
+    let long_name = names.into_iter().find(|name| name.len() > limits.name_bytes);
+    if let Some(name) = long_name.or_else(|| series.find(|name| name.len() > limits.tag_value_bytes)) {
+        return Err(LoadError::NameTooLong(excerpt(name.as_bytes())));
+    }
+    let tags = columns.iter().filter(|column| column.role == Role::Tag).count();
+    let fields = columns.iter().filter(|column| matches!(column.role, Role::Field(_))).count();
+    for (what, count, limit) in [("tags", tags, limits.tags), ("fields", fields, limits.fields)] {
+        if count > limit {
+            return Err(LoadError::TooManyColumns { what, count, limit });
+        }
+    }
+    Ok(())
 }
 
 fn looks_like_id(name: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Files of rows -> parts that are ready to be written: the core of `chunkwise load`.
 //!
 //! ```text
-//! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> (the ingest path)
-//!         source         part, record                      read, rows
+//! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> lines -> (the ingest path)
+//!         source         part, record                      read, rows        lines
 //! ```
 //!
 //! [`Plan::infer`] looks at the beginning of a file and tells what it holds; shown to the user, it says what was inferred
@@ -51,6 +51,7 @@ mod time_rule;
 
 pub use census::Census;
 pub use error::LoadError;
+pub use lines::PartLines;
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;
 pub use options::{BadRows, FileFormat, LoadOptions, WideOptions, Zone};

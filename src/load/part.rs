@@ -7,6 +7,7 @@ use super::{
     record::{RecordRule, newlines},
     source::Source,
 };
+use crate::protocol::Precision;
 
 /// Rows of a part, about: the size at which one COPY is near its best, and small enough to be sent again.
 pub const PART_ROWS: usize = 50_000;
@@ -74,7 +75,7 @@ pub struct Part {
     pub bytes: Vec<u8>,
     /// What its records are.
     pub content: Content,
-    /// What became of its records. For line protocol, whose lines are read by its own parser, nothing is counted here.
+    /// What became of its records. Nothing is counted here for line protocol, whose lines are read when they are taken.
     pub tally: Tally,
 }
 
@@ -83,12 +84,15 @@ pub struct Part {
 pub enum Content {
     /// Rows of a CSV file.
     Rows(Rows),
-    /// Lines of line protocol, to be read by its own parser.
-    LineProtocol,
+    /// Lines of line protocol, read by its own parser when they are taken.
+    LineProtocol {
+        /// What their times count.
+        precision: Precision,
+    },
 }
 
 impl Part {
-    /// The file's line for a line of this part, from 1, as [`Rows::lines`] and a parser of its bytes count them.
+    /// The file's line for a line of this part, from 1, as its lines and their errors count them.
     #[must_use]
     pub fn file_line(&self, line: u32) -> u64 {
         self.first_line + u64::from(line).saturating_sub(1)

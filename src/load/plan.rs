@@ -14,6 +14,7 @@ use super::{
     sample::{self, SampleExtent},
     source::Source,
 };
+use crate::protocol::Precision;
 
 /// Records that a CSV file's columns are judged by.
 const SAMPLE: PartLimits = PartLimits { records: 10_000, bytes: 4 * 1024 * 1024 };
@@ -38,7 +39,10 @@ pub enum PlannedContent {
     /// CSV.
     Csv(Box<CsvPlan>),
     /// Line protocol, whose lines say themselves what they hold.
-    LineProtocol,
+    LineProtocol {
+        /// What their times count.
+        precision: Precision,
+    },
 }
 
 /// How a CSV file is loaded.
@@ -69,10 +73,20 @@ impl Plan {
             FileFormat::Csv => PlannedContent::Csv(Box::new(csv_plan(path, source, prefix, options)?)),
             FileFormat::LineProtocol => {
                 refuse_csv_options(options)?;
-                PlannedContent::LineProtocol
+                PlannedContent::LineProtocol { precision: Precision::default() }
             }
         };
         Ok(Self { path: path.to_owned(), file_bytes, compression, content, bad_rows: options.bad_rows })
+    }
+
+    /// The same plan with another unit of line protocol's times, which are in nanoseconds unless said otherwise. What the
+    /// times of CSV count is inferred; there this changes nothing.
+    #[must_use]
+    pub fn with_precision(mut self, unit: Precision) -> Self {
+        if let PlannedContent::LineProtocol { precision } = &mut self.content {
+            *precision = unit;
+        }
+        self
     }
 
     /// The chunk interval that the data's own rate asks for, in microseconds, one of [`LADDER_US`](crate::hypertable::LADDER_US);
@@ -81,7 +95,7 @@ impl Plan {
     pub fn chunk_interval_us(&self) -> Option<i64> {
         match &self.content {
             PlannedContent::Csv(csv) => csv.sample.rate.map(crate::hypertable::interval_for),
-            PlannedContent::LineProtocol => None,
+            PlannedContent::LineProtocol { .. } => None,
         }
     }
 
@@ -107,8 +121,8 @@ impl Plan {
                 let unchanged = header_names(&record)?.iter().eq(mapping.columns.iter().map(|column| &column.name));
                 if unchanged { Ok(parts) } else { Err(LoadError::Changed) }
             }
-            PlannedContent::LineProtocol => {
-                hasher.update(b"line protocol");
+            PlannedContent::LineProtocol { precision } => {
+                hasher.update(format!("line protocol, {precision:?}").as_bytes());
                 let limits = PartLimits { records: PART_ROWS, bytes: PART_BYTES };
                 Ok(RawParts::new(source, prefix, RecordRule::LineProtocol, limits, hasher))
             }
@@ -122,10 +136,17 @@ impl Plan {
     pub fn read(&self, raw: RawPart) -> Result<Part, LoadError> {
         match &self.content {
             PlannedContent::Csv(csv) => read_part(raw, &csv.mapping, self.bad_rows),
-            PlannedContent::LineProtocol => {
+            PlannedContent::LineProtocol { precision } => {
                 let RawPart { ordinal, key, first_line, bytes, consumed_bytes } = raw;
-                let (content, tally) = (Content::LineProtocol, Tally::default());
-                Ok(Part { ordinal, key, first_line, consumed_bytes, bytes, content, tally })
+                let (content, tally) = (Content::LineProtocol { precision: *precision }, Tally::default());
+                let part = Part { ordinal, key, first_line, consumed_bytes, bytes, content, tally };
+                match self.bad_rows {
+                    BadRows::LeaveOut => Ok(part),
+                    BadRows::Stop => match part.lines().find_map(Result::err) {
+                        Some(error) => Err(LoadError::BadRow(part.row_error(&error))),
+                        None => Ok(part),
+                    },
+                }
             }
         }
     }

@@ -10,9 +10,10 @@ use super::{
     cell::{is_missing, read_number, read_text},
     mapping::{Role, records},
     refusal::{CellPlace, Reason, RowError},
-    rows::{FieldColumn, RecordPlace, TagColumn, Texts, Values},
-    time_rule::CellTime,
+    rows::{FieldColumn, Pushed, RecordPlace, TagColumn, Texts, Values},
+    time_rule::{CellTime, TimeRule},
 };
+use crate::protocol::Limits;
 
 /// Reads a part.
 pub(super) fn read_part(raw: RawPart, mapping: &Mapping, bad_rows: BadRows) -> Result<Part, LoadError> {
@@ -22,6 +23,7 @@ pub(super) fn read_part(raw: RawPart, mapping: &Mapping, bad_rows: BadRows) -> R
         Layout::Wide { tag, field } => reader.wide(&raw.bytes, tag, field)?,
     };
     reader.tally.rows = rows.len() as u64;
+    reader.tally.rounded_times = rows.rounded.iter().filter(|&&rounded| rounded).count() as u64;
     let RawPart { ordinal, key, first_line, bytes, consumed_bytes } = raw;
     Ok(Part { ordinal, key, first_line, consumed_bytes, bytes, content: Content::Rows(rows), tally: reader.tally })
 }
@@ -50,26 +52,20 @@ impl PartRead<'_> {
             rows.fields.push(FieldColumn { name: name.into(), values: Values::new(kind) });
         }
         self.each_record(bytes, |read, record, time, place| {
-            push_tags(&mut rows, &tags, record)
-                .and_then(|()| {
-                    let mut has_value = false;
-                    for (column, &index) in rows.fields.iter_mut().zip(&fields) {
-                        let pushed = column.values.push(cell(record, index), &mapping.time);
-                        has_value |= pushed.map_err(|reason| BadCell { index: Some(index), reason })?;
-                    }
-                    if has_value {
-                        rows.finish_row(time.us, place);
-                        read.tally.rounded_times += u64::from(time.rounded);
-                    } else {
-                        read.tally.empty += 1;
-                        rows.drop_unfinished();
-                    }
-                    Ok(())
-                })
-                .or_else(|bad| {
+            match push_record(&mut rows, &tags, &fields, record, &mapping.time) {
+                Ok(RecordValues { any: true, rounded }) => {
+                    rows.finish_row(CellTime { rounded: rounded || time.rounded, ..time }, place);
+                }
+                Ok(RecordValues { any: false, .. }) => {
                     rows.drop_unfinished();
-                    read.refuse(place.line, bad)
-                })
+                    read.tally.empty += 1;
+                }
+                Err(bad) => {
+                    rows.drop_unfinished();
+                    read.refuse(place.line, bad)?;
+                }
+            }
+            Ok(())
         })?;
         Ok(rows)
     }
@@ -99,8 +95,7 @@ impl PartRead<'_> {
                             column.values.push(name);
                         }
                         values.push(number);
-                        rows.finish_row(time.us, place);
-                        read.tally.rounded_times += u64::from(time.rounded);
+                        rows.finish_row(time, place);
                     }
                     Err(bad) => {
                         rows.drop_unfinished();
@@ -178,10 +173,38 @@ fn tag_columns(mapping: &Mapping, rows: &mut Rows) -> Vec<usize> {
 }
 
 fn push_tags(rows: &mut Rows, tags: &[usize], record: &ByteRecord) -> Result<(), BadCell> {
+    let limit_bytes = Limits::default().tag_value_bytes;
     for (column, &index) in rows.tags.iter_mut().zip(tags) {
-        column.values.push(read_text(cell(record, index)).map_err(|reason| BadCell { index: Some(index), reason })?);
+        let text = read_text(cell(record, index), limit_bytes);
+        column.values.push(text.map_err(|reason| BadCell { index: Some(index), reason })?);
     }
     Ok(())
+}
+
+/// What a record's fields have.
+struct RecordValues {
+    /// Whether there is any value.
+    any: bool,
+    /// Whether a time among them was rounded.
+    rounded: bool,
+}
+
+fn push_record(
+    rows: &mut Rows,
+    tags: &[usize],
+    fields: &[usize],
+    record: &ByteRecord,
+    rule: &TimeRule,
+) -> Result<RecordValues, BadCell> {
+    push_tags(rows, tags, record)?;
+    let mut values = RecordValues { any: false, rounded: false };
+    for (column, &index) in rows.fields.iter_mut().zip(fields) {
+        let pushed = column.values.push(cell(record, index), rule);
+        let pushed = pushed.map_err(|reason| BadCell { index: Some(index), reason })?;
+        values.any |= pushed != Pushed::Missing;
+        values.rounded |= pushed == Pushed::Rounded;
+    }
+    Ok(values)
 }
 
 /// The csv crate takes a record to begin where the one before it ended: blank lines are skipped here, so that the line is

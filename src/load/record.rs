@@ -1,6 +1,8 @@
 //! Where a record ends, by its raw bytes alone.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
+
+use crate::protocol::complete_bytes;
 
 /// What ends a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,14 +13,16 @@ pub(super) enum RecordRule {
         /// The byte between cells.
         delimiter: u8,
     },
-    /// A newline with an even number of quotes before it in the record, not counting those after a backslash. A line that
-    /// begins with `#` is a comment and ends at its newline. So a quote that is never closed swallows the next lines up to
-    /// another quote; the protocol's parser then says what is wrong there.
+    /// Where the protocol's parser ends a line, text with line breaks in mind.
     LineProtocol,
 }
 
+/// A line of line protocol that is open for longer is cut at its first line break; the parser refuses it in any case.
+const LINE_LIMIT_BYTES: usize = 1024 * 1024;
+
 impl RecordRule {
-    /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them.
+    /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them. Of line protocol
+    /// with text in it, it may be that of several lines.
     pub(super) fn first_len(self, bytes: &[u8]) -> Option<usize> {
         let newline = memchr(b'\n', bytes)?;
         // Nearly all records end here; only those with a quote in their first line are looked at byte by byte.
@@ -27,8 +31,7 @@ impl RecordRule {
         }
         match self {
             Self::Csv { delimiter } => csv_len(bytes, delimiter),
-            Self::LineProtocol if bytes[..newline].trim_ascii_start().starts_with(b"#") => Some(newline + 1),
-            Self::LineProtocol => line_len(bytes),
+            Self::LineProtocol => lines_len(bytes, newline + 1),
         }
     }
 }
@@ -56,20 +59,18 @@ fn csv_len(bytes: &[u8], delimiter: u8) -> Option<usize> {
     None
 }
 
-fn line_len(bytes: &[u8]) -> Option<usize> {
-    let mut quoted = false;
-    let mut from = 0;
-    while let Some(offset) = memchr2(b'"', b'\n', &bytes[from..]) {
-        let index = from + offset;
-        if bytes[index] == b'"' {
-            let backslashes = bytes[..index].iter().rev().take_while(|&&byte| byte == b'\\').count();
-            quoted ^= backslashes % 2 == 0;
-        } else if !quoted {
-            return Some(index + 1);
+/// Looks at twice as much each time, so that an open text costs no more than a few times its length.
+fn lines_len(bytes: &[u8], first_len: usize) -> Option<usize> {
+    let mut looked_at = first_len;
+    loop {
+        match complete_bytes(&bytes[..looked_at]) {
+            0 if looked_at > LINE_LIMIT_BYTES => return Some(first_len),
+            0 => {}
+            complete => return Some(complete),
         }
-        from = index + 1;
+        let from = looked_at * 2;
+        looked_at = from + memchr(b'\n', bytes.get(from..)?)? + 1;
     }
-    None
 }
 
 /// Newlines in `bytes`.
@@ -82,6 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::{Precision, parse};
 
     const CSV: RecordRule = RecordRule::Csv { delimiter: b',' };
 
@@ -110,12 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_string_field_with_a_newline_stays_in_one_piece() {
-        let body = b"m s=\"a\nb\" 1\nm s=\"c\\\"\nd\" 2\n# it\"s\nm v=1\n";
-        assert_eq!(
-            cut(RecordRule::LineProtocol, body),
-            [&b"m s=\"a\nb\" 1\n"[..], b"m s=\"c\\\"\nd\" 2\n", b"# it\"s\n", b"m v=1\n"]
-        );
+    fn a_text_that_is_never_closed_takes_no_other_lines_with_it() {
+        let body = format!("m s=\"open\n{}", "m v=1\n".repeat(400_000));
+        assert_eq!(RecordRule::LineProtocol.first_len(body.as_bytes()), Some(10));
     }
 
     proptest! {
@@ -128,6 +127,20 @@ mod tests {
             };
             let pieces: Vec<_> = cut(CSV, text.as_bytes()).into_iter().flat_map(read).collect();
             prop_assert_eq!(pieces, read(text.as_bytes()));
+        }
+
+        /// The protocol's parser reads the same lines from the pieces as from the whole.
+        #[test]
+        fn line_protocol_is_cut_between_lines(pieces in proptest::collection::vec(
+            prop_oneof![Just("m v=1\n"), Just("m s=\"a\nb\" 1\n"), Just("# it\"s\n"), Just("m,t=\" v=1\n"), Just("m s=\"c\\\"\nd\" 2\n")],
+            0..12,
+        )) {
+            let body = pieces.concat();
+            let fields = |bytes: &[u8]| -> Vec<String> {
+                parse(bytes, Precision::default()).map(|line| format!("{:?}", line.map(|line| line.fields.to_vec()).ok())).collect()
+            };
+            let cut: Vec<String> = cut(RecordRule::LineProtocol, body.as_bytes()).into_iter().flat_map(fields).collect();
+            prop_assert_eq!(cut, fields(body.as_bytes()));
         }
 
         #[test]

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use crate::protocol;
+
 /// Why a row, or in a wide file a cell, is left out, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
@@ -80,6 +82,14 @@ pub enum Reason {
     /// The text has a NUL, which PostgreSQL cannot store.
     #[error("the text has a NUL byte")]
     NulByte,
+    /// The line of line protocol is not one.
+    #[error("column {column}: {reason}")]
+    Line {
+        /// The byte that is at fault, counted from the line's first, which is 1.
+        column: u32,
+        /// What is wrong with it.
+        reason: protocol::Reason,
+    },
     /// The cell is longer than a value may be.
     #[error("the cell has {bytes} bytes, more than {limit_bytes}")]
     CellTooLong {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{
-    cell::{is_missing, read_boolean, read_number, read_text},
+    cell::{CELL_LIMIT_BYTES, is_missing, read_boolean, read_number, read_text},
     mapping::FieldKind,
     refusal::Reason,
-    time_rule::TimeRule,
+    time_rule::{CellTime, TimeRule},
 };
 
 /// Rows by column: all columns are as long as [`times_us`](Self::times_us).
@@ -18,6 +18,8 @@ pub struct Rows {
     pub measurement: Arc<str>,
     /// The times, microseconds since 1970 UTC, in the file's order.
     pub times_us: Vec<i64>,
+    /// Whether the time, or another time of the row, had digits beyond the microseconds, which were rounded down.
+    pub rounded: Vec<bool>,
     /// The line of the part that each row's record begins on, from 1.
     pub lines: Vec<u32>,
     /// Where each row's record begins in the part's bytes, and where it ends without its line break.
@@ -134,30 +136,24 @@ impl Values {
         }
     }
 
-    /// Appends a trimmed cell; returns whether it has a value. On an error nothing is appended.
-    pub(super) fn push(&mut self, cell: &[u8], rule: &TimeRule) -> Result<bool, Reason> {
+    /// Appends a trimmed cell. On an error nothing is appended.
+    pub(super) fn push(&mut self, cell: &[u8], rule: &TimeRule) -> Result<Pushed, Reason> {
         let missing = is_missing(cell);
         match self {
             Self::Numbers(numbers) => numbers.push(if missing { f64::NAN } else { read_number(cell)? }),
             Self::Booleans(booleans) => booleans.push(if missing { None } else { Some(read_boolean(cell)?) }),
-            Self::Times(times) => times.push(if missing { None } else { Some(rule.read(cell)?.us) }),
+            Self::Times(times) if missing => times.push(None),
+            Self::Times(times) => {
+                let time = rule.read(cell)?;
+                times.push(Some(time.us));
+                return Ok(if time.rounded { Pushed::Rounded } else { Pushed::Whole });
+            }
             Self::Texts(texts) => {
-                texts.push(read_text(cell)?);
-                return Ok(!cell.is_empty());
+                texts.push(read_text(cell, CELL_LIMIT_BYTES)?);
+                return Ok(if cell.is_empty() { Pushed::Missing } else { Pushed::Whole });
             }
         }
-        Ok(!missing)
-    }
-
-    /// Whether a row has a value.
-    #[must_use]
-    pub fn has(&self, row: usize) -> bool {
-        match self {
-            Self::Numbers(numbers) => numbers.get(row).is_some_and(|number| !number.is_nan()),
-            Self::Booleans(booleans) => booleans.get(row).is_some_and(Option::is_some),
-            Self::Texts(texts) => texts.get(row).is_some(),
-            Self::Times(times) => times.get(row).is_some_and(Option::is_some),
-        }
+        Ok(if missing { Pushed::Missing } else { Pushed::Whole })
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -175,6 +171,7 @@ impl Rows {
         Self {
             measurement: measurement.into(),
             times_us: Vec::new(),
+            rounded: Vec::new(),
             lines: Vec::new(),
             spans: Vec::new(),
             tags: Vec::new(),
@@ -195,8 +192,9 @@ impl Rows {
     }
 
     /// Ends a row whose cells were appended to tags and fields.
-    pub(super) fn finish_row(&mut self, time_us: i64, place: RecordPlace) {
-        self.times_us.push(time_us);
+    pub(super) fn finish_row(&mut self, time: CellTime, place: RecordPlace) {
+        self.times_us.push(time.us);
+        self.rounded.push(time.rounded);
         self.lines.push(place.line);
         self.spans.push(place.span);
     }
@@ -209,6 +207,7 @@ impl Rows {
     /// Drops all rows but the first ones.
     pub(super) fn keep_first(&mut self, rows: usize) {
         self.times_us.truncate(rows);
+        self.rounded.truncate(rows);
         self.lines.truncate(rows);
         self.spans.truncate(rows);
         self.cut_columns(rows);
@@ -222,6 +221,17 @@ impl Rows {
             field.values.truncate(rows);
         }
     }
+}
+
+/// What a cell was appended as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// No value.
+    Missing,
+    /// Its value.
+    Whole,
+    /// A time, rounded down to microseconds.
+    Rounded,
 }
 
 /// Where a record is in its part.

@@ -16,6 +16,7 @@ use super::{
     mapping::{Role, records},
     rows::Values,
 };
+use crate::protocol::Line;
 
 /// How much of a plain file's end is looked at for its last row.
 const TAIL_BYTES: u64 = 256 * 1024;
@@ -58,7 +59,7 @@ impl Sample {
     pub(super) fn new(mapping: &Mapping, part: Part, extent: SampleExtent, tail_us: Option<i64>) -> Self {
         let mut rows = match part.content {
             Content::Rows(rows) => rows,
-            Content::LineProtocol => Rows::new(&mapping.measurement),
+            Content::LineProtocol { .. } => Rows::new(&mapping.measurement),
         };
         let mut series = SeriesSet::default();
         series.add(&rows);
@@ -146,24 +147,29 @@ impl SeriesSet {
         self.0.len()
     }
 
+    pub(super) fn add_line(&mut self, line: &mut Line<'_>) {
+        line.sort_tags();
+        let tags = line.tags.iter().flat_map(|(name, value)| [&**name, &**value]);
+        self.0.insert(hash_of(std::iter::once(&*line.measurement).chain(tags)));
+    }
+
     pub(super) fn add(&mut self, rows: &Rows) {
         let mut seen: HashSet<SmallVec<[u32; 4]>> = HashSet::new();
         for row in 0..rows.len() {
             let codes: SmallVec<[u32; 4]> = rows.tags.iter().map(|tag| tag.values.code(row)).collect();
             if !seen.contains(&codes) {
-                self.0.insert(tag_hash(rows, row));
+                // All rows of a file have the same tags in the same order, so the values alone tell series apart.
+                self.0.insert(hash_of(rows.tags.iter().map(|tag| tag.values.get(row).unwrap_or_default())));
                 seen.insert(codes);
             }
         }
     }
 }
 
-/// All rows of a file have the same tags in the same order, so the values alone tell series apart.
-fn tag_hash(rows: &Rows, row: usize) -> u128 {
+fn hash_of<'a>(texts: impl Iterator<Item = &'a str>) -> u128 {
     let mut hasher = blake3::Hasher::new();
-    for tag in &rows.tags {
-        let value = tag.values.get(row).unwrap_or_default();
-        hasher.update(&(value.len() as u64).to_le_bytes()).update(value.as_bytes());
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
     let mut first = [0; 16];
     hasher.finalize_xof().fill(&mut first);

@@ -8,7 +8,10 @@ use super::{
     Compression, CsvPlan, Layout, Plan, PlannedContent, Rows, Sample, Values, mapping::Role, sample::fields_of,
     time_column::listed,
 };
-use crate::question::Timestamp;
+use crate::{
+    protocol::{FieldValue, Precision},
+    question::Timestamp,
+};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,12 +21,12 @@ impl fmt::Display for Plan {
         };
         let content = match &self.content {
             PlannedContent::Csv(_) => "CSV",
-            PlannedContent::LineProtocol => "line protocol",
+            PlannedContent::LineProtocol { .. } => "line protocol",
         };
         writeln!(f, "{}: {content}{compressed}, {} bytes", self.path.display(), self.file_bytes)?;
         match &self.content {
             PlannedContent::Csv(csv) => write!(f, "{csv}"),
-            PlannedContent::LineProtocol => Ok(()),
+            PlannedContent::LineProtocol { precision } => writeln!(f, "  times        in {}", unit(*precision)),
         }
     }
 }
@@ -98,13 +101,27 @@ fn table(rows: &Rows) -> Table {
 }
 
 fn value_text(values: &Values, row: usize) -> String {
-    let text = match values {
-        Values::Numbers(numbers) => numbers.get(row).filter(|number| !number.is_nan()).map(f64::to_string),
-        Values::Booleans(booleans) => booleans.get(row).copied().flatten().map(|boolean| boolean.to_string()),
-        Values::Texts(texts) => texts.get(row).map(str::to_owned),
-        Values::Times(times) => times.get(row).copied().flatten().map(Timestamp::display_us),
-    };
-    text.unwrap_or_default()
+    match values.get(row) {
+        Some(FieldValue::Float(number)) => number.to_string(),
+        Some(FieldValue::Integer(number)) => number.to_string(),
+        Some(FieldValue::Unsigned(number)) => number.to_string(),
+        Some(FieldValue::Boolean(boolean)) => boolean.to_string(),
+        Some(FieldValue::Text(text)) => text.into_owned(),
+        Some(FieldValue::Timestamp(us)) => Timestamp::display_us(us),
+        None => String::new(),
+    }
+}
+
+fn unit(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Nanoseconds => "nanoseconds",
+        Precision::Microseconds => "microseconds",
+        Precision::Milliseconds => "milliseconds",
+        Precision::Seconds => "seconds",
+        Precision::Minutes => "minutes",
+        Precision::Hours => "hours",
+        Precision::Auto => "the unit that fits each number's size",
+    }
 }
 
 /// A chunk's length in hours or days.

@@ -13,9 +13,7 @@ use super::{
     iso::parse_iso,
     refusal::{Reason, excerpt},
 };
-
-/// 0001-01-01 and 10000-01-01, microseconds since 1970: what PostgreSQL and RFC 3339 both have.
-const YEARS_US: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+use crate::protocol::{MAX_TIME_US, MIN_TIME_US};
 
 /// How the cells of the time column are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +137,11 @@ impl TimeRule {
             TimeFormat::Unix(unit) => read_unix(cell, *unit).ok_or_else(|| self.not_a_time(cell))?,
             TimeFormat::Pattern(pattern) => self.read_pattern(pattern, cell)?,
         };
-        if YEARS_US.contains(&time.us) { Ok(time) } else { Err(Reason::TimeOutOfRange(excerpt(cell))) }
+        if (MIN_TIME_US..=MAX_TIME_US).contains(&time.us) {
+            Ok(time)
+        } else {
+            Err(Reason::TimeOutOfRange(excerpt(cell)))
+        }
     }
 
     fn not_a_time(&self, cell: &[u8]) -> Reason {

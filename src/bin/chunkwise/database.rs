@@ -86,6 +86,7 @@ impl Place {
     /// Makes sure that the server can be relied on, and brings its schema up to date.
     pub(crate) async fn prepare(&self) -> anyhow::Result<()> {
         let mut connection = self.database.connect(Role::Owner).await.context("connecting to the database")?;
+        db::ensure_extension(&mut connection).await?;
         let server = db::check_server(&mut connection).await?;
         let migrated = db::migrate(&mut connection).await?;
         tracing::info!(

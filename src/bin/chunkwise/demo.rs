@@ -42,7 +42,8 @@ pub(crate) async fn load_prices(place: &Place, config: &Config) -> anyhow::Resul
 
 async fn rows_there(place: &Place, config: &Config) -> anyhow::Result<u64> {
     let mut connection = place.database.reader().acquire().await?;
-    let Some(prices) = chunkwise::hypertable::load_measurement(&mut connection, &config.namespace, "prices").await? else {
+    let Some(prices) = chunkwise::hypertable::load_measurement(&mut connection, &config.namespace, "prices").await?
+    else {
         return Ok(0);
     };
     let count = format!("SELECT count(*) FROM {}", prices.storage());

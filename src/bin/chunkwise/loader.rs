@@ -91,7 +91,7 @@ impl Loader {
             let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
             match &part.content {
                 Content::Rows(rows) => lines = rows.to_lines(),
-                Content::LineProtocol => {
+                Content::LineProtocol { .. } => {
                     for line in protocol::parse(&part.bytes, Precision::Nanoseconds) {
                         match line {
                             Ok(line) => lines.push(line),

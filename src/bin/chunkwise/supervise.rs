@@ -29,7 +29,10 @@ pub(crate) async fn run(server: &Server, stop: &CancellationToken) {
         match started {
             Some(Ok(running)) => tracing::info!(pid = running.pid(), "the embedded database is up again"),
             Some(Err(error)) => {
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the embedded database does not start");
+                tracing::error!(
+                    error = format!("{:#}", anyhow::Error::from(error)),
+                    "the embedded database does not start"
+                );
             }
             None => return,
         }

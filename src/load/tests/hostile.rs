@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::Precision;
 
 fn default_plan(name: &str, text: impl AsRef<[u8]>) -> Result<Plan, LoadError> {
     // The plan is all that these tests look at; its file is gone when they do.
@@ -166,8 +167,14 @@ fn whole_numbers_are_times_by_their_size() {
 #[test]
 fn a_cell_over_a_mebibyte_is_refused_alone_and_a_record_without_end_stops_the_load() {
     let long = "x".repeat(1024 * 1024 + 1);
+    let options = LoadOptions { tag_columns: Some(vec![]), ..LoadOptions::default() };
     let file = Written::new("a.csv", format!("time,name,v\n2020-01-01,a,1\n2020-01-02,{long},2\n2020-01-03,b,3\n"));
-    assert_eq!(refused(&file), ["line 3, column 2 (`name`): the cell has 1048577 bytes, more than 1048576"]);
+    let counted = census(&file.plan(&options).unwrap());
+    assert_eq!(counted.tally.rows, 2);
+    assert_eq!(
+        counted.tally.errors[0].to_string(),
+        "line 3, column 2 (`name`): the cell has 1048577 bytes, more than 1048576"
+    );
     let open = format!("time,name,v\n2020-01-01,a,1\n2020-01-02,\"{}", "x\n".repeat(9 * 1024 * 1024));
     assert!(matches!(default_plan("a.csv", open), Err(LoadError::RecordTooLong { line: 3, .. })));
 }
@@ -223,7 +230,40 @@ fn options_for_csv_are_refused_for_line_protocol() {
     let file = Written::new("a.lp", "m v=1 1\n");
     let options = LoadOptions { time_column: Some("t".into()), ..LoadOptions::default() };
     assert!(matches!(file.plan(&options), Err(LoadError::OnlyForCsv("--time-column"))));
-    assert!(matches!(file.plan(&LoadOptions::default()).unwrap().content, PlannedContent::LineProtocol));
+    assert!(matches!(file.plan(&LoadOptions::default()).unwrap().content, PlannedContent::LineProtocol { .. }));
+}
+
+#[test]
+fn what_the_ingest_path_would_refuse_in_every_row_is_refused_at_once() {
+    let reserved = default_plan("a.csv", "Date,series_id,v\n2020-01-01,2,3\n");
+    assert!(matches!(reserved, Err(LoadError::ReservedName(name)) if name == "series_id"));
+    let long = format!("Date,{}\n2020-01-01,1\n", "x".repeat(2_000));
+    assert!(matches!(default_plan("a.csv", &long), Err(LoadError::NameTooLong(_))));
+    let many = |columns: usize| {
+        let header: String = (0..columns).map(|column| format!(",c{column}")).collect();
+        Written::new("a.csv", format!("Date{header}\n2020-01-01{}\n", ",1".repeat(columns)))
+    };
+    let error = many(1_025).plan(&LoadOptions::default()).unwrap_err();
+    assert!(matches!(error, LoadError::TooManyColumns { what: "fields", count: 1_025, .. }), "{error}");
+    assert_eq!(census(&many(60_000).plan(&wide("symbol")).unwrap()).series, 60_000);
+    let tag = Written::new("a.csv", format!("time,name,v\n2020-01-01,{},1\n2020-01-01,b,1\n", "x".repeat(3_000)));
+    assert_eq!(refused(&tag), ["line 2, column 2 (`name`): the cell has 3000 bytes, more than 2048"]);
+}
+
+#[test]
+fn bad_lines_of_line_protocol_are_named_by_the_files_lines() {
+    let good: String = (0..50_000).map(|row| format!("m,tag={} v={row} {row}\n", row % 7)).collect();
+    let file = Written::new("a.lp", format!("{good}m v=oops 1\nm,tag=1 v=\"a\nb\" 99000000000\n"));
+    let counted = census(&file.plan(&LoadOptions::default()).unwrap());
+    assert_eq!((counted.tally.rows, counted.tally.refused, counted.series, counted.parts), (50_001, 1, 7, 2));
+    assert_eq!(counted.range_us, Some((0, 99_000_000)));
+    assert!(counted.tally.errors[0].to_string().starts_with("line 50001: column 5: this is no value"), "{counted:?}");
+    let strict = LoadOptions { bad_rows: BadRows::Stop, ..LoadOptions::default() };
+    let stopped = file.plan(&strict).unwrap().dry_run(|_| {}).unwrap_err();
+    assert!(matches!(&stopped, LoadError::BadRow(error) if error.line == 50_001), "{stopped}");
+    let file = Written::new("b.lp", "m v=1 1577836800\n");
+    let range_us = census(&file.plan(&LoadOptions::default()).unwrap().with_precision(Precision::Seconds)).range_us;
+    assert_eq!(range_us, Some((1_577_836_800_000_000, 1_577_836_800_000_000)));
 }
 
 proptest! {

@@ -43,7 +43,7 @@ fn wide(tag: &str) -> LoadOptions {
 fn csv(plan: &Plan) -> &CsvPlan {
     match &plan.content {
         PlannedContent::Csv(csv) => csv,
-        PlannedContent::LineProtocol => panic!("planned as line protocol"),
+        PlannedContent::LineProtocol { .. } => panic!("planned as line protocol"),
     }
 }
 

@@ -3,6 +3,7 @@
 use hashbrown::HashSet;
 
 use super::*;
+use crate::protocol::FieldValue;
 
 /// 120,000 records: three parts.
 fn ticks() -> String {
@@ -105,4 +106,24 @@ fn a_plain_files_last_row_tells_its_span() {
     let sample = &csv(&plan).sample;
     assert!((sample.rate.unwrap().rows_per_day / 20.0 - 1.0).abs() < 0.1, "{:?}", sample.rate);
     assert!((19_000..21_000).contains(&sample.estimated_rows));
+}
+
+#[test]
+fn lines_are_the_rows_with_their_places() {
+    let file = Written::new(
+        "prices.csv",
+        "time,symbol,exchange,v,ok,seen\n\n2020-01-01 00:00:00.1234567,A,,1.5,,2020-01-02\n",
+    );
+    let options = LoadOptions { tag_columns: Some(vec!["symbol".into(), "exchange".into()]), ..LoadOptions::default() };
+    let plan = file.plan(&options).unwrap();
+    let part = plan.read(plan.parts().unwrap().next().unwrap().unwrap()).unwrap();
+    let line = part.lines().next().unwrap().unwrap();
+    assert_eq!((line.measurement.as_ref(), line.number, line.rounded), ("prices", 2, true));
+    assert_eq!(part.file_line(line.number), 3);
+    assert_eq!(line.time_us, Some(1_577_836_800_123_456));
+    assert_eq!(line.tags.to_vec(), [("symbol".into(), "A".into())]);
+    let fields = [("v".into(), FieldValue::Float(1.5)), ("seen".into(), FieldValue::Timestamp(1_577_923_200_000_000))];
+    assert_eq!(line.fields.to_vec(), fields);
+    assert!(part.bytes[line.bytes.clone()].starts_with(b"2020-01-01 00:00:00.1234567,A"));
+    assert_eq!(part.lines().size_hint(), (1, Some(1)));
 }
