@@ -1,84 +1,184 @@
-use proptest::prelude::*;
+//! Tests of batches: against a plain list of rows, and at their edges.
+
+use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
 
-fn column(name: &str, kind: ColumnType) -> BatchColumn {
-    BatchColumn { name: name.to_owned(), kind }
+/// A cell that owns its text.
+#[derive(Debug, Clone, PartialEq)]
+enum Cell {
+    Float(f64),
+    Integer(i64),
+    Boolean(bool),
+    Text(String),
+    Timestamp(i64),
 }
 
-/// Rows in the order in which they would be copied: time, series, values by the column's name.
-fn copied(batch: &Batch) -> Vec<(i64, i64, Vec<(String, String)>)> {
-    (0..batch.len())
-        .map(|place| {
-            let row = batch.row_at(place);
-            let values = batch
-                .values_of(row)
-                .map(|(column, value)| (batch.columns()[column].name.clone(), format!("{value:?}")))
-                .collect();
-            (batch.time_us(row), batch.series_id(row), values)
-        })
-        .collect()
-}
-
-#[test]
-fn values_come_back_and_what_was_not_given_is_null() {
-    let kinds = [ColumnType::Float8, ColumnType::Int8, ColumnType::Bool, ColumnType::Text, ColumnType::Timestamptz];
-    let mut batch = Batch::new(kinds.map(|kind| column(kind.sql(), kind)).to_vec());
-    batch.push_row(1, 1, &[(3, Value::Text("ä")), (0, Value::Float8(-0.0))]);
-    batch.push_row(2, 1, &[(4, Value::Timestamptz(7)), (2, Value::Bool(true)), (1, Value::Int8(i64::MIN))]);
-    batch.push_row(3, 1, &[(3, Value::Text(""))]);
-    assert_eq!(batch.value(0, 3), Some(Value::Text("ä")));
-    assert_eq!(batch.value(0, 1), None);
-    assert_eq!(batch.value(1, 1), Some(Value::Int8(i64::MIN)));
-    assert_eq!(batch.value(1, 3), None);
-    assert_eq!(batch.value(2, 3), Some(Value::Text("")));
-    assert_eq!(batch.value(2, 4), None);
-    assert_eq!(batch.time_bounds(), Some((1, 3)));
-}
-
-#[test]
-fn equal_times_stay_in_their_order_of_arrival() {
-    let mut batch = Batch::new(vec![column("v", ColumnType::Int8)]);
-    for (time, series, value) in [(5, 2, 1), (5, 1, 2), (5, 2, 3), (4, 2, 4)] {
-        batch.push_row(time, series, &[(0, Value::Int8(value))]);
+impl Cell {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Float(value) => Value::Float8(*value),
+            Self::Integer(value) => Value::Int8(*value),
+            Self::Boolean(value) => Value::Bool(*value),
+            Self::Text(value) => Value::Text(value),
+            Self::Timestamp(us) => Value::Timestamptz(*us),
+        }
     }
-    batch.sort();
-    let order: Vec<String> = copied(&batch).into_iter().map(|(_, _, values)| values[0].1.clone()).collect();
-    assert_eq!(order, ["Int8(2)", "Int8(4)", "Int8(1)", "Int8(3)"]);
+
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Float8(value) => Self::Float(value),
+            Value::Int8(value) => Self::Integer(value),
+            Value::Bool(value) => Self::Boolean(value),
+            Value::Text(value) => Self::Text(value.to_owned()),
+            Value::Timestamptz(us) => Self::Timestamp(us),
+        }
+    }
 }
 
-#[test]
-#[should_panic(expected = "cannot stand")]
-fn a_value_of_another_type_is_a_defect() {
-    Batch::new(vec![column("v", ColumnType::Int8)]).push_row(0, 0, &[(0, Value::Bool(true))]);
+/// What `push_row` takes.
+type Values<'a> = [(usize, Value<'a>)];
+
+/// A row as a list would have it: time, series, and a cell for each of the columns.
+type PlainRow = (i64, i64, Vec<Option<Cell>>);
+
+const KINDS: [ColumnType; 5] =
+    [ColumnType::Float8, ColumnType::Text, ColumnType::Int8, ColumnType::Bool, ColumnType::Timestamptz];
+
+fn columns(count: usize) -> Vec<BatchColumn> {
+    KINDS.iter().cycle().take(count).enumerate().map(|(i, &kind)| BatchColumn { name: format!("c{i}"), kind }).collect()
+}
+
+fn cell(kind: ColumnType) -> BoxedStrategy<Cell> {
+    match kind {
+        ColumnType::Float8 => (-1e9..1e9).prop_map(Cell::Float).boxed(),
+        ColumnType::Int8 => any::<i64>().prop_map(Cell::Integer).boxed(),
+        ColumnType::Bool => any::<bool>().prop_map(Cell::Boolean).boxed(),
+        ColumnType::Text => "[aé€]{0,4}".prop_map(Cell::Text).boxed(),
+        ColumnType::Timestamptz => (MIN_TIME_US..=MAX_TIME_US).prop_map(Cell::Timestamp).boxed(),
+    }
+}
+
+/// Rows over so many columns, few series and few times, so that many are equal in both.
+fn plain_rows(count: usize) -> impl Strategy<Value = Vec<PlainRow>> {
+    let cells: Vec<_> = columns(count).into_iter().map(|column| option::of(cell(column.kind))).collect();
+    vec((0..5_i64, 0..3_i64, cells), 0..80)
+}
+
+fn batch_of(count: usize, rows: &[PlainRow]) -> Batch {
+    let mut batch = Batch::new(columns(count));
+    for (time_us, series_id, cells) in rows {
+        // Backwards, to show that the order of a row's values does not matter.
+        let values: Vec<_> =
+            cells.iter().enumerate().rev().filter_map(|(i, cell)| Some((i, cell.as_ref()?.value()))).collect();
+        batch.push_row(*time_us, *series_id, &values).unwrap();
+    }
+    batch
+}
+
+fn plain(batch: &Batch) -> Vec<PlainRow> {
+    let row = |row: Row<'_>| (row.time_us(), row.series_id(), row.cells().map(|cell| cell.map(Cell::of)).collect());
+    batch.rows().map(row).collect()
 }
 
 proptest! {
     #[test]
-    fn concatenation_is_the_sorted_union(
-        rows in proptest::collection::vec((0_i64..5, 0_i64..4, proptest::option::of(any::<i64>()), 0_usize..3), 0..200)
-    ) {
-        // Batches with different columns, as requests have that were prepared before and after a field was added.
-        let mut parts = [
-            Batch::new(vec![column("a", ColumnType::Int8)]),
-            Batch::new(vec![column("b", ColumnType::Int8), column("a", ColumnType::Int8)]),
-            Batch::new(vec![column("c", ColumnType::Timestamptz)]),
-        ];
-        let mut expected = Vec::new();
-        for (time, series, value, part) in rows {
-            let (name, wrapped) = match part {
-                0 => ("a", value.map(Value::Int8)),
-                1 => ("b", value.map(Value::Int8)),
-                _ => ("c", value.map(Value::Timestamptz)),
-            };
-            let values: Vec<_> = wrapped.map(|value| (0, value)).into_iter().collect();
-            parts[part].push_row(time, series, &values);
-            expected.push((time, series, wrapped.map(|value| (name.to_owned(), format!("{value:?}"))).into_iter().collect::<Vec<_>>()));
-        }
-        let mut all = copied(&Batch::concat(&parts.iter().collect::<Vec<_>>()));
-        prop_assert!(all.is_sorted_by_key(|(time, series, _)| (*series, *time)));
-        all.sort();
-        expected.sort();
-        prop_assert_eq!(all, expected);
+    fn a_batch_gives_back_its_rows_and_sorts_them_as_a_list(rows in plain_rows(7)) {
+        let mut batch = batch_of(7, &rows);
+        prop_assert_eq!(&plain(&batch), &rows);
+        let times = rows.iter().map(|row| row.0);
+        prop_assert_eq!(batch.time_bounds(), times.clone().min().zip(times.max()));
+
+        batch.sort();
+        let mut sorted = rows.clone();
+        sorted.sort_by_key(|row| (row.1, row.0));
+        prop_assert_eq!(plain(&batch), sorted);
+
+        batch.push_row(9, 0, &[]).unwrap();
+        prop_assert_eq!(plain(&batch)[..rows.len()].to_vec(), rows, "a row more, and they are as they arrived");
     }
+
+    #[test]
+    fn batches_of_different_columns_are_one_list(
+        parts in vec((0..8_usize).prop_flat_map(|count| (Just(count), plain_rows(count), any::<bool>())), 0..5),
+    ) {
+        let batches: Vec<_> = parts.iter().map(|(count, rows, sorted)| {
+            let mut batch = batch_of(*count, rows);
+            if *sorted {
+                batch.sort();
+            }
+            batch
+        }).collect();
+        let joined = Batch::concat(&batches.iter().collect::<Vec<_>>()).unwrap();
+
+        let width = parts.iter().map(|part| part.0).max().unwrap_or(0);
+        let expected: Vec<_> = parts.iter().flat_map(|(_, rows, _)| rows.clone()).map(|(time, series, mut cells)| {
+            cells.resize(width, None);
+            (time, series, cells)
+        }).collect();
+        prop_assert_eq!(joined.columns().len(), width);
+        prop_assert_eq!(plain(&joined), expected);
+        let bounds = batches.iter().filter_map(Batch::time_bounds);
+        prop_assert_eq!(joined.time_bounds(), bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))));
+    }
+}
+
+#[test]
+fn a_row_that_the_database_would_refuse_leaves_no_trace() {
+    let mut batch = batch_of(2, &[(1, 1, vec![Some(Cell::Float(1.0)), None])]);
+    let before = plain(&batch);
+    let long = "x".repeat(MAX_TEXT_BYTES + 1);
+    let refused: [(i64, &Values<'_>, RowError); 6] = [
+        (2, &[(0, Value::Float8(1.0)), (2, Value::Float8(1.0))], RowError::UnknownColumn { column: 2 }),
+        (
+            2,
+            &[(1, Value::Text("x")), (0, Value::Int8(1))],
+            RowError::TypeMismatch { column: "c0".into(), expected: ColumnType::Float8, found: ColumnType::Int8 },
+        ),
+        (2, &[(0, Value::Float8(1.0)), (1, Value::Text("a\0"))], RowError::NulByte { column: "c1".into() }),
+        (2, &[(1, Value::Text(&long))], RowError::TextTooLong { column: "c1".into(), bytes: MAX_TEXT_BYTES + 1 }),
+        (i64::MAX, &[], RowError::TimeOutOfRange { us: i64::MAX }),
+        (MIN_TIME_US - 1, &[], RowError::TimeOutOfRange { us: MIN_TIME_US - 1 }),
+    ];
+    for (time_us, values, error) in refused {
+        assert_eq!(batch.push_row(time_us, 1, values), Err(error));
+        assert_eq!(plain(&batch), before);
+        assert_eq!(batch.time_bounds(), Some((1, 1)));
+    }
+    batch.push_row(2, 1, &[(1, Value::Text(&long[1..]))]).unwrap();
+}
+
+#[test]
+fn of_a_column_that_a_row_names_twice_the_later_value_counts() {
+    let mut batch = Batch::new(columns(5));
+    let first = [Value::Float8(1.0), Value::Text("one"), Value::Int8(1), Value::Bool(true), Value::Timestamptz(1)];
+    let second = [Value::Float8(2.0), Value::Text("2"), Value::Int8(2), Value::Bool(false), Value::Timestamptz(2)];
+    let values: Vec<_> = first.into_iter().enumerate().chain(second.into_iter().enumerate()).collect();
+    batch.push_row(0, 0, &values[..5]).unwrap();
+    batch.push_row(0, 0, &values).unwrap();
+    assert_eq!(batch.row(0).cells().flatten().collect::<Vec<_>>(), first);
+    assert_eq!(batch.row(1).cells().flatten().collect::<Vec<_>>(), second);
+}
+
+#[test]
+fn a_column_of_two_types_is_named() {
+    let other = Batch::new(vec![BatchColumn { name: "c0".into(), kind: ColumnType::Int8 }]);
+    assert_eq!(
+        Batch::concat(&[&Batch::new(columns(1)), &other]).unwrap_err(),
+        ConcatError::TypeConflict { column: "c0".into(), first: ColumnType::Float8, second: ColumnType::Int8 }
+    );
+}
+
+#[test]
+fn memory_grows_with_the_cells_that_there_are() {
+    let row = |batch: &mut Batch, values: &[(usize, Value<'_>)]| {
+        for time_us in 0..1_000 {
+            batch.push_row(time_us, 1, values).unwrap();
+        }
+    };
+    let (mut sparse, mut dense) = (Batch::new(columns(100)), Batch::new(columns(100)));
+    row(&mut sparse, &[(0, Value::Float8(1.0))]);
+    row(&mut dense, &(0..100).step_by(5).map(|i| (i, Value::Float8(1.0))).collect::<Vec<_>>());
+    assert!(sparse.bytes() >= 1_000 * 24 && sparse.bytes() < 1_100 * 24 * 2, "{}", sparse.bytes());
+    assert!(dense.bytes() > sparse.bytes() + 19 * 8_000, "{}", dense.bytes());
 }

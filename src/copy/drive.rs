@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::Encoder;
+use super::{EncodeError, Encoder};
 use crate::{
     batch::Batch,
     hypertable::{Measurement, quote_ident},
@@ -23,9 +23,17 @@ pub async fn copy_in(
     let columns: String = batch.columns().iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
     let statement = format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
     let mut copy = connection.copy_in_raw(&statement).await?;
-    let mut encoder = Encoder::new(batch);
+    let mut encoder = Encoder::new(batch).map_err(encode_error)?;
     let mut piece = Vec::new();
-    while encoder.next_piece(&mut piece) {
+    loop {
+        match encoder.next_piece(&mut piece) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                copy.abort("the rows cannot be encoded").await?;
+                return Err(encode_error(error));
+            }
+        }
         if let Err(error) = copy.send(piece.as_slice()).await {
             // The server's reason is in its answer, not in the broken pipe.
             return Err(copy.finish().await.err().unwrap_or(error));
@@ -36,4 +44,8 @@ pub async fn copy_in(
         return Err(sqlx::Error::Protocol(format!("COPY took {taken} of {} rows", batch.len())));
     }
     Ok(taken)
+}
+
+fn encode_error(error: EncodeError) -> sqlx::Error {
+    sqlx::Error::Encode(Box::new(error))
 }

@@ -1,92 +1,154 @@
-//! Batch -> bytes.
+//! A batch -> the bytes of a COPY FROM.
 
-use super::{POSTGRES_EPOCH_US, SIGNATURE};
-use crate::batch::{Batch, Value};
+use std::ops::Range;
 
-/// A piece is handed over when it has grown to this: large enough that system calls do not count, small enough to stay in
-/// a core's cache.
-const PIECE_BYTES: usize = 256 << 10;
+use crate::batch::{Batch, Row, Value};
 
-/// Encodes a batch piece by piece, in the batch's order.
-#[derive(Debug)]
-pub struct Encoder<'b> {
-    batch: &'b Batch,
-    next: Next,
+use super::{POSTGRES_EPOCH_US, SIGNATURE, TRAILER};
+
+/// How large a piece is, but for the row that ends it. Drivers send each piece as a message of its own; between 256 KiB and
+/// 1 MiB neither the messages nor the memory matter.
+pub const PIECE_BYTES: usize = 512 << 10;
+
+/// Why a batch cannot be a COPY.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// A row of a COPY counts its columns in 16 bits.
+    #[error("a batch of {columns} columns cannot be copied")]
+    TooManyColumns {
+        /// The columns, `time` and `series_id` included.
+        columns: usize,
+    },
+    /// A value's length is counted in 32 bits.
+    #[error("a value of {bytes} bytes cannot be copied")]
+    ValueTooLong {
+        /// The value's length.
+        bytes: usize,
+    },
 }
 
+/// The bytes of a binary COPY of a batch's rows, in the batch's order, in pieces.
+///
+/// The columns are `time`, `series_id`, then the batch's: the statement must list them in this order. PostgreSQL takes a
+/// COPY that ends without its trailer, so who sends the pieces must compare the count in the server's answer with
+/// [`rows`](Self::rows), and abort the COPY if a piece is missing.
 #[derive(Debug)]
-enum Next {
+pub struct Encoder<'a> {
+    batch: &'a Batch,
+    columns: i16,
+    rows: usize,
+    /// Places in the batch's order that are not written yet.
+    left: Range<usize>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
     Header,
-    Row(usize),
-    End,
+    Rows,
+    Done,
 }
 
-impl<'b> Encoder<'b> {
-    /// An encoder at the batch's beginning.
+impl<'a> Encoder<'a> {
+    /// A COPY of all rows.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooManyColumns`].
+    pub fn new(batch: &'a Batch) -> Result<Self, EncodeError> {
+        Self::of_rows(batch, 0..batch.len())
+    }
+
+    /// A COPY of the rows at these places of the batch's order, which are cut to those that there are: with it, a row that
+    /// the database refuses is found by halving.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooManyColumns`].
+    pub fn of_rows(batch: &'a Batch, places: Range<usize>) -> Result<Self, EncodeError> {
+        let columns = batch.columns().len() + 2;
+        let left = places.start.min(batch.len())..places.end.min(batch.len());
+        Ok(Self {
+            batch,
+            columns: i16::try_from(columns).map_err(|_| EncodeError::TooManyColumns { columns })?,
+            rows: left.len(),
+            left,
+            stage: Stage::Header,
+        })
+    }
+
+    /// How many rows the whole COPY has.
     #[must_use]
-    pub fn new(batch: &'b Batch) -> Self {
-        Self { batch, next: Next::Header }
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
-    /// Replaces what is in `piece` by the next piece; false, with an empty piece, after the last one.
-    pub fn next_piece(&mut self, piece: &mut Vec<u8>) -> bool {
+    /// Replaces what is in `piece` by the next piece; false if there is none, and `piece` is then empty. The buffer is best
+    /// used again and again.
+    ///
+    /// # Errors
+    /// [`EncodeError::ValueTooLong`], which text within a batch's own limit cannot be; the COPY must then be aborted.
+    pub fn next_piece(&mut self, piece: &mut Vec<u8>) -> Result<bool, EncodeError> {
         piece.clear();
-        let mut row = match self.next {
-            Next::Header => {
-                piece.reserve(PIECE_BYTES + 4096);
-                piece.extend_from_slice(SIGNATURE);
+        match self.stage {
+            Stage::Done => return Ok(false),
+            Stage::Header => {
+                piece.reserve(PIECE_BYTES.min(self.expected_bytes()));
+                piece.extend_from_slice(&SIGNATURE);
                 piece.extend_from_slice(&[0; 8]);
-                0
+                self.stage = Stage::Rows;
             }
-            Next::Row(row) => row,
-            Next::End => return false,
-        };
-        // The number of columns of a table is far below 2^15: PostgreSQL's limit is 1,600.
-        let columns = i16::try_from(self.batch.columns().len() + 2).unwrap_or(i16::MAX).to_be_bytes();
-        while row < self.batch.len() && piece.len() < PIECE_BYTES {
-            encode_row(self.batch, self.batch.row_at(row), columns, piece);
-            row += 1;
+            Stage::Rows => {}
         }
-        self.next = if row < self.batch.len() {
-            Next::Row(row)
-        } else {
-            piece.extend_from_slice(&(-1_i16).to_be_bytes());
-            Next::End
-        };
-        true
+        while piece.len() < PIECE_BYTES {
+            let Some(place) = self.left.next() else {
+                piece.extend_from_slice(&TRAILER);
+                self.stage = Stage::Done;
+                break;
+            };
+            self.row(self.batch.row(place), piece)?;
+        }
+        Ok(true)
     }
-}
 
-fn encode_row(batch: &Batch, row: usize, columns: [u8; 2], out: &mut Vec<u8>) {
-    // Count, time and series have one length in every row: one copy of 26 bytes.
-    let mut head = [0; 26];
-    head[..2].copy_from_slice(&columns);
-    head[2..6].copy_from_slice(&8_i32.to_be_bytes());
-    head[6..14].copy_from_slice(&(batch.time_us(row) - POSTGRES_EPOCH_US).to_be_bytes());
-    head[14..18].copy_from_slice(&8_i32.to_be_bytes());
-    head[18..].copy_from_slice(&batch.series_id(row).to_be_bytes());
-    out.extend_from_slice(&head);
-    for column in 0..batch.columns().len() {
-        match batch.value(row, column) {
-            None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
-            Some(Value::Float8(value)) => eight(out, value.to_bits().to_be_bytes()),
-            Some(Value::Int8(value)) => eight(out, value.to_be_bytes()),
-            Some(Value::Timestamptz(us)) => eight(out, (us - POSTGRES_EPOCH_US).to_be_bytes()),
-            Some(Value::Bool(value)) => out.extend_from_slice(&[0, 0, 0, 1, u8::from(value)]),
-            Some(Value::Text(text)) => match i32::try_from(text.len()) {
-                Ok(length) => {
-                    out.extend_from_slice(&length.to_be_bytes());
-                    out.extend_from_slice(text.as_bytes());
+    /// About how many bytes the COPY will have, if texts are short.
+    fn expected_bytes(&self) -> usize {
+        let columns = self.batch.columns().len() + 2;
+        let row_bytes = size_of::<i16>() + columns * (size_of::<i32>() + size_of::<i64>());
+        (SIGNATURE.len() + 8 + TRAILER.len()).saturating_add(self.rows.saturating_mul(row_bytes))
+    }
+
+    fn row(&self, row: Row<'_>, piece: &mut Vec<u8>) -> Result<(), EncodeError> {
+        piece.extend_from_slice(&self.columns.to_be_bytes());
+        eight_bytes(postgres_time(row.time_us()).to_be_bytes(), piece);
+        eight_bytes(row.series_id().to_be_bytes(), piece);
+        for cell in row.cells() {
+            match cell {
+                None => piece.extend_from_slice(&(-1_i32).to_be_bytes()),
+                Some(Value::Float8(value)) => eight_bytes(value.to_be_bytes(), piece),
+                Some(Value::Int8(value)) => eight_bytes(value.to_be_bytes(), piece),
+                Some(Value::Timestamptz(us)) => eight_bytes(postgres_time(us).to_be_bytes(), piece),
+                Some(Value::Bool(value)) => piece.extend_from_slice(&[0, 0, 0, 1, u8::from(value)]),
+                Some(Value::Text(text)) => {
+                    piece.extend_from_slice(&value_bytes(text.len())?.to_be_bytes());
+                    piece.extend_from_slice(text.as_bytes());
                 }
-                // Beyond 2 GiB, which no request can be: NULL rather than a length that smuggles bytes.
-                Err(_) => out.extend_from_slice(&(-1_i32).to_be_bytes()),
-            },
+            }
         }
+        Ok(())
     }
 }
 
-fn eight(out: &mut Vec<u8>, value: [u8; 8]) {
-    let mut field = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
-    field[4..].copy_from_slice(&value);
-    out.extend_from_slice(&field);
+/// A value of eight bytes behind its length, in one go.
+fn eight_bytes(value: [u8; 8], piece: &mut Vec<u8>) {
+    let mut cell = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    cell[4..].copy_from_slice(&value);
+    piece.extend_from_slice(&cell);
+}
+
+/// A batch's times are within the years 1 to 9999, far from where this would overflow.
+fn postgres_time(us: i64) -> i64 {
+    us - POSTGRES_EPOCH_US
+}
+
+pub(super) fn value_bytes(bytes: usize) -> Result<i32, EncodeError> {
+    i32::try_from(bytes).map_err(|_| EncodeError::ValueTooLong { bytes })
 }

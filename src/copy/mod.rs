@@ -1,25 +1,30 @@
-//! PostgreSQL's binary COPY, both ways: hand-encoded in, hand-decoded out.
+//! PostgreSQL's binary COPY, both ways. The codecs are pure; [`copy_in`] drives the encoder over a connection.
 //!
 //! ```text
-//! header   "PGCOPY\n\377\r\n\0"  flags: i32 = 0  extension: i32 = 0        19 bytes
-//! row      columns: i16, then for each: length: i32 (-1: NULL), value      all big-endian
-//! trailer  -1: i16
+//! header   'PGCOPY\n' FF '\r\n' 00   i32 flags = 0   i32 bytes of an extension = 0
+//! row      i16 columns, then each:   i32 bytes of the value (-1: NULL), the value
+//! ...
+//! trailer  i16 -1
 //! ```
 //!
-//! Values as the server sends and takes them: `timestamptz` microseconds since 2000-01-01 in an i64, `int8` an i64,
-//! `float8` the bits of an IEEE double, `bool` one byte, `text` UTF-8. The encoder and the decoder are pure; `drive`
-//! speaks to the server.
+//! All numbers are big-endian. `float8` is its bits, `int8` two's complement, `bool` one byte, `text` UTF-8 without an end
+//! mark, `timestamptz` microseconds since 2000-01-01 UTC as an `int8` (a name for infinity at either end).
 //!
-//! A COPY without its trailer is accepted by the server, so the number of rows that it reports is compared with the
-//! number that was encoded.
+//! [`Encoder`] writes the rows of a batch, [`Decoder`] reads those of a window.
 
+mod decode;
 mod drive;
 mod encode;
 
+pub use decode::{DecodeError, Decoder};
 pub use drive::copy_in;
-pub use encode::Encoder;
+pub use encode::{EncodeError, Encoder, PIECE_BYTES};
 
-/// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
+const SIGNATURE: [u8; 11] = *b"PGCOPY\n\xff\r\n\0";
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+
+/// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970-01-01, from which everybody else does.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
-const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    batch::RowError,
     hypertable::{ColumnType, NameError},
     protocol::LineError,
 };
@@ -85,6 +86,9 @@ pub enum RowFault {
         /// By how many seconds.
         ahead_s: i64,
     },
+    /// A value that the database cannot hold.
+    #[error("{0}")]
+    Row(RowError),
     /// The measurement itself cannot be had.
     #[error("{0}")]
     Measurement(String),

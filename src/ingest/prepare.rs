@@ -98,7 +98,9 @@ impl Core {
             return Ok(());
         }
         let ids = self.series_ids(&measurement, &rows).await?;
-        let batch = to_batch(&measurement, &rows, &ids);
+        let (batch, unfit) = to_batch(&measurement, &rows, &ids);
+        let unfit = unfit.into_iter().map(|(row, fault)| refuse(rows[row].1, body, &fault, ""));
+        prepared.refused.extend(unfit);
         prepared.rows += batch.len();
         prepared.parts.push(Part { measurement, batch });
         Ok(())
@@ -181,7 +183,12 @@ fn tag_values(measurement: &Measurement, line: &Line<'_>) -> Vec<Option<String>>
     measurement.tags.iter().map(|tag| value_of(&tag.name)).collect()
 }
 
-fn to_batch(measurement: &Measurement, rows: &[(Row<'_>, &Line<'_>)], ids: &[i64]) -> Batch {
+/// The rows that a COPY takes, and those that it would fail on.
+fn to_batch(
+    measurement: &Measurement,
+    rows: &[(Row<'_>, &Line<'_>)],
+    ids: &[i64],
+) -> (Batch, Vec<(usize, RowFault)>) {
     let mut used = vec![false; measurement.fields.len()];
     for (row, _) in rows {
         for (field, _) in &row.values {
@@ -202,13 +209,16 @@ fn to_batch(measurement: &Measurement, rows: &[(Row<'_>, &Line<'_>)], ids: &[i64
         .collect();
     let mut batch = Batch::new(columns);
     let mut values = Vec::new();
-    for ((row, _), id) in rows.iter().zip(ids) {
+    let mut unfit = Vec::new();
+    for (index, ((row, _), id)) in rows.iter().zip(ids).enumerate() {
         values.clear();
         values.extend(row.values.iter().map(|(field, value)| (place[*field], *value)));
-        batch.push_row(row.time_us, *id, &values);
+        if let Err(error) = batch.push_row(row.time_us, *id, &values) {
+            unfit.push((index, RowFault::Row(error)));
+        }
     }
     batch.sort();
-    batch
+    (batch, unfit)
 }
 
 /// The column of a refused line: where the text that is at fault stands, if it was borrowed from the body.

@@ -39,7 +39,7 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
             let batch = match batches.as_slice() {
                 [one] => *one,
                 many => {
-                    merged = Batch::concat(many);
+                    merged = merge(many)?;
                     &merged
                 }
             };
@@ -65,6 +65,12 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
                 .ok_or(sqlx::Error::RowNotFound)
         })
         .collect()
+}
+
+fn merge(batches: &[&Batch]) -> Result<Batch, sqlx::Error> {
+    let mut merged = Batch::concat(batches).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    merged.sort();
+    Ok(merged)
 }
 
 /// Batches of the new requests by measurement, in the order of measurements: every transaction locks them in the same.

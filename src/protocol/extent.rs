@@ -79,7 +79,7 @@ pub(super) fn extent(body: &[u8]) -> Extent {
 ///
 /// assert_eq!(complete_bytes(b"m f=1\nm f=2"), 6);
 /// assert_eq!(complete_bytes(b"m f=1\nm f=\"two\nlines"), 6);
-/// assert_eq!(complete_bytes(b"m f=1\nm f=\"two\nlines\" 1\n"), 25);
+/// assert_eq!(complete_bytes(b"m f=1\nm f=\"two\nlines\" 1\n"), 24);
 /// ```
 #[must_use]
 pub fn complete_bytes(buffer: &[u8]) -> usize {

@@ -4,6 +4,7 @@
 mod hostile;
 mod oracle;
 mod properties;
+mod values;
 
 use super::{FieldValue, Line, LineError, Precision, parse};
 
@@ -37,4 +38,11 @@ fn shown(line: &Result<Line<'_>, LineError>) -> String {
         text += &format!(" {us}");
     }
     text
+}
+
+/// Compares each body of a table with what becomes of it.
+fn check(table: &[(&str, &[&str])]) {
+    for (body, expected) in table {
+        assert_eq!(outcome(body), *expected, "{body:?}");
+    }
 }

@@ -1,0 +1,158 @@
+//! Rows -> columnar batch: rows of one measurement on their way to one COPY.
+//!
+//! ```text
+//! times_us  series_ids  | price (float8)      size (int8)      venue (text)
+//! ----------------------+---------------------------------------------------
+//! Vec<i64>  Vec<i64>    | Vec<f64> + bits     Vec<i64> + bits  String + ends + bits
+//! ```
+//!
+//! A column holds its cells up to the last row that has one: what is missing before is marked by a bit, what is missing
+//! behind is not stored at all, so a row costs only the fields that it has.
+//!
+//! Rows keep the order in which they arrived; [`Batch::sort`] adds a permutation by series and time, in which rows are read
+//! from then on. The database writes such a batch twice as fast into an index on (series_id, time).
+//!
+//! What a batch has taken, a binary COPY takes too: times are within the years 1 to 9999, text is without NUL bytes and
+//! not too long, and every value has its column's type. One row that fails would fail the whole COPY.
+
+mod column;
+mod concat;
+mod order;
+mod row;
+mod validity;
+
+use crate::{
+    hypertable::ColumnType,
+    protocol::{MAX_TIME_US, MIN_TIME_US},
+};
+
+use self::column::Column;
+pub use self::{
+    concat::ConcatError,
+    row::{MAX_TEXT_BYTES, Row, RowError, Value},
+};
+
+/// A field's column of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchColumn {
+    /// The column's name in the storage table.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+}
+
+/// Rows of one measurement, column by column.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    columns: Vec<BatchColumn>,
+    /// The cells of each column.
+    cells: Vec<Column>,
+    times_us: Vec<i64>,
+    series_ids: Vec<i64>,
+    bounds_us: Option<(i64, i64)>,
+    /// The rows in order of (series, time); none while they are read as they arrived.
+    order: Option<Vec<u32>>,
+}
+
+impl Batch {
+    /// An empty batch with these columns, besides `time` and `series_id`, which every batch has.
+    #[must_use]
+    pub fn new(columns: Vec<BatchColumn>) -> Self {
+        let cells = columns.iter().map(|column| Column::new(column.kind)).collect();
+        Self { columns, cells, times_us: Vec::new(), series_ids: Vec::new(), bounds_us: None, order: None }
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times_us.len()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times_us.is_empty()
+    }
+
+    /// The columns, in the order in which they were given.
+    #[must_use]
+    pub fn columns(&self) -> &[BatchColumn] {
+        &self.columns
+    }
+
+    /// The earliest and the latest time of the rows, both inclusive; none without rows.
+    #[must_use]
+    pub fn time_bounds(&self) -> Option<(i64, i64)> {
+        self.bounds_us
+    }
+
+    /// How many bytes of memory the batch holds, room for growth included; for limits, not to the byte.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let columns: usize = self.cells.iter().map(Column::bytes).sum();
+        let order = self.order.as_ref().map_or(0, |order| order.capacity() * size_of::<u32>());
+        columns + (self.times_us.capacity() + self.series_ids.capacity()) * size_of::<i64>() + order
+    }
+
+    /// Adds a row. `values` are pairs of a column's place and a value, in any order; columns that are not named are NULL.
+    /// Of a column that is named twice the later value counts. A sorted batch is unsorted after.
+    ///
+    /// # Errors
+    /// A [`RowError`] if the database would refuse the row; the batch is then as it was.
+    pub fn push_row(&mut self, time_us: i64, series_id: i64, values: &[(usize, Value<'_>)]) -> Result<(), RowError> {
+        let row = self.len();
+        if u32::try_from(row).is_err() {
+            return Err(RowError::BatchFull);
+        }
+        if !(MIN_TIME_US..=MAX_TIME_US).contains(&time_us) {
+            return Err(RowError::TimeOutOfRange { us: time_us });
+        }
+        for &(column, value) in values {
+            let known = self.columns.get(column).ok_or(RowError::UnknownColumn { column })?;
+            value.check(known)?;
+        }
+        for &(column, value) in values {
+            self.cells[column].set(row, value);
+        }
+        self.times_us.push(time_us);
+        self.series_ids.push(series_id);
+        let (from, to) = self.bounds_us.unwrap_or((time_us, time_us));
+        self.bounds_us = Some((from.min(time_us), to.max(time_us)));
+        self.order = None;
+        Ok(())
+    }
+
+    /// Lets the rows be read by series and, within a series, by time. Rows equal in both stay as they arrived, so that
+    /// the last one of them is still the one that was sent last.
+    pub fn sort(&mut self) {
+        self.order = order::permutation(&self.series_ids, &self.times_us);
+    }
+
+    /// The row at a place of the order in which rows are read.
+    ///
+    /// # Panics
+    /// If `place` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn row(&self, place: usize) -> Row<'_> {
+        // The permutation is of `u32`, which every platform that runs this can index with.
+        let arrival = self.order.as_ref().map_or(place, |order| order[place] as usize);
+        Row::new(&self.cells, arrival, self.times_us[arrival], self.series_ids[arrival])
+    }
+
+    /// All rows, in the order in which they are read.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        (0..self.len()).map(|place| self.row(place))
+    }
+
+    /// Joins the rows of several batches of one measurement, in order, as they arrived. Columns are joined by name: where
+    /// a batch lacks one, its rows are NULL there.
+    ///
+    /// # Errors
+    /// [`ConcatError`] if a column has two types, or if the rows are more than a batch can hold.
+    pub fn concat(batches: &[&Self]) -> Result<Self, ConcatError> {
+        concat::concat(batches)
+    }
+}
+
+#[cfg(test)]
+mod tests;
