@@ -5,8 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use anyhow::Context;
 use chunkwise::{
     ingest::{Ingest, IngestError, IngestOptions, PartialWrites, Refused, RequestId, WriteRequest, Written},
-    load::{Content, LoadError, Part, Plan, Tally},
-    protocol::{self, Precision},
+    load::{LoadError, Part, Plan, Tally},
 };
 use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -89,15 +88,10 @@ impl Loader {
         let task = tokio::spawn(async move {
             let body = Uuid::from_bytes(part.key.0);
             let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
-            match &part.content {
-                Content::Rows(rows) => lines = rows.to_lines(),
-                Content::LineProtocol { .. } => {
-                    for line in protocol::parse(&part.bytes, Precision::Nanoseconds) {
-                        match line {
-                            Ok(line) => lines.push(line),
-                            Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
-                        }
-                    }
+            for line in part.lines() {
+                match line {
+                    Ok(line) => lines.push(line),
+                    Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
                 }
             }
             let request = WriteRequest {
