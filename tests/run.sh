@@ -43,7 +43,8 @@ test_python() {
             echo '       Or name a Python that has numpy, pandas and pyarrow in CHUNKWISE_TEST_PYTHON.' >&2
             return 1
         fi
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}"
+        # `set -e` does not reach into a function that is called as a condition.
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}" || return 1
         touch "$venv/complete"
     fi
     CHUNKWISE_TEST_PYTHON=$(cd "$venv/bin" && pwd)/python

@@ -21,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &["hypertable", "series"]),
     ("copy", &["batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),
-    ("load", &["protocol", "question"]),
+    // Of `hypertable` only the ladder of chunk intervals.
+    ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),
     ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
     ("correlation", &["frame", "question"]),
