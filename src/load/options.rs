@@ -2,8 +2,6 @@
 
 use chrono_tz::Tz;
 
-use crate::protocol::Precision;
-
 /// What a load is told about a file. [`LoadOptions::default`] says nothing, and has all of it inferred.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
@@ -24,8 +22,6 @@ pub struct LoadOptions {
     pub wide: Option<WideOptions>,
     /// The byte between cells; by default one of `,`, `;`, tab and `|`, by the first lines.
     pub delimiter: Option<u8>,
-    /// What the times of line protocol count. In CSV it is inferred.
-    pub precision: Precision,
     /// What a row that cannot be read does to the load.
     pub bad_rows: BadRows,
 }

@@ -73,10 +73,20 @@ impl Plan {
             FileFormat::Csv => PlannedContent::Csv(Box::new(csv_plan(path, source, prefix, options)?)),
             FileFormat::LineProtocol => {
                 refuse_csv_options(options)?;
-                PlannedContent::LineProtocol { precision: options.precision }
+                PlannedContent::LineProtocol { precision: Precision::default() }
             }
         };
         Ok(Self { path: path.to_owned(), file_bytes, compression, content, bad_rows: options.bad_rows })
+    }
+
+    /// The same plan with another unit of line protocol's times, which are in nanoseconds unless said otherwise. What the
+    /// times of CSV count is inferred; there this changes nothing.
+    #[must_use]
+    pub fn with_precision(mut self, unit: Precision) -> Self {
+        if let PlannedContent::LineProtocol { precision } = &mut self.content {
+            *precision = unit;
+        }
+        self
     }
 
     /// The chunk interval that the data's own rate asks for, in microseconds, one of [`LADDER_US`](crate::hypertable::LADDER_US);

@@ -261,9 +261,8 @@ fn bad_lines_of_line_protocol_are_named_by_the_files_lines() {
     let strict = LoadOptions { bad_rows: BadRows::Stop, ..LoadOptions::default() };
     let stopped = file.plan(&strict).unwrap().dry_run(|_| {}).unwrap_err();
     assert!(matches!(&stopped, LoadError::BadRow(error) if error.line == 50_001), "{stopped}");
-    let seconds = LoadOptions { precision: Precision::Seconds, ..LoadOptions::default() };
     let file = Written::new("b.lp", "m v=1 1577836800\n");
-    let range_us = census(&file.plan(&seconds).unwrap()).range_us;
+    let range_us = census(&file.plan(&LoadOptions::default()).unwrap().with_precision(Precision::Seconds)).range_us;
     assert_eq!(range_us, Some((1_577_836_800_000_000, 1_577_836_800_000_000)));
 }
 

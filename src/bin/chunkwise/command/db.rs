@@ -1,0 +1,177 @@
+//! `chunkwise db`
+
+use std::{ffi::OsString, os::unix::process::CommandExt, process::Command as Process};
+
+use anyhow::Context;
+use chunkwise::{
+    config::Config,
+    db,
+    local::{self, Check, Installation, Server, Status, Subject, Verdict},
+};
+use clap::{Args, Subcommand};
+use sqlx::Connection;
+
+use crate::{
+    database::{self, NoDatabase, STOP_LIMIT},
+    exit::{Exit, Reported},
+    libpq, output,
+    progress::StartProgress,
+    table,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise db start && psql \"$(chunkwise db url)\"
+  chunkwise db psql -- -c 'SELECT * FROM prices LIMIT 5'
+  chunkwise db doctor --database-url postgres://db.example/ticks")]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DbCommand {
+    /// Start the embedded database, making it first if there is none; it goes on when this command ends.
+    Start,
+    /// Stop the embedded database: its connections end, nothing committed is lost.
+    Stop,
+    /// Say whether the embedded database runs; exit code 3 if it does not.
+    Status,
+    /// Print a URL that psql and every other libpq client takes. It holds the password.
+    Url,
+    /// Open psql on the database; what follows `--` is passed on.
+    Psql {
+        /// For psql, such as -c 'SELECT 1'
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Bring the database's schema up to date. `up` and `ingest` do so by themselves.
+    Migrate,
+    /// Check everything that chunkwise needs of the database, with advice; exit code 1 if something fails.
+    Doctor,
+}
+
+pub(crate) async fn run(args: DbArgs, config: &Config) -> anyhow::Result<()> {
+    match args.command {
+        DbCommand::Start => {
+            let running = database::start(&Server::new(database::local_config(config)?)).await?;
+            output::print(format!("running, process {}, 127.0.0.1:{}\n", running.pid(), running.port()).as_bytes())
+        }
+        DbCommand::Stop => stop(config).await,
+        DbCommand::Status => status(config),
+        DbCommand::Url => output::print(format!("{}\n", url(config)?).as_bytes()),
+        DbCommand::Psql { args } => psql(config, &args).await,
+        DbCommand::Migrate => migrate(config).await,
+        DbCommand::Doctor => doctor(config).await,
+    }
+}
+
+async fn stop(config: &Config) -> anyhow::Result<()> {
+    let server = Server::new(database::local_config(config)?);
+    let was_running = server.stop(STOP_LIMIT, &StartProgress::new().callback()).await?;
+    output::print(if was_running { b"stopped\n" } else { b"was not running\n" })
+}
+
+fn status(config: &Config) -> anyhow::Result<()> {
+    let local = database::local_config(config)?;
+    let folder = local.data_dir.join("postgres");
+    let folder = folder.display();
+    let (text, exit) = match Server::new(local.clone()).status()? {
+        Status::Running(running) => {
+            let text = format!("running, process {}, 127.0.0.1:{}, data in {folder}", running.pid(), running.port());
+            (text, Exit::Success)
+        }
+        Status::Starting { pid } => (format!("starting, process {pid}, data in {folder}"), Exit::Database),
+        Status::Stopping { pid } => (format!("stopping, process {pid}, data in {folder}"), Exit::Database),
+        Status::Stopped => (format!("stopped, data in {folder}"), Exit::Database),
+        Status::Absent => (format!("there is none in {folder}; `chunkwise db start` makes it"), Exit::Database),
+    };
+    output::print(format!("{text}\n").as_bytes())?;
+    if exit == Exit::Success { Ok(()) } else { Err(Reported(exit).into()) }
+}
+
+/// The configured database's URL, else the embedded one's if it runs.
+fn url(config: &Config) -> anyhow::Result<String> {
+    if let Some(url) = config.database.owner() {
+        return libpq::url(url);
+    }
+    match Server::new(database::local_config(config)?).status()? {
+        Status::Running(running) => Ok(running.url()),
+        _ => Err(NoDatabase.into()),
+    }
+}
+
+async fn psql(config: &Config, args: &[OsString]) -> anyhow::Result<()> {
+    let (url, password) = libpq::without_password(&url(config)?)?;
+    let found = Installation::find(&database::local_config(config)?).await.found;
+    let program = found.map_or_else(|| "psql".into(), |installation| installation.program("psql"));
+    let mut process = Process::new(&program);
+    process.arg(url).args(args);
+    if let Some(password) = password {
+        // An argument would show in the list of processes.
+        process.env("PGPASSWORD", password);
+    }
+    Err(process.exec()).with_context(|| format!("running {}", program.display()))
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let place = database::Place::for_everything(config, database::Embedded::Start).await?;
+    let mut connection = place.database.connect(db::Role::Owner).await.context("connecting to the database")?;
+    db::check_server(&mut connection).await?;
+    let migrated = db::migrate(&mut connection).await?;
+    connection.close().await?;
+    let text = match migrated.applied.as_slice() {
+        [] => format!("up to date at version {}\n", migrated.version),
+        applied => format!("applied {} migrations, now at version {}\n", applied.len(), migrated.version),
+    };
+    place.leave().await;
+    output::print(text.as_bytes())
+}
+
+async fn doctor(config: &Config) -> anyhow::Result<()> {
+    let checks = match config.database.owner() {
+        Some(url) => local::examine(Subject::Url(&database::parse(url)?)).await,
+        None => local::examine(Subject::Local(&database::local_config(config)?)).await,
+    };
+    output::print(render(&checks).as_bytes())?;
+    if checks.iter().any(|check| check.verdict == Verdict::Fail) {
+        return Err(Reported(Exit::Failure).into());
+    }
+    Ok(())
+}
+
+fn render(checks: &[Check]) -> String {
+    let mut table = table::table(["check", "verdict", "found", "advice"].map(str::to_owned));
+    for check in checks {
+        let verdict = match check.verdict {
+            Verdict::Info => "info",
+            Verdict::Ok => "ok",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        let advice = check.advice.as_deref().map(table::printable).unwrap_or_default();
+        table.add_row([check.name, verdict, &table::printable(&check.found), &advice]);
+    }
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    format!("{table}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnosis_has_a_line_for_every_check() {
+        let check = |name, verdict, advice: Option<&str>| Check {
+            name,
+            verdict,
+            found: "something".to_owned(),
+            advice: advice.map(str::to_owned),
+        };
+        let text = render(&[check("fsync", Verdict::Fail, Some("turn it on")), check("clock", Verdict::Ok, None)]);
+        let line = text.lines().find(|line| line.contains("fsync")).unwrap();
+        assert!(line.contains("FAIL") && line.contains("turn it on"), "{text}");
+        assert!(text.lines().any(|line| line.contains("clock") && line.contains("ok")), "{text}");
+    }
+}

@@ -1,0 +1,235 @@
+//! `chunkwise load`
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use chrono_tz::Tz;
+use chunkwise::{
+    config::Config,
+    load::{BadRows, Census, FileFormat, LoadOptions, Plan, Tally, WideOptions, Zone},
+    question::Timestamp,
+};
+use clap::Args;
+
+use crate::{
+    database::{Embedded, Place},
+    loader::Loader,
+    output, progress,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise load prices.csv.gz --wide-tag symbol --field close
+      Date,AAPL,MSFT,... : each column but the date is a series, its header the value of the tag symbol.
+  chunkwise load stocks.csv --measurement stocks --tag-columns Ticker --dry-run
+      Ticker,Date,Open,Close,... : shows what would be loaded, and loads nothing.
+  chunkwise load sensors.lp.gz
+      InfluxDB's line protocol.
+
+A file's beginning tells what it holds; the plan is shown, with the flags that change it. Rows that cannot be read are left
+out and reported with their line. A load that was cut off is started again with the same command and writes nothing twice.")]
+pub(crate) struct LoadArgs {
+    /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain or gzip
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Show what would be loaded, read everything, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// csv or lp [default: by the file's name, else by its first line]
+    #[arg(long, value_name = "FORMAT", value_parser = file_format)]
+    format: Option<FileFormat>,
+    /// Stop at the first row that cannot be read instead of leaving it out
+    #[arg(long)]
+    stop_at_bad_row: bool,
+    #[command(flatten)]
+    csv: CsvArgs,
+}
+
+/// How to read CSV.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "CSV")]
+struct CsvArgs {
+    /// The measurement [default: the file's name without its endings]
+    #[arg(long, value_name = "NAME")]
+    measurement: Option<String>,
+    /// The column with the time [default: by its name, else the only one that holds times]
+    #[arg(long, value_name = "COLUMN")]
+    time_column: Option<String>,
+    /// How times are written, in strftime's signs, such as '%d.%m.%Y %H:%M' [default: ISO 8601, or seconds since 1970]
+    #[arg(long, value_name = "FORMAT")]
+    time_format: Option<String>,
+    /// The IANA zone of times that carry none
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    time_zone: Tz,
+    /// The columns that name a series, with commas between [default: those that hold text]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    tag_columns: Option<Vec<String>>,
+    /// A wide file: each other column is a series, its header the value of this tag
+    #[arg(long, value_name = "TAG")]
+    wide_tag: Option<String>,
+    /// The field that a wide file's cells are of [default: value]
+    #[arg(long, value_name = "NAME", requires = "wide_tag")]
+    field: Option<String>,
+    /// The character between cells [default: one of , ; tab | by the first lines]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+}
+
+fn file_format(name: &str) -> Result<FileFormat, &'static str> {
+    match name {
+        "csv" => Ok(FileFormat::Csv),
+        "lp" => Ok(FileFormat::LineProtocol),
+        _ => Err("write csv, or lp for line protocol"),
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, &'static str> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("write one ASCII character, or tab"),
+    }
+}
+
+impl LoadArgs {
+    fn options(&self) -> LoadOptions {
+        let csv = &self.csv;
+        LoadOptions {
+            format: self.format,
+            measurement: csv.measurement.clone(),
+            time_column: csv.time_column.clone(),
+            time_format: csv.time_format.clone(),
+            time_zone: Zone(csv.time_zone),
+            tag_columns: csv.tag_columns.clone(),
+            wide: csv.wide_tag.as_ref().map(|tag| WideOptions::new(tag, csv.field.clone())),
+            delimiter: csv.delimiter,
+            bad_rows: if self.stop_at_bad_row { BadRows::Stop } else { BadRows::LeaveOut },
+        }
+    }
+}
+
+pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> {
+    // All plans first: a mistake about the last file shows before the first one is loaded.
+    let mut plans = Vec::new();
+    for path in &args.files {
+        let (path, options) = (path.clone(), args.options());
+        let name = path.display().to_string();
+        let planned = tokio::task::spawn_blocking(move || Plan::infer(&path, &options)).await?;
+        plans.push(Arc::new(planned.context(name)?));
+    }
+    if args.dry_run {
+        for plan in plans {
+            output::print(plan.to_string().as_bytes())?;
+            output::print(census_line(&count(plan).await?).as_bytes())?;
+        }
+        return Ok(());
+    }
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let loaded = load_all(&plans, &place, &config.namespace).await;
+    place.leave().await;
+    loaded
+}
+
+async fn load_all(plans: &[Arc<Plan>], place: &Place, namespace: &str) -> anyhow::Result<()> {
+    place.prepare().await?;
+    let loader = Loader::new(place, namespace);
+    for plan in plans {
+        eprintln!("{plan}");
+        let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
+        report_refused(&loaded.tally);
+        let text = format!(
+            "{}: {} rows written, {} left out as bad, {} parts were there already\n",
+            plan.path.display(),
+            loaded.written_rows,
+            loaded.tally.refused,
+            loaded.duplicate_parts
+        );
+        output::print(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+async fn count(plan: Arc<Plan>) -> anyhow::Result<Census> {
+    let bar = progress::bytes_bar(plan.file_bytes);
+    let name = plan.path.display().to_string();
+    let counted = tokio::task::spawn_blocking(move || {
+        let census = plan.dry_run(|progress| bar.set_position(progress.consumed_bytes()));
+        bar.finish_and_clear();
+        census
+    });
+    let census = counted.await?.context(name)?;
+    report_refused(&census.tally);
+    Ok(census)
+}
+
+fn census_line(census: &Census) -> String {
+    let Tally { rows, refused, empty, .. } = census.tally;
+    let range = census.range_us.map_or_else(String::new, |(low, high)| {
+        format!(", {} to {}", Timestamp::display_us(low), Timestamp::display_us(high))
+    });
+    format!("would write {rows} rows of {} series{range}; {refused} bad, {empty} without a value\n", census.series)
+}
+
+/// The first refused rows with their lines, on standard error.
+fn report_refused(tally: &Tally) {
+    for error in &tally.errors {
+        eprintln!("left out: {error}");
+    }
+    let more = tally.refused.saturating_sub(tally.errors.len() as u64);
+    if more > 0 {
+        eprintln!("left out: {more} more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn options(flags: &str) -> Result<LoadOptions, clap::Error> {
+        let line = format!("chunkwise load a.csv {flags}");
+        let Command::Load(args) = Cli::try_parse_from(line.split_whitespace())?.command else { panic!("{line}") };
+        Ok(args.options())
+    }
+
+    #[test]
+    fn every_flag_is_an_option_of_the_plan() {
+        let options = options(
+            "--format csv --measurement prices --time-column Date --time-format %d.%m.%Y --time-zone Europe/Berlin \
+             --tag-columns Ticker,Exchange --wide-tag symbol --field close --delimiter tab --stop-at-bad-row",
+        );
+        let options = options.unwrap();
+        assert_eq!(options.format, Some(FileFormat::Csv));
+        assert_eq!(options.measurement.as_deref(), Some("prices"));
+        assert_eq!(options.time_column.as_deref(), Some("Date"));
+        assert_eq!(options.time_format.as_deref(), Some("%d.%m.%Y"));
+        assert_eq!(options.time_zone.0, Tz::Europe__Berlin);
+        assert_eq!(options.tag_columns.unwrap(), ["Ticker", "Exchange"]);
+        assert_eq!(options.wide, Some(WideOptions::new("symbol", Some("close".to_owned()))));
+        assert_eq!(options.delimiter, Some(b'\t'));
+        assert_eq!(options.bad_rows, BadRows::Stop);
+    }
+
+    #[test]
+    fn a_wide_file_s_field_is_value_unless_named() {
+        assert_eq!(options("--wide-tag symbol").unwrap().wide.unwrap().field, "value");
+        assert!(options("--field close").is_err(), "a field without a wide tag would do nothing");
+        assert!(options("--format parquet").is_err());
+        assert!(options("--delimiter ::").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_counts_a_real_file() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sp500_prices.csv.gz");
+        let options = options("--wide-tag symbol --field close").unwrap();
+        let plan = Plan::infer(path.as_ref(), &options).unwrap();
+        let census = count(Arc::new(plan)).await.unwrap();
+        assert!(
+            census_line(&census)
+                .starts_with("would write 166260 rows of 20 series, 1990-01-02T00:00:00Z to 2022-12-28")
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! One file a subcommand: its flags, and the wiring of the library's parts to them.
+
+pub(crate) mod completions;
+pub(crate) mod correlate;
+pub(crate) mod db;
+pub(crate) mod ingest;
+pub(crate) mod load;
+pub(crate) mod man;
+pub(crate) mod serve;
+pub(crate) mod up;
+pub(crate) mod window;
+
+use chunkwise::config::Config;
+
+use crate::cli::Command;
+
+/// Runs a subcommand that needs settings.
+pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Result<()> {
+    match command {
+        Command::Up(args) => up::run(&args, config).await,
+        Command::Ingest(_) => ingest::run(config).await,
+        Command::Serve(_) => serve::run(config).await,
+        Command::Load(args) => load::run(&args, config).await,
+        Command::Window(args) => window::run(&args, config).await,
+        Command::Correlate(args) => correlate::run(&args, config).await,
+        Command::Db(args) => db::run(args, config).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

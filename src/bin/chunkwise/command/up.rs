@@ -1,0 +1,48 @@
+//! `chunkwise up`
+
+use std::sync::Arc;
+
+use chunkwise::config::Config;
+use clap::Args;
+
+use crate::{
+    database::{self, Embedded, Place},
+    demo,
+    listen::{self, ListenArgs},
+    loader::Loader,
+    service::{self, Roles},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise up --demo                              a database of its own, real prices, a live feed
+  chunkwise up --database-url postgres://db/ticks  your own TimescaleDB
+  chunkwise up --listen 127.0.0.1:0                a free port, printed as `listening on http://...`
+
+Without --database-url and DATABASE_URL a TimescaleDB is started in the data folder; on Debian it is fetched first if the
+machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops, and
+stops the database if this process started it.")]
+pub(crate) struct UpArgs {
+    /// Also load 32 years of real daily prices (measurement prices) and stream a made-up feed (measurement ticks)
+    #[arg(long)]
+    demo: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
+    let listener = listen::bind(&config.http).await?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let served = async {
+        place.prepare().await?;
+        if args.demo {
+            let plan = demo::prices_plan(&database::local_config(config)?.data_dir.join("demo"))?;
+            Loader::new(&place, &config.namespace).load(&Arc::new(plan)).await?;
+        }
+        let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
+        service::run(listener, roles, &place, config).await
+    };
+    let served = served.await;
+    served.and(place.close().await)
+}

@@ -1,0 +1,159 @@
+//! Which database a command works on: the configured one, else the embedded one.
+
+use anyhow::Context;
+use chunkwise::{
+    config::{Config, Secret},
+    db::{self, Database, DatabaseOptions, Role},
+    local::{LocalConfig, Running, Server, StartedBy, Status},
+};
+use sqlx::{Connection, postgres::PgConnectOptions};
+
+use crate::progress::StartProgress;
+
+/// No database is configured, and the embedded one does not run.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no database: the embedded one is not running (start it with `chunkwise up` or `chunkwise db start`), and \
+     neither --database-url nor DATABASE_URL names another"
+)]
+pub(crate) struct NoDatabase;
+
+/// What to do about an embedded server that is needed and does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Embedded {
+    /// Start it, fetching it first if need be.
+    Start,
+    /// Fail with [`NoDatabase`]: a question is no reason to start a server.
+    MustRun,
+}
+
+/// A database to work on, and the embedded server if this process started one for it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) database: Database,
+    started: Option<Server>,
+}
+
+impl Place {
+    /// A database for reading and writing. Roles without a URL of their own are the embedded server's.
+    pub(crate) async fn for_everything(config: &Config, embedded: Embedded) -> anyhow::Result<Self> {
+        let settings = &config.database;
+        match (settings.owner(), settings.writer(), settings.reader()) {
+            (Some(owner), Some(writer), Some(reader)) => {
+                Ok(Self::new(config, parse(owner)?, parse(writer)?, parse(reader)?, None))
+            }
+            (owner, writer, reader) => {
+                let server = Server::new(local_config(config)?);
+                let running = embedded.server(&server).await?;
+                let role = |url: Option<&Secret>| url.map_or_else(|| Ok(running.connect_options()), parse);
+                let started = (running.started_by() == StartedBy::Us).then_some(server);
+                Ok(Self::new(config, role(owner)?, role(writer)?, role(reader)?, started))
+            }
+        }
+    }
+
+    /// A database for questions alone: only the reader's URL is needed, so it may be a replica's.
+    pub(crate) async fn for_questions(config: &Config) -> anyhow::Result<Self> {
+        let reader = match config.database.reader() {
+            Some(url) => parse(url)?,
+            None => Embedded::MustRun.server(&Server::new(local_config(config)?)).await?.connect_options(),
+        };
+        Ok(Self::new(config, reader.clone(), reader.clone(), reader, None))
+    }
+
+    fn new(
+        config: &Config,
+        owner: PgConnectOptions,
+        writer: PgConnectOptions,
+        reader: PgConnectOptions,
+        started: Option<Server>,
+    ) -> Self {
+        let settings = &config.database;
+        let options = DatabaseOptions {
+            owner,
+            writer,
+            reader,
+            reader_connections: settings.reader_connections.get(),
+            statement_timeout: settings.statement_timeout,
+            acquire_timeout: settings.connect_timeout,
+        };
+        Self { database: Database::new(options), started }
+    }
+
+    /// Makes sure that the server can be relied on, and brings its schema up to date.
+    pub(crate) async fn prepare(&self) -> anyhow::Result<()> {
+        let mut connection = self.database.connect(Role::Owner).await.context("connecting to the database")?;
+        let server = db::check_server(&mut connection).await?;
+        let migrated = db::migrate(&mut connection).await?;
+        tracing::info!(
+            postgres = server.postgres,
+            timescaledb = server.timescaledb,
+            edition = %server.edition,
+            schema = migrated.version,
+            applied = migrated.applied.len(),
+            "the database is ready"
+        );
+        connection.close().await.context("disconnecting")
+    }
+
+    /// Makes sure that the schema is this program's, without changing anything.
+    pub(crate) async fn verify(&self) -> anyhow::Result<()> {
+        let mut connection = self.database.connect(Role::Reader).await.context("connecting to the database")?;
+        db::verify(&mut connection).await?;
+        connection.close().await.context("disconnecting")
+    }
+
+    /// Disconnects; an embedded server that was started goes on, for the commands that come next.
+    pub(crate) async fn leave(self) {
+        self.database.close().await;
+    }
+
+    /// Disconnects, and stops the embedded server if this process started it: one that ran before goes on.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.database.close().await;
+        if let Some(server) = self.started {
+            server
+                .stop(STOP_LIMIT, &StartProgress::new().callback())
+                .await
+                .context("stopping the embedded database")?;
+        }
+        Ok(())
+    }
+}
+
+/// A fast shutdown writes a checkpoint, which takes as long as the disk does.
+pub(crate) const STOP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Embedded {
+    async fn server(self, server: &Server) -> anyhow::Result<Running> {
+        match (self, server.status()?) {
+            (_, Status::Running(running)) => Ok(running),
+            (Self::Start, _) | (Self::MustRun, Status::Starting { .. }) => start(server).await,
+            (Self::MustRun, _) => Err(NoDatabase.into()),
+        }
+    }
+}
+
+/// Starts the embedded server, or finds it running.
+pub(crate) async fn start(server: &Server) -> anyhow::Result<Running> {
+    let progress = StartProgress::new();
+    server.start(&progress.callback()).await.context("starting the embedded database")
+}
+
+/// Where the embedded server's files go.
+pub(crate) fn local_config(config: &Config) -> anyhow::Result<LocalConfig> {
+    let usual = LocalConfig::default_for_this_user();
+    match &config.data_dir {
+        Some(data_dir) => {
+            // An account without a home still has the folder it names.
+            let cache_dir = usual.map_or_else(|_| data_dir.join("cache"), |usual| usual.cache_dir);
+            Ok(LocalConfig { data_dir: data_dir.clone(), cache_dir })
+        }
+        None => Ok(usual?),
+    }
+}
+
+/// Reads a URL as the database driver wants it.
+pub(crate) fn parse(url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    url.expose().parse().with_context(|| format!("reading the database URL {url}"))
+}

@@ -1,0 +1,94 @@
+//! What the program's exit code says, and how an error looks.
+
+use std::{error::Error, process::ExitCode};
+
+use chunkwise::{
+    config::{ConfigError, InvalidSetting},
+    db::{self, Failure, MigrateError, ServerError},
+    format::FormatError,
+    question::{Invalid, SelectorError},
+};
+
+use crate::{database::NoDatabase, output::Closed};
+
+/// For `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes: 0 done; 1 it failed; 2 the command line, the settings or the question are wrong; 3 the database cannot be
+reached or is not ready.";
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Success = 0,
+    Failure = 1,
+    /// As clap exits for flags that it does not know.
+    Usage = 2,
+    Database = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An outcome that the command's own output has told already.
+#[derive(Debug, thiserror::Error)]
+#[error("see above")]
+pub(crate) struct Reported(pub(crate) Exit);
+
+/// Prints the error with its causes to standard error.
+///
+/// Whoever reads standard output may stop reading (`chunkwise ... | head`): that is neither an error nor worth a word.
+pub(crate) fn report(error: &anyhow::Error) -> Exit {
+    let exit = classify(error);
+    if exit != Exit::Success && !error.is::<Reported>() {
+        eprintln!("error: {error:#}");
+    }
+    exit
+}
+
+fn classify(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(exit_of).unwrap_or(Exit::Failure)
+}
+
+fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
+    if cause.is::<Closed>() {
+        return Some(Exit::Success);
+    }
+    if let Some(Reported(exit)) = cause.downcast_ref() {
+        return Some(*exit);
+    }
+    if cause.is::<ConfigError>()
+        || cause.is::<InvalidSetting>()
+        || cause.is::<Invalid>()
+        || cause.is::<SelectorError>()
+        || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. }))
+    {
+        return Some(Exit::Usage);
+    }
+    if cause.is::<NoDatabase>() || cause.is::<ServerError>() || cause.is::<MigrateError>() {
+        return Some(Exit::Database);
+    }
+    let is_away = |error| db::classify(error) == Failure::Unavailable;
+    cause.downcast_ref::<sqlx::Error>().is_some_and(is_away).then_some(Exit::Database)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn causes_decide_the_exit_code() {
+        let wrapped = |error: anyhow::Error| classify(&Err::<(), _>(error).context("answering").unwrap_err());
+        assert_eq!(wrapped(Invalid::new("to", "must be later").into()), Exit::Usage);
+        assert_eq!(wrapped(NoDatabase.into()), Exit::Database);
+        assert_eq!(wrapped(ServerError::NoTimescaleDb.into()), Exit::Database);
+        assert_eq!(wrapped(Reported(Exit::Database).into()), Exit::Database);
+        assert_eq!(wrapped(sqlx::Error::PoolTimedOut.into()), Exit::Database);
+        assert_eq!(wrapped(Closed.into()), Exit::Success);
+        assert_eq!(wrapped(anyhow!("anything else")), Exit::Failure);
+    }
+}

@@ -1,0 +1,80 @@
+//! Progress on standard error: bars on a terminal, log lines elsewhere.
+
+use std::sync::Mutex;
+
+use chunkwise::local::Step;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over bytes, for a person who waits.
+pub(crate) fn bytes_bar(total_bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total_bytes);
+    bar.set_style(style("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a constant template")
+}
+
+/// Shows how the embedded server comes into being.
+#[derive(Debug)]
+pub(crate) struct StartProgress {
+    bar: ProgressBar,
+    /// The last thing said, so that a log gets one line a step and not one a packet.
+    said: Mutex<&'static str>,
+}
+
+impl StartProgress {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Self { bar, said: Mutex::new("") }
+    }
+
+    /// What the library calls with every step.
+    pub(crate) fn callback(&self) -> impl Fn(Step) + Send + Sync {
+        |step| self.show(step)
+    }
+
+    fn show(&self, step: Step) {
+        let text = describe(step);
+        match step {
+            Step::Downloading { done_bytes, total_bytes, .. } => {
+                self.bar.set_style(style("{msg} {bar:30} {bytes}/{total_bytes}"));
+                self.bar.set_length(total_bytes);
+                self.bar.set_position(done_bytes);
+            }
+            Step::Unpacking { done, total } => {
+                self.bar.set_style(style("{msg} {bar:30} {pos}/{len}"));
+                self.bar.set_length(total as u64);
+                self.bar.set_position(done as u64);
+            }
+            _ => self.bar.set_style(style("{spinner} {msg}")),
+        }
+        self.bar.set_message(text);
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.bar.is_hidden() && *said != text {
+            *said = text;
+            tracing::info!("{text}");
+        }
+    }
+}
+
+impl Drop for StartProgress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn describe(step: Step) -> &'static str {
+    match step {
+        Step::WaitingForAnotherProcess => "waiting for another process that does the same",
+        Step::ReadingPackageLists => "reading the lists of Debian's packages",
+        Step::Downloading { .. } => "downloading PostgreSQL and TimescaleDB",
+        Step::Unpacking { .. } => "unpacking PostgreSQL and TimescaleDB",
+        Step::CreatingCluster => "creating the database cluster",
+        Step::Starting => "starting the database",
+        Step::WaitingForOldProcesses => "waiting for processes of a crashed database",
+        _ => "preparing the database",
+    }
+}

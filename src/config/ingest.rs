@@ -1,0 +1,104 @@
+//! `[ingest]`: what writes may cost, and when two of them count as one.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{InvalidSetting, duration};
+
+/// What a second request with the same bytes is, if no `Idempotency-Key` tells them apart.
+///
+/// Clients resend the same bytes when an answer did not reach them. Only requests in which every line carries a time
+/// are compared, over the namespace, the kind of route, the precision and the inflated body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameBody {
+    /// A resend, if it comes within this time: it gets the first answer and writes nothing. Two requests that happen to
+    /// be equal count as one as well.
+    CountsOnceWithin(Duration),
+    /// New rows. A client's resend after a timeout then writes its rows twice.
+    CountsAgain,
+}
+
+impl<'de> Deserialize<'de> for SameBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "off" => Ok(Self::CountsAgain),
+            text => duration::parse(text)
+                .map(Self::CountsOnceWithin)
+                .map_err(|reason| de::Error::custom(format_args!("{reason}, or \"off\""))),
+        }
+    }
+}
+
+/// `[ingest]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestConfig {
+    /// How far in the future a line's time may lie; a later one is refused, because it mostly is a wrong precision, and
+    /// a chunk for it would have to be made.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub future_limit: Duration,
+    /// How long a body counts once; `"off"` turns that off.
+    #[serde(rename = "same_body_within")]
+    pub same_body: SameBody,
+    /// How long the answer to an `Idempotency-Key` is kept; after that the key is new.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub key_retention: Duration,
+    /// Fields of one measurement; a line that would add another is refused. PostgreSQL ends at 1,600 columns.
+    pub max_fields: NonZeroUsize,
+    /// Measurements of one namespace; a line that would add another is refused. Each is a table with its chunks.
+    pub max_measurements: NonZeroUsize,
+    /// Lines of one request; more is 413.
+    pub max_request_lines: NonZeroUsize,
+    /// Rows of one transaction, a ceiling and not a target: fewer commit as soon as a writer is free. A single request
+    /// may have more.
+    pub transaction_rows: NonZeroUsize,
+    /// Bytes of one transaction, in the same sense.
+    pub transaction_bytes: NonZeroUsize,
+    /// Connections that write. Too low: cores of the server idle; too high: they wait for each other.
+    pub writers: NonZeroU32,
+    /// Bytes of requests that wait for a writer. When they are used up, writes get 503 with `Retry-After`.
+    pub queue_bytes: NonZeroUsize,
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        const fn size(number: usize) -> NonZeroUsize {
+            NonZeroUsize::new(number).expect("a constant above zero")
+        }
+        Self {
+            future_limit: Duration::from_secs(86_400),
+            same_body: SameBody::CountsOnceWithin(Duration::from_secs(3_600)),
+            key_retention: Duration::from_secs(7 * 86_400),
+            max_fields: const { size(500) },
+            max_measurements: const { size(2_000) },
+            max_request_lines: const { size(1_000_000) },
+            // Durable commits ran fastest with 20,000 to 100,000 rows each.
+            transaction_rows: const { size(50_000) },
+            transaction_bytes: const { size(16 << 20) },
+            writers: const { NonZeroU32::new(4).expect("a constant above zero") },
+            queue_bytes: const { size(256 << 20) },
+        }
+    }
+}
+
+impl IngestConfig {
+    /// Columns of a table in PostgreSQL are at most 1,600; two are time and series.
+    const MOST_FIELDS: usize = 1_598;
+
+    pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
+        if self.max_fields.get() > Self::MOST_FIELDS {
+            return Err(InvalidSetting::new(
+                "ingest.max_fields",
+                format!("is {}, but a table of PostgreSQL takes {}", self.max_fields, Self::MOST_FIELDS),
+            ));
+        }
+        if self.queue_bytes < self.transaction_bytes {
+            return Err(InvalidSetting::new("ingest.queue_bytes", "must not be less than ingest.transaction_bytes"));
+        }
+        Ok(())
+    }
+}

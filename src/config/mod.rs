@@ -1,0 +1,104 @@
+//! Settings: `chunkwise.toml`, then the environment, then flags; a later one wins, key by key.
+//!
+//! 1. the file: `--config FILE`, else `./chunkwise.toml`, else `chunkwise.toml` in the platform's configuration folder;
+//! 2. `DATABASE_URL`, which is `database.url`;
+//! 3. `CHUNKWISE_*`, nested by two underscores: `CHUNKWISE_HTTP__LISTEN` is `http.listen`;
+//! 4. flags.
+//!
+//! An unknown key is an error, never ignored: a misspelt limit would otherwise be no limit. Durations are texts such as
+//! `250ms`, `10s`, `1h`, `7d`; sizes are integers in bytes. No other module of the library reads the configuration: the
+//! binary hands each part what it needs.
+
+mod database;
+mod duration;
+mod error;
+mod http;
+mod ingest;
+mod layers;
+mod log;
+mod place;
+mod secret;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use self::{
+    database::DatabaseConfig,
+    error::{ConfigError, InvalidSetting},
+    http::{Exposure, HttpConfig, QuestionConfig},
+    ingest::{IngestConfig, SameBody},
+    layers::{ConfigFile, Setting},
+    log::{LogConfig, LogFormat},
+    secret::Secret,
+};
+
+/// All settings, each with its default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The namespace of commands and of requests that name none.
+    pub namespace: String,
+    /// Where the embedded server keeps its data; the platform's data folder where it is missing.
+    pub data_dir: Option<PathBuf>,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The HTTP listener.
+    pub http: HttpConfig,
+    /// What questions may cost.
+    pub question: QuestionConfig,
+    /// What writes may cost, and when two of them are one.
+    pub ingest: IngestConfig,
+    /// Logs, on standard error.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            namespace: "public".to_owned(),
+            data_dir: None,
+            database: DatabaseConfig::default(),
+            http: HttpConfig::default(),
+            question: QuestionConfig::default(),
+            ingest: IngestConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, then applies `variables` (the process's environment: others than chunkwise's own are passed
+    /// over), then `flags`.
+    ///
+    /// # Errors
+    /// A named file that does not exist or is no TOML; a key that does not exist, a value of the wrong type or without
+    /// sense, each with where it came from.
+    pub fn load(
+        file: &ConfigFile,
+        variables: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = Setting>,
+    ) -> Result<Self, ConfigError> {
+        layers::load(file, variables, flags)
+    }
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense, by its key.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        if self.namespace.is_empty() || self.namespace.len() > 48 {
+            return Err(InvalidSetting::new("namespace", "must have 1 to 48 bytes"));
+        }
+        if self.data_dir.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Err(InvalidSetting::new("data_dir", "must not be empty"));
+        }
+        self.database.validate()?;
+        self.http.validate()?;
+        self.ingest.validate()?;
+        self.log.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests;

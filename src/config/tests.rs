@@ -1,0 +1,161 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use figment::{
+    Figment,
+    error::Kind,
+    providers::{Format, Toml},
+};
+
+use super::*;
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn load(file: &str, environment: &[(&str, &str)], flags: Vec<Setting>) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chunkwise.toml");
+    std::fs::write(&path, file).unwrap();
+    Config::load(&ConfigFile::Named(path), variables(environment), flags)
+}
+
+fn message(file: &str, environment: &[(&str, &str)]) -> String {
+    load(file, environment, Vec::new()).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_given_means_the_defaults() {
+    let config = Config::load(&ConfigFile::None, variables(&[("PATH", "/bin"), ("CHUNKWISE_TEST_PYTHON", "x")]), []);
+    assert_eq!(config.unwrap(), Config::default());
+    assert!(Config::default().validate().is_ok());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = "namespace = 'a'\ndatabase.url = 'postgres://file/x'\nhttp.listen = '127.0.0.1:1'\nlog.level = 'warn'";
+    let environment = [
+        ("CHUNKWISE_DATABASE__URL", "postgres://own/x"),
+        ("DATABASE_URL", "postgres://everybody/x"),
+        ("CHUNKWISE_HTTP__LISTEN", "127.0.0.1:2"),
+        ("CHUNKWISE_NAMESPACE", "b"),
+        ("CHUNKWISE_HTTP__ALLOWED_HOSTS", "[\"one.example\", \"two.example\"]"),
+        ("CHUNKWISE_INGEST__SAME_BODY_WITHIN", "off"),
+        ("CHUNKWISE_QUESTION__TIME_LIMIT", "1d"),
+    ];
+    let config = load(file, &environment, vec![Setting::flag("--listen", "http.listen", "127.0.0.1:3")]).unwrap();
+    assert_eq!(config.namespace, "b");
+    assert_eq!(config.log.level, "warn");
+    assert_eq!(config.http.listen_addr().unwrap().port(), 3);
+    assert_eq!(config.http.allowed_hosts, ["one.example", "two.example"]);
+    assert_eq!(config.database.reader().unwrap().expose(), "postgres://own/x", "before DATABASE_URL");
+    assert_eq!(config.ingest.same_body, SameBody::CountsAgain);
+    assert_eq!(config.question.time_limit, Duration::from_secs(86_400));
+    let config = load(file, &[("DATABASE_URL", "postgres://everybody/x")], Vec::new()).unwrap();
+    assert_eq!(config.database.writer().unwrap().expose(), "postgres://everybody/x", "before the file");
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_its_file_and_what_was_meant() {
+    let text = message("[http]\nlistn = '127.0.0.1:1'", &[]);
+    assert!(text.contains("chunkwise.toml: there is no setting `http.listn`; did you mean `http.listen`?"), "{text}");
+    let text = message("zzz = 1", &[]);
+    assert!(text.contains("there are namespace, data_dir, database"), "{text}");
+    let text = message("", &[("CHUNKWISE_INGEST__WRITER", "2")]);
+    assert!(text.contains("the environment variable CHUNKWISE_INGEST__WRITER: "), "{text}");
+    assert!(text.contains("did you mean `ingest.writers`"), "{text}");
+}
+
+#[test]
+fn a_value_without_sense_is_named_with_its_origin() {
+    let cases = [
+        ("question.time_limit = '1mo'", "`question.time_limit`"),
+        ("question.time_limit = '0s'", "`question.time_limit`"),
+        ("ingest.writers = 0", "`ingest.writers`"),
+        ("ingest.max_fields = 1600", "`ingest.max_fields`"),
+        ("http.listen = 'localhost'", "`http.listen`"),
+        ("http.max_body_bytes = 100000000", "`http.max_decoded_body_bytes`"),
+        ("http.allowed_hosts = ['https://x.example']", "`http.allowed_hosts`"),
+        ("log.level = 'loud'", "`log.level`"),
+        ("log.format = 'xml'", "`log.format`"),
+        ("namespace = ''", "`namespace`"),
+        ("database.url = 'host=db'", "`database.url`"),
+    ];
+    for (file, key) in cases {
+        let text = message(file, &[]);
+        assert!(text.contains(key) && text.contains("chunkwise.toml"), "{file}: {text}");
+    }
+    assert!(message("[http", &[]).contains("chunkwise.toml"));
+    let text = message("", &[("DATABASE_URL", "mysql://u:hunter2@db/x")]);
+    assert!(text.starts_with("the environment variable DATABASE_URL: `database.url`"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let error = Config::load(&ConfigFile::Named("/nowhere/chunkwise.toml".into()), [], []).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }));
+}
+
+#[test]
+fn listening_beyond_loopback_must_be_meant() {
+    let config = load("http.listen = '0.0.0.0:8080'", &[], Vec::new()).unwrap();
+    assert!(config.http.listen_addr().unwrap_err().reason.contains("--insecure-listen"));
+    let flag = Setting::flag("--insecure-listen", "http.insecure_listen", true);
+    assert!(load("http.listen = '0.0.0.0:8080'", &[], vec![flag]).unwrap().http.listen_addr().is_ok());
+    assert!(load("http.listen = '[::1]:0'", &[], Vec::new()).unwrap().http.listen_addr().is_ok());
+}
+
+#[test]
+fn a_bare_level_is_chunkwise_s_own() {
+    let filter = |level: &str| LogConfig { level: level.to_owned(), format: LogFormat::Text }.filter().unwrap();
+    let debug = filter("debug");
+    assert!(debug.would_enable("chunkwise::ingest", &tracing::Level::DEBUG));
+    assert!(!debug.would_enable("sqlx::query", &tracing::Level::INFO));
+    assert!(filter("debug,sqlx=debug").would_enable("sqlx::query", &tracing::Level::DEBUG));
+    assert!(!filter("error").would_enable("sqlx::query", &tracing::Level::WARN));
+}
+
+/// The commented example of the documentation.
+fn documented() -> &'static str {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, rest) = page.split_once("```toml\n").expect("the page has an example");
+    rest.split_once("```").expect("the example ends").0
+}
+
+#[test]
+fn the_documented_example_is_the_defaults() {
+    assert_eq!(load(documented(), &[], Vec::new()).unwrap(), Config::default());
+}
+
+#[test]
+fn the_documented_example_names_every_setting_and_no_other() {
+    // Settings without a default stand there as `# key = value`.
+    let complete: String = documented()
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    load(&complete, &[], Vec::new()).unwrap();
+    let documented: BTreeSet<String> =
+        toml::from_str::<toml::Table>(&complete).unwrap().iter().flat_map(keys).collect();
+    let sections = ["", "database", "http", "question", "ingest", "log"];
+    let known: BTreeSet<String> =
+        sections.into_iter().flat_map(known).filter(|key| !sections.contains(&&**key)).collect();
+    assert_eq!(documented, known);
+}
+
+fn keys((key, value): (&String, &toml::Value)) -> Vec<String> {
+    match value {
+        toml::Value::Table(table) => table.keys().map(|inner| format!("{key}.{inner}")).collect(),
+        _ => vec![key.clone()],
+    }
+}
+
+/// The keys of a section, from the error that names them all.
+fn known(section: &str) -> Vec<String> {
+    let within = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    let probe = Figment::from(Toml::string(&format!("{} = 1", within("no_such_key"))));
+    match probe.extract::<Config>().unwrap_err().kind {
+        Kind::UnknownField(_, known) => known.iter().map(|key| within(key)).collect(),
+        kind => panic!("{kind}"),
+    }
+}

@@ -1,0 +1,31 @@
+//! Arrays -> correlations. Pure.
+//!
+//! For the `n` buckets that two series x and y both have (pairwise complete, as pandas' `DataFrame.corr`):
+//!
+//! ```text
+//! Pearson    r = sum (x - mean x)(y - mean y) / sqrt(sum (x - mean x)^2  sum (y - mean y)^2)
+//! Spearman   Pearson's r of the average ranks of x and y within the pairs
+//! p-value    two-sided, of t = r sqrt((n - 2) / (1 - r^2)) under Student's t with n - 2 degrees of freedom
+//! interval   tanh(atanh r -+ 1.96 / sqrt(n - 3))
+//! q-value    the least p m / rank of all p-values at least as great, with m p-values
+//! ```
+//!
+//! r is undefined, NaN, with fewer pairs than asked for or where all values of a side are equal there. Equal means
+//! exactly equal: no tolerance takes a quiet series for a constant one.
+//!
+//! Sources: two passes with the mean's rounding corrected, Chan, Golub and LeVeque, "Algorithms for Computing the
+//! Sample Variance", The American Statistician 37 (1983); intervals, R. A. Fisher, Biometrika 10 (1915) and Metron 1
+//! (1921); q-values, Y. Benjamini and Y. Hochberg, "Controlling the False Discovery Rate", J. R. Statist. Soc. B 57
+//! (1995).
+
+mod kernel;
+mod one_vs_all;
+mod ranking;
+mod significance;
+
+#[cfg(test)]
+mod golden;
+
+pub use one_vs_all::{OneVsAll, one_vs_all};
+pub use ranking::rank;
+pub use significance::{ci95, p_value, q_values};

@@ -1,0 +1,121 @@
+//! One series against many over several ranges.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use rayon::prelude::*;
+
+use super::kernel::{Correlation, Scratch, Target, ranks_of_target};
+use crate::question::Method;
+
+/// The correlations of one series with many; rows = ranges, columns = series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneVsAll {
+    /// In [-1, 1]; NaN where undefined.
+    pub r: Array2<f64>,
+    /// How many buckets both series have.
+    pub n: Array2<i64>,
+}
+
+/// Correlates `target` with every row of `others` (series x buckets, missing = NaN) over each of `ranges`, which are
+/// columns and may overlap.
+///
+/// r is NaN where fewer than `min_overlap` pairs are there, or all values of a side are equal. A series with itself
+/// gives exactly 1. O(series x buckets of all ranges) time for Pearson, with a logarithm more for Spearman, on all
+/// cores; O(buckets of all ranges) memory besides the answer.
+///
+/// # Panics
+/// If `target` is not as long as `others` has columns, or a range reaches beyond.
+#[must_use]
+pub fn one_vs_all(
+    target: ArrayView1<'_, f64>,
+    others: ArrayView2<'_, f64>,
+    ranges: &[Range<usize>],
+    method: Method,
+    min_overlap: usize,
+) -> OneVsAll {
+    assert_eq!(target.len(), others.ncols(), "target and others have the same buckets");
+    let target = target.to_vec();
+    let parts: Vec<Vec<f64>> = ranges
+        .iter()
+        .map(|range| match method {
+            Method::Pearson => target[range.clone()].to_vec(),
+            Method::Spearman => ranks_of_target(&target[range.clone()]),
+        })
+        .collect();
+    let targets: Vec<Target<'_>> = parts.iter().map(|part| Target::new(part)).collect();
+
+    let (series, shape) = (others.nrows(), (ranges.len(), others.nrows()));
+    let mut cells = vec![Correlation { r: f64::NAN, n: 0 }; series * ranges.len()];
+    cells.par_chunks_mut(ranges.len().max(1)).enumerate().for_each_init(
+        || (Scratch::default(), Vec::new()),
+        |(scratch, copy), (series, cells)| {
+            let row = others.row(series);
+            let row = row.as_slice().unwrap_or_else(|| {
+                copy.clear();
+                copy.extend(row.iter().copied());
+                copy
+            });
+            for ((cell, target), range) in cells.iter_mut().zip(&targets).zip(ranges) {
+                let other = &row[range.clone()];
+                *cell = match method {
+                    Method::Pearson => target.pearson(other, min_overlap),
+                    Method::Spearman => target.spearman(other, min_overlap, scratch),
+                };
+            }
+        },
+    );
+
+    let cell = |(range, series): (usize, usize)| cells[series * ranges.len() + range];
+    OneVsAll {
+        r: Array2::from_shape_fn(shape, |at| cell(at).r),
+        n: Array2::from_shape_fn(shape, |at| i64::try_from(cell(at).n).unwrap_or(i64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use ndarray::{array, s};
+
+    use super::*;
+
+    const NAN: f64 = f64::NAN;
+
+    #[test]
+    fn rows_are_ranges_and_columns_are_series() {
+        let others = array![[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 3.0, 4.0], [NAN, 1.0, 5.0, NAN]];
+        let answer = one_vs_all(others.row(0), others.view(), &[0..4, 0..2, 1..3], Method::Pearson, 2);
+        assert_eq!(answer.n, array![[4, 4, 2], [2, 2, 1], [2, 2, 2]]);
+        assert_eq!(answer.r.row(0).to_vec(), [1.0, 0.0, 1.0]);
+        assert_eq!(answer.r.slice(s![1, ..2]).to_vec(), [1.0, -1.0]);
+        assert!(answer.r[(1, 2)].is_nan(), "one pair");
+        assert!(answer.r[(2, 1)].is_nan(), "constant within the range");
+    }
+
+    #[test]
+    fn other_layouts_and_empty_questions_are_fine() {
+        let columns = array![[1.0, 2.0], [3.0, 1.0], [5.0, 0.0]];
+        let others = columns.t();
+        let whole = 0..3;
+        let answer = one_vs_all(others.row(0), others, from_ref(&whole), Method::Spearman, 2);
+        assert_eq!(answer.r, array![[1.0, -1.0]]);
+        assert_eq!(one_vs_all(others.row(0), others, &[], Method::Pearson, 2).r.dim(), (0, 2));
+        assert_eq!(
+            one_vs_all(others.row(0), others.slice(s![..0, ..]), from_ref(&whole), Method::Pearson, 2).r.dim(),
+            (1, 0)
+        );
+        assert_eq!(one_vs_all(others.row(0), others, from_ref(&(2..2)), Method::Pearson, 2).n, array![[0, 0]]);
+    }
+
+    #[test]
+    fn fewer_pairs_than_asked_for_are_counted_but_give_no_r() {
+        let others = array![[1.0, 2.0, 4.0], [3.0, NAN, 1.0]];
+        for method in [Method::Pearson, Method::Spearman] {
+            let answer = one_vs_all(others.row(0), others.view(), from_ref(&(0..3)), method, 3);
+            assert_eq!(answer.n, array![[3, 2]]);
+            assert!(answer.r[(0, 0)] == 1.0 && answer.r[(0, 1)].is_nan());
+        }
+    }
+}

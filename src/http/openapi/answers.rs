@@ -1,0 +1,319 @@
+//! The shapes of answers. The types exist for their schemas only: answers are written elsewhere, without them.
+
+#![expect(dead_code, reason = "only the shapes are used, by the derived schemas")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+/// Adds every schema of an answer, by name.
+pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+    add::<WindowAnswer>(schemas);
+    add::<CorrelateAnswer>(schemas);
+    add::<Measurements>(schemas);
+    add::<SeriesListing>(schemas);
+    add::<Chunks>(schemas);
+    add::<Error>(schemas);
+    add::<PartialWrite>(schemas);
+    add::<PartialWrite2>(schemas);
+    add::<PartialWrite3>(schemas);
+    add::<Health>(schemas);
+    add::<Influx1Results>(schemas);
+    add::<QuestdbSettings>(schemas);
+}
+
+/// An error of any route but those of other protocols.
+#[derive(ToSchema)]
+struct Error {
+    error: ErrorBody,
+}
+
+#[derive(ToSchema)]
+struct ErrorBody {
+    /// The kind of failure, for programs: `unknown_measurement`.
+    code: String,
+    /// What is wrong and what to do.
+    message: String,
+    /// Depends on the code.
+    details: Map<String, Value>,
+}
+
+/// A series of an answer.
+#[derive(ToSchema)]
+struct Series {
+    /// Never used twice in a database.
+    series_id: i64,
+    /// The tags that the series has.
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(ToSchema)]
+struct WindowAnswer {
+    /// The start of each bucket.
+    #[schema(value_type = Vec<String>, format = DateTime)]
+    times: Vec<String>,
+    /// Every series that the selector matches, ascending by id.
+    series: Vec<Series>,
+    /// One array a series, with a value or null for each time.
+    values: Vec<Vec<Option<f64>>>,
+    /// The database's clock when the snapshot was taken that the answer includes whole.
+    #[schema(format = DateTime)]
+    as_of: String,
+    receipt: Receipt,
+}
+
+#[derive(ToSchema)]
+struct CorrelateAnswer {
+    target: Series,
+    /// The database's clock when the snapshot was taken that the answer includes whole.
+    #[schema(format = DateTime)]
+    as_of: String,
+    /// The ranges as asked.
+    ranges: Vec<CorrelateRange>,
+    receipt: Receipt,
+}
+
+#[derive(ToSchema)]
+struct CorrelateRange {
+    #[schema(format = DateTime)]
+    from: String,
+    #[schema(format = DateTime)]
+    to: String,
+    /// The same series in every range: ascending by id, or in rank order with `top`.
+    results: Vec<CorrelateResult>,
+}
+
+#[derive(ToSchema)]
+struct CorrelateResult {
+    series_id: i64,
+    /// The tags that the series has.
+    series: BTreeMap<String, String>,
+    /// Null with fewer than `min_overlap` common buckets, or where either side is constant in them.
+    #[schema(required)]
+    r: Option<f64>,
+    /// Common buckets.
+    n: i64,
+    /// Two-sided, Student's t with n - 2 degrees of freedom; where asked for.
+    p_value: Option<f64>,
+    /// Lower and upper bound by Fisher's z, null for n < 4 or |r| = 1; where asked for.
+    ci95: Option<[f64; 2]>,
+    /// Benjamini-Hochberg over the range; where asked for.
+    q_value: Option<f64>,
+}
+
+/// What an answer cost.
+#[derive(ToSchema)]
+struct Receipt {
+    chunks: ReceiptChunks,
+    /// Rows that came from the database.
+    rows_read: u64,
+    /// Bytes of them.
+    bytes_read: u64,
+    ms: ReceiptMs,
+}
+
+/// Chunks of the measurement, by what the question did with them.
+#[derive(ToSchema)]
+struct ReceiptChunks {
+    total: u64,
+    /// Not touched.
+    pruned: u64,
+    /// Answered from blocks.
+    cached: u64,
+    /// Read from the database.
+    read: u64,
+}
+
+/// Milliseconds by stage.
+#[derive(ToSchema)]
+struct ReceiptMs {
+    queue: f64,
+    plan: f64,
+    read: f64,
+    align: f64,
+    compute: f64,
+    encode: f64,
+}
+
+#[derive(ToSchema)]
+struct Measurements {
+    measurements: Vec<Measurement>,
+}
+
+#[derive(ToSchema)]
+struct Measurement {
+    name: String,
+    fields: Vec<Field>,
+    /// Tag names.
+    tags: Vec<String>,
+    series: u64,
+    /// An estimate.
+    rows: u64,
+    bytes: u64,
+    /// The first row's time; null without rows.
+    #[schema(format = DateTime, required)]
+    from: Option<String>,
+    /// The last row's time; null without rows.
+    #[schema(format = DateTime, required)]
+    to: Option<String>,
+    /// A duration.
+    chunk_interval: String,
+    /// A duration; null keeps rows for ever.
+    #[schema(required)]
+    retention: Option<String>,
+    on_duplicate: OnDuplicate,
+}
+
+#[derive(ToSchema)]
+struct Field {
+    name: String,
+    #[schema(rename = "type", example = "float8")]
+    kind: String,
+}
+
+/// What becomes of a row with the series and time of another.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum OnDuplicate {
+    Keep,
+    Replace,
+}
+
+#[derive(ToSchema)]
+struct SeriesListing {
+    series: Vec<ListedSeries>,
+    /// The `after` of the next page; null on the last.
+    #[schema(required)]
+    next: Option<i64>,
+    /// How many series match over all pages.
+    total: u64,
+}
+
+#[derive(ToSchema)]
+struct ListedSeries {
+    series_id: i64,
+    /// The tags that the series has.
+    tags: BTreeMap<String, String>,
+    /// The first row's time; null without rows.
+    #[schema(format = DateTime, required)]
+    first: Option<String>,
+    /// The last row's time; null without rows.
+    #[schema(format = DateTime, required)]
+    last: Option<String>,
+}
+
+#[derive(ToSchema)]
+struct Chunks {
+    chunks: Vec<Chunk>,
+}
+
+#[derive(ToSchema)]
+struct Chunk {
+    measurement: String,
+    name: String,
+    #[schema(format = DateTime)]
+    from: String,
+    #[schema(format = DateTime)]
+    to: String,
+    state: ChunkState,
+    compressed: bool,
+    /// An estimate.
+    rows: u64,
+    bytes: u64,
+    index_bytes: u64,
+    /// Cached arrays of this chunk.
+    blocks: u64,
+    /// What chunkwise did with the chunk, and when.
+    events: Vec<Value>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum ChunkState {
+    /// Rows are appended.
+    Hot,
+    /// Its time is over.
+    Sealed,
+}
+
+/// A write of which some lines, or all, were refused.
+#[derive(ToSchema)]
+struct PartialWrite {
+    /// `partial write: ...`
+    error: String,
+    lines: Vec<RefusedLine>,
+    /// Lines written.
+    written: u64,
+}
+
+#[derive(ToSchema)]
+struct RefusedLine {
+    /// Counted from 1.
+    line: u64,
+    /// Counted from 1.
+    column: u64,
+    reason: String,
+}
+
+/// As [`PartialWrite`], with what InfluxDB 2's clients read.
+#[derive(ToSchema)]
+struct PartialWrite2 {
+    code: String,
+    message: String,
+    error: String,
+    lines: Vec<RefusedLine>,
+    written: u64,
+}
+
+/// As [`PartialWrite`], with what InfluxDB 3's clients read.
+#[derive(ToSchema)]
+struct PartialWrite3 {
+    error: String,
+    /// A list for a partial write, an object for a request that fails whole.
+    data: Vec<RefusedLine3>,
+    lines: Vec<RefusedLine>,
+    written: u64,
+}
+
+#[derive(ToSchema)]
+struct RefusedLine3 {
+    original_line: String,
+    line_number: u64,
+    error_message: String,
+}
+
+#[derive(ToSchema)]
+struct Health {
+    #[schema(example = "chunkwise")]
+    name: String,
+    /// `pass` or `fail`
+    #[schema(example = "pass")]
+    status: String,
+}
+
+/// Results as InfluxDB 1 writes them.
+#[derive(ToSchema)]
+struct Influx1Results {
+    results: Vec<Value>,
+}
+
+/// What QuestDB's clients read before they write.
+#[derive(ToSchema)]
+struct QuestdbSettings {
+    config: QuestdbConfig,
+}
+
+#[derive(ToSchema)]
+struct QuestdbConfig {
+    /// Versions of line protocol: 1, the text.
+    #[schema(rename = "line.proto.support.versions", example = json!([1]))]
+    versions: Vec<u8>,
+}

@@ -1,0 +1,67 @@
+//! `/api/v1/measurements`, `/series`, `/chunks` and `/stats`.
+
+use serde_json::json;
+use utoipa::openapi::{Content, HttpMethod, ObjectBuilder};
+
+use super::{
+    operation::{Route, bytes, content, json_response, response, route, with_header},
+    schema::{date_time, integer, named, text, word},
+};
+use crate::format::Format;
+
+pub(super) const TAG: &str = "What is there";
+
+/// The most that any of these routes fails with.
+const FAILURES: [u16; 6] = [400, 403, 404, 500, 503, 504];
+
+pub(super) fn routes() -> Vec<Route> {
+    let measurements =
+        route(HttpMethod::Get, "/api/v1/measurements", TAG, "measurements", "The measurements of a namespace")
+            .namespace()
+            .answers(200, json_response("The measurements, by name.", "Measurements"))
+            .fails(&FAILURES);
+    let chunks = route(HttpMethod::Get, "/api/v1/chunks", TAG, "chunks", "The chunks of a measurement and their life")
+        .namespace()
+        .query("measurement", text(), "The measurement; all by default.")
+        .query("from", date_time(), "Only chunks that end after this time.")
+        .query("to", date_time(), "Only chunks that begin before this time.")
+        .answers(200, json_response("The chunks, by time.", "Chunks"))
+        .fails(&FAILURES);
+    let stats = route(HttpMethod::Get, "/api/v1/stats", TAG, "stats", "What the services are doing")
+        .describe(
+            "Ingestion by protocol, acknowledgement latency, spool, rejects by reason, questions, blocks. A separate \
+             `serve` reads what `ingest` publishes in the database once a second.",
+        )
+        .namespace()
+        .answers(
+            200,
+            response("Figures by name.").content(Format::Json.media_type(), Content::new(Some(ObjectBuilder::new()))),
+        )
+        .fails(&[403, 500, 503]);
+    vec![measurements.build(), series(), chunks.build(), stats.build()]
+}
+
+fn series() -> Route {
+    let example = json!({
+        "series": [{"series_id": 1, "tags": {"symbol": "AAPL"},
+                    "first": "2020-01-02T00:00:00Z", "last": "2022-12-28T00:00:00Z"}],
+        "next": 1, "total": 503
+    });
+    let holds = "`series_id, <tags>, first, last`";
+    let answer = response("A page of series, ascending by id.")
+        .content(Format::Json.media_type(), content(named("SeriesListing"), example))
+        .content(Format::Arrow.media_type(), bytes(Format::Arrow, holds))
+        .content(Format::Csv.media_type(), bytes(Format::Csv, holds));
+    route(HttpMethod::Get, "/api/v1/series", TAG, "series", "The series of a measurement")
+        .describe("Tags select as in questions: `tag.symbol=MSFT&tag.symbol=XOM`.")
+        .namespace()
+        .required_query("measurement", text(), "The measurement.")
+        .query("search", text(), "Matches the start of any word in any tag.")
+        .query("after", integer(), "The `next` of the page before.")
+        .query("limit", integer().minimum(Some(1)), "The most series of a page.")
+        .query("format", word(&["json", "arrow", "csv"]), "The format; wins over `Accept`.")
+        .answers(200, with_header(answer, "Chunkwise-Series-Version", "Equal values mean equal series in equal order."))
+        .fails(&FAILURES)
+        .fails(&[406])
+        .build()
+}

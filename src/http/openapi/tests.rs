@@ -1,0 +1,259 @@
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+    response::Response,
+};
+use http_body_util::BodyExt;
+use ndarray::{Array2, array};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    format::{self, Format, Layout, ListedSeries, SeriesListing},
+    frame::Frame,
+    query::{AnswerRows, AnswerSeries, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
+    question::{CorrelateQuestion, Stat, WindowQuestion},
+};
+
+const ROUTES: [(&str, &[&str]); 15] = [
+    ("/write", &["post"]),
+    ("/api/v2/write", &["post"]),
+    ("/api/v3/write_lp", &["post"]),
+    ("/query", &["get", "post"]),
+    ("/settings", &["get"]),
+    ("/ping", &["get", "head"]),
+    ("/health", &["get"]),
+    ("/ready", &["get"]),
+    ("/metrics", &["get"]),
+    ("/api/v1/measurements", &["get"]),
+    ("/api/v1/series", &["get"]),
+    ("/api/v1/chunks", &["get"]),
+    ("/api/v1/stats", &["get"]),
+    ("/api/v1/window", &["get", "post"]),
+    ("/api/v1/correlate", &["get", "post"]),
+];
+
+fn json() -> Value {
+    serde_json::to_value(document()).unwrap()
+}
+
+/// What a `$ref` points to, or the value itself.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        None => value,
+        Some(reference) => document
+            .pointer(reference.strip_prefix('#').unwrap())
+            .unwrap_or_else(|| panic!("{reference} points nowhere")),
+    }
+}
+
+fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
+    visit(value);
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        Value::Object(map) => map.values().for_each(|item| walk(item, visit)),
+        _ => {}
+    }
+}
+
+/// Complains about keys that the schema does not know, and about keys that it requires and the value lacks.
+fn check(document: &Value, schema: &Value, value: &Value, path: &str) {
+    let schema = resolve(document, schema);
+    if let Some(items) = schema.get("items") {
+        for item in value.as_array().into_iter().flatten() {
+            check(document, items, item, &format!("{path}[]"));
+        }
+    }
+    let Some(properties) = schema.get("properties") else { return };
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        assert!(value.get(required).is_some(), "{path} lacks {required}");
+    }
+    for (key, value) in value.as_object().unwrap_or_else(|| panic!("{path} is no object")) {
+        let property = properties.get(key).unwrap_or_else(|| panic!("{path}.{key} is not described"));
+        check(document, property, value, &format!("{path}.{key}"));
+    }
+}
+
+#[test]
+fn the_description_lists_every_route() {
+    let document = json();
+    let listed: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let expected: BTreeSet<&str> = ROUTES.iter().map(|(path, _)| *path).collect();
+    assert_eq!(listed, expected);
+    for (path, methods) in ROUTES {
+        for method in methods {
+            let operation = &document["paths"][path][method];
+            assert!(operation["summary"].is_string() && operation["operationId"].is_string(), "{method} {path}");
+            assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_resolves_and_every_id_is_used_once() {
+    let document = json();
+    let (mut references, mut ids) = (0, Vec::new());
+    walk(&document, &mut |value| {
+        if value.get("$ref").is_some_and(Value::is_string) {
+            resolve(&document, value);
+            references += 1;
+        }
+        ids.extend(value.get("operationId").and_then(Value::as_str).map(str::to_owned));
+    });
+    assert!(references > 50);
+    assert_eq!(ids.len(), ROUTES.iter().map(|(_, methods)| methods.len()).sum::<usize>());
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+}
+
+#[test]
+fn the_questions_of_the_description_are_questions() {
+    fn examples<T: DeserializeOwned>(document: &Value, path: &str) -> [T; 2] {
+        let item = &document["paths"][path];
+        let body = item["post"]["requestBody"]["content"]["application/json"]["example"].clone();
+        let parameters = item["get"]["parameters"].as_array().unwrap();
+        let q = parameters.iter().find(|parameter| parameter["name"] == "q").unwrap();
+        let url = serde_json::from_str(q["schema"]["examples"][0].as_str().unwrap()).unwrap();
+        [serde_json::from_value(body).unwrap(), url]
+    }
+    let document = json();
+    for question in examples::<WindowQuestion>(&document, "/api/v1/window") {
+        question.validate().unwrap();
+    }
+    for question in examples::<CorrelateQuestion>(&document, "/api/v1/correlate") {
+        question.validate().unwrap();
+    }
+}
+
+/// The fields of a question, as serde writes one in which every optional field is set, against the description.
+fn assert_same_fields(name: &str, full: &Value, minimal: &Value) {
+    let document = json();
+    let schema = &document["components"]["schemas"][name];
+    let described: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(described, full.as_object().unwrap().keys().collect(), "{name}");
+    assert_eq!(schema["additionalProperties"], false);
+    for (field, schema) in schema["properties"].as_object().unwrap() {
+        if let Some(default) = schema.get("default") {
+            assert_eq!(Some(default), minimal.get(field), "{name}.{field}");
+        }
+    }
+}
+
+#[test]
+fn the_fields_and_defaults_of_questions_are_the_real_ones() {
+    let mut window: WindowQuestion = serde_json::from_value(questions::window_example()).unwrap();
+    let mut minimal = json!({"measurement": "m", "field": "f", "bucket": "1d", "from": 0, "to": 1});
+    let parsed: WindowQuestion = serde_json::from_value(minimal.clone()).unwrap();
+    window.limit_bytes = Some(1);
+    assert_same_fields("WindowQuestion", &json!(window), &json!(parsed));
+
+    let mut correlate: CorrelateQuestion = serde_json::from_value(questions::correlate_example()).unwrap();
+    correlate.limit_bytes = Some(1);
+    correlate.stats = Some(vec![Stat::QValue]);
+    for field in ["from", "to"] {
+        minimal.as_object_mut().unwrap().remove(field);
+    }
+    minimal["target"] = json!({});
+    minimal["ranges"] = json!([]);
+    let parsed: CorrelateQuestion = serde_json::from_value(minimal).unwrap();
+    assert_same_fields("CorrelateQuestion", &json!(correlate), &json!(parsed));
+}
+
+fn rows() -> AnswerRows {
+    let series = AnswerSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] };
+    AnswerRows { tag_names: vec!["symbol".to_owned()], series: vec![series], version: String::new() }
+}
+
+#[test]
+fn answers_are_as_described() {
+    let document = json();
+    let conforms = |name: &str, bytes: Vec<u8>| {
+        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        check(&document, &document["components"]["schemas"][name], &value, name);
+    };
+
+    let frame = Frame { times_us: vec![0], values: array![[1.0]] };
+    let window = WindowAnswer { rows: rows(), frame, as_of_us: 0, receipt: Receipt::default() };
+    conforms("WindowAnswer", format::window(&window, Format::Json, Layout::Long).unwrap());
+
+    let question: CorrelateQuestion = serde_json::from_value(questions::correlate_example()).unwrap();
+    let one = || Array2::from_elem((2, 1), 0.5);
+    let correlate = CorrelateAnswer {
+        target: rows().series.remove(0),
+        rows: rows(),
+        ranges: question.ranges.clone(),
+        r: one(),
+        n: Array2::from_elem((2, 1), 20),
+        stats: vec![
+            StatColumn::One(Stat::PValue, one()),
+            StatColumn::Interval(one(), one()),
+            StatColumn::One(Stat::QValue, one()),
+        ],
+        as_of_us: 0,
+        receipt: Receipt::default(),
+    };
+    conforms("CorrelateAnswer", format::correlate(&correlate, &question, Format::Json).unwrap());
+
+    let listed = ListedSeries { series: rows().series.remove(0), first_us: Some(0), last_us: None };
+    let listing = SeriesListing { tag_names: rows().tag_names, rows: vec![listed], next: None, total: 1 };
+    conforms("SeriesListing", format::series_list(&listing, Format::Json).unwrap());
+}
+
+#[test]
+fn examples_of_answers_are_as_described() {
+    let document = json();
+    let mut checked = 0;
+    walk(&document, &mut |value| {
+        if let (Some(schema), Some(example)) = (value.get("schema"), value.get("example")) {
+            check(&document, schema, example, "example");
+            checked += 1;
+        }
+    });
+    assert!(checked > 15);
+}
+
+async fn get(path: &str) -> Response {
+    router().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_document_is_served() {
+    let response = get(DOCUMENT_PATH).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let served: Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(served, json());
+}
+
+#[tokio::test]
+async fn the_page_asks_for_nothing_from_elsewhere() {
+    let redirect = get(PAGE_PATH).await;
+    assert_eq!(redirect.headers()["location"], "/api/docs/");
+
+    let page = get("/api/docs/").await;
+    assert_eq!(page.status(), StatusCode::OK);
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    let html = text(page).await;
+    let assets: Vec<&str> = html
+        .split(['<', '>'])
+        .flat_map(|tag| ["src=\"", "href=\""].into_iter().filter_map(move |name| tag.split_once(name)))
+        .filter_map(|(_, rest)| rest.split('"').next())
+        .collect();
+    assert!(assets.len() >= 5, "{html}");
+    for asset in assets {
+        assert!(!asset.contains("//"), "{asset} is elsewhere");
+        let response = get(&format!("/api/docs/{}", asset.trim_start_matches("./"))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{asset}");
+    }
+
+    let setup = text(get("/api/docs/swagger-initializer.js").await).await;
+    assert!(setup.contains("\"url\": \"/api/openapi.json\"") && !setup.contains("://"), "{setup}");
+    assert!(setup.contains("\"validatorUrl\": \"none\""), "the online validator would be asked: {setup}");
+}

@@ -1,0 +1,100 @@
+//! The write routes, in the words of InfluxDB 1, 2 and 3.
+
+use serde_json::json;
+use utoipa::openapi::{HttpMethod, Required, ResponseBuilder, request_body::RequestBodyBuilder};
+
+use super::{
+    operation::{Route, RouteBuilder, content, response, route, with_header},
+    schema::{boolean, choice, named, text, word},
+};
+
+pub(super) const TAG: &str = "Writing";
+
+const LINES: &str = "prices,symbol=AAPL,exchange=N close=182.52,size=100i 1672219800000000000\n\
+                     prices,symbol=MSFT,exchange=N close=239.82,size=50i 1672219800000000000";
+
+pub(super) fn routes() -> Vec<Route> {
+    let influx1 = route(HttpMethod::Post, "/write", TAG, "write_influx1", "Line protocol, as InfluxDB 1 takes it")
+        .query("db", text(), "The namespace; `public` if empty or missing.")
+        .query("rp", text(), "Ignored.")
+        .query("precision", word(&["ns", "n", "us", "u", "ms", "s", "m", "h"]), "The unit of times.");
+    let influx2 =
+        route(HttpMethod::Post, "/api/v2/write", TAG, "write_influx2", "Line protocol, as InfluxDB 2 takes it")
+            .query("org", text(), "Ignored.")
+            .query("bucket", text(), "The namespace; `public` if empty or missing.")
+            .query("precision", word(&["ns", "us", "ms", "s"]), "The unit of times.");
+    let influx3 = route(
+        HttpMethod::Post,
+        "/api/v3/write_lp",
+        TAG,
+        "write_influx3",
+        "Line protocol, as InfluxDB 3 takes it",
+    )
+    .query("db", text(), "The namespace; `public` if empty or missing.")
+    .query(
+        "precision",
+        word(&["auto", "nanosecond", "microsecond", "millisecond", "second"]),
+        "The unit of times; `auto` judges each by its size: below 5e9 seconds, 5e12 milliseconds, 5e15 microseconds, \
+             else nanoseconds.",
+    )
+    .query("no_sync", boolean(false), "Taken and ignored.");
+
+    let lines = json!([{"line": 3, "column": 17, "reason": "the field `close` is a float here, not a text"}]);
+    let error = "partial write: 1 line was refused";
+    vec![
+        write(influx1, "PartialWrite", json!({"error": error, "lines": lines, "written": 9997})),
+        write(
+            influx2,
+            "PartialWrite2",
+            json!({
+                "code": "invalid", "message": error, "error": error, "lines": lines, "written": 9997
+            }),
+        ),
+        write(
+            influx3,
+            "PartialWrite3",
+            json!({
+                "error": error,
+                "data": [{"original_line": "prices,symbol=XOM close=\"x\"", "line_number": 3,
+                          "error_message": "the field `close` is a float here, not a text"}],
+                "lines": lines, "written": 9997
+            }),
+        ),
+    ]
+}
+
+/// What the write routes have in common.
+fn write(route: RouteBuilder, partial: &str, example: serde_json::Value) -> Route {
+    let body = RequestBodyBuilder::new()
+        .description(Some("Lines, plain or compressed."))
+        .required(Some(Required::True))
+        .content("text/plain", content(text(), LINES.into()))
+        .build();
+    let refused = response("Lines were refused; the others were written, unless `accept_partial=false`.")
+        .content("application/json", content(named(partial), example));
+    route
+        .describe(
+            "A 2xx means that every line is safe. By default bad lines are refused and the good ones written; the \
+             answer names each bad line. The same request sent again within an hour is written once.",
+        )
+        .query("accept_partial", boolean(true), "With `false` all lines are written or none.")
+        .header("Idempotency-Key", text(), "The request is written once for each key.")
+        .header("Content-Encoding", choice(&["gzip", "zstd"]), "How the body is compressed.")
+        .takes(body)
+        .answers(204, acknowledged(response("Every line is safe.")))
+        .answers(400, acknowledged(refused))
+        .fails(&[403, 413, 422, 500, 503])
+        .build()
+}
+
+fn acknowledged(response: ResponseBuilder) -> ResponseBuilder {
+    let headers = [
+        (
+            "Chunkwise-Ack",
+            "`committed`: in the database; `spooled`: the database is away, and the lines are safe on disk.",
+        ),
+        ("Chunkwise-Written", "How many lines were written."),
+        ("Chunkwise-Duplicate", "`true` where this request was written before."),
+    ];
+    headers.into_iter().fold(response, |response, (name, text)| with_header(response, name, text))
+}

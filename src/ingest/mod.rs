@@ -1,0 +1,30 @@
+//! The ingestion service: lines in, committed rows out.
+//!
+//! ```text
+//! lines -> prepare: measurements and columns (made if new), series ids (made if new), columnar batches
+//!       -> queue, bounded in bytes
+//!       -> writers: one transaction = ledger rows + change log + a COPY a measurement, for as many requests as wait
+//!       -> the answer, after COMMIT
+//! ```
+//!
+//! Invariants: a request is acknowledged only after the COMMIT that carries all of it; its id is fixed before the first
+//! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by the queue's bytes and
+//! by a request's size; a line's fault is never another line's.
+
+mod body;
+mod fault;
+mod http;
+mod influxql;
+mod housekeeping;
+mod prepare;
+mod request;
+mod row;
+mod service;
+mod transaction;
+mod writer;
+
+pub use body::BodyLimits;
+pub use fault::{Refused, RowFault};
+pub use http::{WriteHttp, router};
+pub use request::{PartialWrites, Repetition, RequestId, WriteRequest};
+pub use service::{Counters, Ingest, IngestError, IngestOptions, Written};

@@ -1,0 +1,145 @@
+//! One line -> one row of its measurement, or why not. Pure.
+
+use smallvec::SmallVec;
+
+use super::RowFault;
+use crate::{
+    batch::Value,
+    hypertable::{ColumnType, Measurement, Member, SchemaLimits, check_name},
+    protocol::{FieldValue, Line},
+    series::SeriesKey,
+};
+
+/// A line that fits its measurement.
+#[derive(Debug)]
+pub(super) struct Row<'l> {
+    /// When.
+    pub(super) time_us: i64,
+    /// Which series.
+    pub(super) key: SeriesKey,
+    /// Index of the field in the measurement, and its value.
+    pub(super) values: SmallVec<[(usize, Value<'l>); 4]>,
+}
+
+/// What time it is, and how far ahead of that a line may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now_us: i64,
+    pub(super) ahead_us: i64,
+}
+
+/// What is wrong, and the text in the line that it is about.
+pub(super) type Misfit<'l> = (RowFault, &'l str);
+
+/// Fits a line, whose tags are sorted, into its measurement.
+pub(super) fn fit<'l>(
+    line: &'l Line<'_>,
+    measurement: &Measurement,
+    limits: SchemaLimits,
+    clock: Clock,
+) -> Result<Row<'l>, Misfit<'l>> {
+    let time_us = line.time_us.unwrap_or(clock.now_us);
+    if time_us > clock.now_us.saturating_add(clock.ahead_us) {
+        let ahead_s = (time_us - clock.now_us) / 1_000_000;
+        return Err((RowFault::TooFarAhead { ahead_s }, ""));
+    }
+    for (name, _) in &line.tags {
+        match measurement.member(name) {
+            Some(Member::Tag(_)) => {}
+            Some(Member::Field(_)) => return Err((RowFault::TagIsField(name.to_string()), name)),
+            None => return Err((unknown(name, RowFault::TooManyTags(limits.tags, name.to_string())), name)),
+        }
+    }
+    let mut values = SmallVec::new();
+    for (name, value) in &line.fields {
+        match measurement.member(name) {
+            Some(Member::Field(index)) => {
+                let value = convert(name, value, measurement.fields[index].kind).map_err(|fault| (fault, &**name))?;
+                values.push((index, value));
+            }
+            Some(Member::Tag(_)) => return Err((RowFault::FieldIsTag(name.to_string()), name)),
+            None => return Err((unknown(name, RowFault::TooManyFields(limits.fields, name.to_string())), name)),
+        }
+    }
+    let key = SeriesKey::of(line.tags.iter().map(|(name, value)| (&**name, &**value)));
+    Ok(Row { time_us, key, values })
+}
+
+/// A column that was wanted and is not there: its name would not do, or there was no room.
+fn unknown(name: &str, no_room: RowFault) -> RowFault {
+    match check_name(name) {
+        Err(error) => RowFault::Name(error),
+        Ok(()) => no_room,
+    }
+}
+
+/// The type that a field gets when this value is its first.
+pub(super) fn type_of(value: &FieldValue<'_>) -> ColumnType {
+    match value {
+        FieldValue::Float(_) => ColumnType::Float8,
+        FieldValue::Integer(_) | FieldValue::Unsigned(_) => ColumnType::Int8,
+        FieldValue::Boolean(_) => ColumnType::Bool,
+        FieldValue::Text(_) => ColumnType::Text,
+        FieldValue::Timestamp(_) => ColumnType::Timestamptz,
+    }
+}
+
+/// An integer fits a float column, and an integral number without a suffix an integer column; nothing else converts.
+#[expect(clippy::cast_precision_loss, reason = "a float column holds what a float can hold")]
+fn convert<'l>(field: &str, value: &'l FieldValue<'_>, kind: ColumnType) -> Result<Value<'l>, RowFault> {
+    let conflict = |given| RowFault::TypeConflict { field: field.to_owned(), has: kind, given };
+    match (kind, value) {
+        (ColumnType::Float8, FieldValue::Float(value)) => Ok(Value::Float8(*value)),
+        (ColumnType::Float8, FieldValue::Integer(value)) => Ok(Value::Float8(*value as f64)),
+        (ColumnType::Float8, FieldValue::Unsigned(value)) => Ok(Value::Float8(*value as f64)),
+        (ColumnType::Int8, FieldValue::Integer(value)) => Ok(Value::Int8(*value)),
+        (ColumnType::Int8, FieldValue::Unsigned(value)) => match i64::try_from(*value) {
+            Ok(value) => Ok(Value::Int8(value)),
+            Err(_) => Err(RowFault::UnsignedTooLarge { field: field.to_owned() }),
+        },
+        (ColumnType::Int8, FieldValue::Float(value)) => {
+            integral(*value).map(Value::Int8).ok_or_else(|| conflict("a float with a fraction"))
+        }
+        (ColumnType::Bool, FieldValue::Boolean(value)) => Ok(Value::Bool(*value)),
+        (ColumnType::Text, FieldValue::Text(value)) => Ok(Value::Text(value)),
+        (ColumnType::Timestamptz, FieldValue::Timestamp(value)) => Ok(Value::Timestamptz(*value)),
+        (_, FieldValue::Float(_)) => Err(conflict("a float")),
+        (_, FieldValue::Integer(_)) => Err(conflict("an integer")),
+        (_, FieldValue::Unsigned(_)) => Err(conflict("an unsigned integer")),
+        (_, FieldValue::Boolean(_)) => Err(conflict("a truth value")),
+        (_, FieldValue::Text(_)) => Err(conflict("text")),
+        (_, FieldValue::Timestamp(_)) => Err(conflict("a moment")),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked to be integral and within range")]
+fn integral(value: f64) -> Option<i64> {
+    // 2^63 itself is one more than the greatest i64.
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    (value.fract() == 0.0 && (-END..END).contains(&value)).then_some(value as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_convert_only_where_nothing_is_lost_in_kind() {
+        let int8 = |value| convert("f", &value, ColumnType::Int8).map(|value| format!("{value:?}"));
+        assert!(int8(FieldValue::Float(3.0)).is_ok());
+        assert!(int8(FieldValue::Float(3.5)).is_err());
+        assert!(int8(FieldValue::Float(9.3e18)).is_err());
+        assert!(int8(FieldValue::Unsigned(u64::MAX)).is_err());
+        assert!(int8(FieldValue::Boolean(true)).is_err());
+        assert!(convert("f", &FieldValue::Integer(7), ColumnType::Float8).is_ok());
+        assert!(convert("f", &FieldValue::Float(7.0), ColumnType::Text).is_err());
+    }
+
+    #[test]
+    fn the_ends_of_an_i64_are_integral_and_their_neighbours_are_not() {
+        assert_eq!(integral(-9_223_372_036_854_775_808.0), Some(i64::MIN));
+        assert_eq!(integral(9_223_372_036_854_775_808.0), None);
+        assert_eq!(integral(-0.0), Some(0));
+        assert_eq!(integral(f64::NAN), None);
+    }
+}

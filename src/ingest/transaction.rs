@@ -1,0 +1,134 @@
+//! One transaction: the ledger, the change log, and a COPY a measurement.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection, Row, Transaction, Postgres};
+use uuid::Uuid;
+
+use super::{Refused, prepare::Part, request::RequestId};
+use crate::{batch::Batch, copy, hypertable::Measurement};
+
+/// A request as the writers see it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: RequestId,
+    pub(super) parts: Vec<Part>,
+    pub(super) rows: usize,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// What a transaction did with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its rows were committed now.
+    Committed,
+    /// They had been before; this was the answer then.
+    Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused> },
+}
+
+/// Commits all entries, whose ids must differ from each other; returns an outcome for each.
+pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let new = open(&mut transaction, entries).await?;
+    if new.is_empty() {
+        transaction.rollback().await?;
+    } else {
+        for (measurement, batches) in by_measurement(entries, &new) {
+            let merged;
+            let batch = match batches.as_slice() {
+                [one] => *one,
+                many => {
+                    merged = Batch::concat(many);
+                    &merged
+                }
+            };
+            copy::copy_in(&mut transaction, measurement, batch).await?;
+        }
+        transaction.commit().await?;
+    }
+    if new.len() == entries.len() {
+        return Ok(vec![Outcome::Committed; entries.len()]);
+    }
+    let earlier = first_answers(connection, entries, &new).await?;
+    entries
+        .iter()
+        .map(|entry| {
+            if new.contains(&entry.id.id) {
+                return Ok(Outcome::Committed);
+            }
+            // Expired between the two statements: whoever asks again gets a fresh answer.
+            earlier.iter().find(|(id, _)| *id == entry.id.id).map(|(_, outcome)| outcome.clone()).ok_or(sqlx::Error::RowNotFound)
+        })
+        .collect()
+}
+
+/// Batches of the new requests by measurement, in the order of measurements: every transaction locks them in the same.
+fn by_measurement<'e>(entries: &[&'e Entry], new: &HashSet<Uuid>) -> Vec<(&'e Measurement, Vec<&'e Batch>)> {
+    let mut groups: BTreeMap<i32, (&Measurement, Vec<&Batch>)> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| new.contains(&entry.id.id)) {
+        for Part { measurement, batch } in &entry.parts {
+            groups.entry(measurement.id).or_insert_with(|| (measurement, Vec::new())).1.push(batch);
+        }
+    }
+    groups.into_values().collect()
+}
+
+async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    // A measurement's range over all requests, and its lowest epoch: an old one is refused for all.
+    let mut measurements: BTreeMap<i32, (i64, i64, i64)> = BTreeMap::new();
+    for part in entries.iter().flat_map(|entry| &entry.parts) {
+        let Some((lo, hi)) = part.batch.time_bounds() else { continue };
+        let epoch = part.measurement.epoch;
+        let range = measurements.entry(part.measurement.id).or_insert((epoch, lo, hi));
+        *range = (range.0.min(epoch), range.1.min(lo), range.2.max(hi));
+    }
+    let column = |pick: fn(&(i64, i64, i64)) -> i64| measurements.values().map(pick).collect::<Vec<i64>>();
+    let times = |us: Vec<i64>| us.into_iter().map(time).collect::<Vec<DateTime<Utc>>>();
+
+    let rows = sqlx::query("SELECT open_write AS id FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| refused_json(&entry.refused)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| entry.id.keep.as_secs_f64()).collect::<Vec<_>>())
+        .bind(measurements.keys().copied().collect::<Vec<i32>>())
+        .bind(column(|range| range.0))
+        .bind(times(column(|range| range.1)))
+        .bind(times(column(|range| range.2)))
+        .fetch_all(&mut **transaction)
+        .await?;
+    rows.iter().map(|row| row.try_get("id")).collect()
+}
+
+/// Lines' times are within the years 1 to 9999, which every calendar here has.
+fn time(us: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(us).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+fn refused_json(refused: &[Refused]) -> Option<serde_json::Value> {
+    if refused.is_empty() { None } else { serde_json::to_value(refused).ok() }
+}
+
+async fn first_answers(
+    connection: &mut PgConnection,
+    entries: &[&Entry],
+    new: &HashSet<Uuid>,
+) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
+    let ids: Vec<Uuid> = entries.iter().map(|entry| entry.id.id).filter(|id| !new.contains(id)).collect();
+    let rows = sqlx::query("SELECT id, body_hash, written, refused FROM chunkwise.ledger WHERE id = ANY ($1)")
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let refused = match row.try_get::<Option<serde_json::Value>, _>("refused")? {
+                Some(refused) => serde_json::from_value(refused).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+                None => Vec::new(),
+            };
+            let written = u64::try_from(row.try_get::<i32, _>("written")?).unwrap_or(0);
+            let outcome = Outcome::Duplicate { body_hash: row.try_get("body_hash")?, written, refused };
+            Ok((row.try_get("id")?, outcome))
+        })
+        .collect()
+}

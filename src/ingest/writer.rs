@@ -1,0 +1,132 @@
+//! Writers: each takes as many waiting requests as make a good transaction, and commits them together.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use sqlx::PgConnection;
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
+
+use super::{
+    service::IngestError,
+    transaction::{Entry, Outcome, commit},
+};
+use crate::db::{Database, Failure, Role, classify};
+
+/// A transaction is closed to further requests at so many rows: beyond it the rate of COPY does not rise any more.
+const GROUP_ROWS: usize = 50_000;
+/// A COPY that does not end ignores every timeout of the server; only its client can end it.
+const ATTEMPT: Duration = Duration::from_secs(60);
+/// A request that cannot be committed is tried again for so long before its client is told to come back.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A request in the queue.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) entry: Entry,
+    pub(super) reply: oneshot::Sender<Result<Outcome, IngestError>>,
+    /// The request's share of the queue's bytes, given back when it is answered.
+    pub(super) _bytes: OwnedSemaphorePermit,
+}
+
+/// The queue's end that all writers share: the lock is held only while one of them waits for its first request.
+pub(super) type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Job>>>;
+
+/// Commits requests until the queue is closed and empty.
+pub(super) async fn run(database: Database, queue: Queue) {
+    let mut connection: Option<PgConnection> = None;
+    while let Some(jobs) = next_group(&queue).await {
+        let (jobs, repeated) = split_repeated(jobs);
+        commit_group(&database, &mut connection, jobs).await;
+        // The same id twice at once: the second finds the first in the ledger.
+        for job in repeated {
+            commit_group(&database, &mut connection, vec![job]).await;
+        }
+    }
+}
+
+async fn next_group(queue: &Queue) -> Option<Vec<Job>> {
+    let mut queue = queue.lock().await;
+    let first = queue.recv().await?;
+    let mut rows = first.entry.rows;
+    let mut jobs = vec![first];
+    while rows < GROUP_ROWS {
+        let Ok(job) = queue.try_recv() else { break };
+        rows += job.entry.rows;
+        jobs.push(job);
+    }
+    Some(jobs)
+}
+
+fn split_repeated(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let mut seen = HashSet::new();
+    jobs.into_iter().partition(|job| seen.insert(job.entry.id.id))
+}
+
+async fn commit_group(database: &Database, connection: &mut Option<PgConnection>, jobs: Vec<Job>) {
+    let entries: Vec<&Entry> = jobs.iter().map(|job| &job.entry).collect();
+    match commit_patiently(database, connection, &entries).await {
+        Ok(outcomes) => {
+            for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                // Whoever asked may have gone; the rows are committed all the same.
+                drop(job.reply.send(Ok(outcome)));
+            }
+        }
+        Err(error) if jobs.len() > 1 && !error.is_unavailable() => {
+            // One request's fault must not be the others': each for itself.
+            for job in jobs {
+                let outcome = commit_patiently(database, connection, &[&job.entry]).await;
+                let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or(IngestError::Stale));
+                drop(job.reply.send(outcome));
+            }
+        }
+        Err(error) => {
+            for job in jobs {
+                drop(job.reply.send(Err(error.again())));
+            }
+        }
+    }
+}
+
+/// Tries until it is committed, the fault is the request's own, or patience ends. An attempt whose COMMIT got no answer
+/// may have been committed: the next one finds it in the ledger.
+async fn commit_patiently(
+    database: &Database,
+    connection: &mut Option<PgConnection>,
+    entries: &[&Entry],
+) -> Result<Vec<Outcome>, IngestError> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let error = match attempt(database, connection, entries).await {
+            Ok(outcomes) => return Ok(outcomes),
+            Err(error) => error,
+        };
+        let again = matches!(classify(&error), Failure::Unavailable | Failure::Contention);
+        if !again || Instant::now() + pause > deadline {
+            return Err(IngestError::database(error));
+        }
+        tracing::debug!(error = %error, "a write transaction is tried again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// The connection is given back only after a whole attempt: an interrupted one would hand on half a COPY.
+async fn attempt(
+    database: &Database,
+    connection: &mut Option<PgConnection>,
+    entries: &[&Entry],
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut own = match connection.take() {
+        Some(own) => own,
+        None => database.connect(Role::Writer).await?,
+    };
+    let outcomes = match tokio::time::timeout(ATTEMPT, commit(&mut own, entries)).await {
+        Ok(outcomes) => outcomes?,
+        Err(_) => return Err(sqlx::Error::PoolTimedOut),
+    };
+    *connection = Some(own);
+    Ok(outcomes)
+}

@@ -1,0 +1,147 @@
+//! The program itself, on a port of its own.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// A running `chunkwise`; killed at the end.
+#[derive(Debug)]
+pub(crate) struct App {
+    child: Child,
+    pub(crate) base: String,
+    agent: ureq::Agent,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl App {
+    /// Starts the program with `arguments` behind `--listen 127.0.0.1:0` and waits until it listens.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chunkwise"));
+        let (name, rest) = arguments.split_first().unwrap();
+        command.arg(name).args(["--listen", "127.0.0.1:0"]).args(rest).envs(variables.iter().copied());
+        command.env_remove("DATABASE_URL").stdout(Stdio::piped()).stdin(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let base = loop {
+            let line = lines.next().expect("the program ended before it listened").unwrap();
+            if let Some(base) = line.strip_prefix("listening on ") {
+                break base.trim().to_owned();
+            }
+        };
+        // A program whose output nobody reads would stop at a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Self { child, base, agent: config.into() }
+    }
+
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// GET.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    /// GET with headers.
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.call())
+    }
+
+    /// POST.
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Answer {
+        self.post_with(path, &[], body)
+    }
+
+    /// POST with headers.
+    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body))
+    }
+
+    /// POST of a JSON question.
+    pub(crate) fn ask(&self, path: &str, question: &Value) -> Answer {
+        self.post_with(path, &[("content-type", "application/json")], question.to_string().as_bytes())
+    }
+
+    /// Waits until a path answers with a status.
+    pub(crate) fn wait_for(&self, path: &str, status: u16, limit: Duration) {
+        let deadline = std::time::Instant::now() + limit;
+        loop {
+            let last = self.get(path);
+            if last.status == status {
+                return;
+            }
+            let body = String::from_utf8_lossy(&last.body);
+            assert!(std::time::Instant::now() < deadline, "{path} still answers {}: {body}", last.status);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks it to stop and waits for its exit code.
+    pub(crate) fn terminate(mut self) -> i32 {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let response = result.unwrap();
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let mut body = Vec::new();
+    response.into_body().into_reader().read_to_end(&mut body).unwrap();
+    Answer { status, headers, body }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

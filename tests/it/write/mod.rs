@@ -1,0 +1,7 @@
+//! The write path: lines over HTTP to committed rows.
+
+mod answers;
+mod concurrency;
+mod once;
+mod schema;
+mod types;

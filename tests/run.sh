@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Everything that must hold, in one command: format, lints, documentation, tests, dependencies.
+#
+#   bash tests/run.sh
+#
+# The integration tests make their own databases on the server of DATABASE_URL if that is set, else on an embedded
+# TimescaleDB, which they fetch and start with chunkwise's own code. This script only does what cargo cannot: it makes a
+# Python with numpy, pandas and pyarrow, which read chunkwise's answers back. It stands in target/ and is made once.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/test-python
+packages=("numpy==2.2.*" "pandas==2.2.*" "pyarrow>=18")
+summary=()
+
+stage() {
+    local name=$1 begun=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if ! "$@"; then
+        printf '\nFAILED: %s\n' "$name" >&2
+        exit 1
+    fi
+    summary+=("$(printf '%5d s  %s' $((SECONDS - begun)) "$name")")
+}
+
+skipped() {
+    printf '\n== %s\nSKIPPED: %s\n' "$1" "$2"
+    summary+=("SKIPPED  $1: $2")
+}
+
+test_python() {
+    if [[ -n ${CHUNKWISE_TEST_PYTHON:-} ]]; then
+        "$CHUNKWISE_TEST_PYTHON" -c 'import numpy, pandas, pyarrow'
+        return
+    fi
+    if [[ ! -f $venv/complete ]]; then
+        rm -rf "$venv"
+        if ! python3 -m venv "$venv"; then
+            echo 'error: Python 3 with its venv module is needed for the tests of the formats.' >&2
+            echo '       Debian, Ubuntu: apt-get install python3-venv. Fedora, macOS: the python3 package has it.' >&2
+            echo '       Or name a Python that has numpy, pandas and pyarrow in CHUNKWISE_TEST_PYTHON.' >&2
+            return 1
+        fi
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}"
+        touch "$venv/complete"
+    fi
+    CHUNKWISE_TEST_PYTHON=$(cd "$venv/bin" && pwd)/python
+    export CHUNKWISE_TEST_PYTHON
+}
+
+documentation() {
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+}
+
+stage 'Python for the tests' test_python
+stage 'format' cargo fmt --check
+# All targets: also the benches must compile.
+stage 'lints' cargo clippy --locked --all-targets -- -D warnings
+stage 'documentation' documentation
+stage 'tests' cargo test --locked
+if cargo deny --version >/dev/null 2>&1; then
+    stage 'dependencies' cargo deny --locked check
+else
+    skipped 'dependencies' 'cargo-deny is not installed (cargo install --locked cargo-deny)'
+fi
+
+printf '\n== all passed\n'
+printf '%s\n' "${summary[@]}"
