@@ -22,8 +22,7 @@ fn copied(batch: &Batch) -> Vec<(i64, i64, Vec<(String, String)>)> {
 
 #[test]
 fn values_come_back_and_what_was_not_given_is_null() {
-    let kinds =
-        [ColumnType::Float8, ColumnType::Int8, ColumnType::Bool, ColumnType::Text, ColumnType::Timestamptz];
+    let kinds = [ColumnType::Float8, ColumnType::Int8, ColumnType::Bool, ColumnType::Text, ColumnType::Timestamptz];
     let mut batch = Batch::new(kinds.map(|kind| column(kind.sql(), kind)).to_vec());
     batch.push_row(1, 1, &[(3, Value::Text("ä")), (0, Value::Float8(-0.0))]);
     batch.push_row(2, 1, &[(4, Value::Timestamptz(7)), (2, Value::Bool(true)), (1, Value::Int8(i64::MIN))]);

@@ -15,10 +15,13 @@ use crate::{
 /// # Errors
 /// The database's; a count that differs from the batch's is [`sqlx::Error::Protocol`]. Nothing is left of the batch once
 /// the transaction is rolled back.
-pub async fn copy_in(connection: &mut PgConnection, measurement: &Measurement, batch: &Batch) -> Result<u64, sqlx::Error> {
+pub async fn copy_in(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    batch: &Batch,
+) -> Result<u64, sqlx::Error> {
     let columns: String = batch.columns().iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
-    let statement =
-        format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
+    let statement = format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
     let mut copy = connection.copy_in_raw(&statement).await?;
     let mut encoder = Encoder::new(batch);
     let mut piece = Vec::new();

@@ -11,4 +11,4 @@ mod server;
 pub use connect::{Database, DatabaseOptions, Role};
 pub use failure::{Failure, classify};
 pub use migrate::{MigrateError, Migrated, latest_version, migrate, verify};
-pub use server::{Edition, ServerCheck, ServerError, check_server};
+pub use server::{Edition, ServerCheck, ServerError, check_server, ensure_extension};

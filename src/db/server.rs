@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Executor, PgConnection, Row};
 
 /// PostgreSQL's oldest version, as `server_version_num` has it.
 const MIN_POSTGRES: i32 = 150_000;
@@ -68,10 +68,26 @@ pub enum ServerError {
     Database(#[from] sqlx::Error),
 }
 
+/// Makes the extension in this database, if it is not there. Only with it does a session know TimescaleDB's settings.
+///
+/// # Errors
+/// [`ServerError::NoTimescaleDb`] where the server has no such extension; else the database's.
+pub async fn ensure_extension(connection: &mut PgConnection) -> Result<(), ServerError> {
+    let available: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !available {
+        return Err(ServerError::NoTimescaleDb);
+    }
+    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await?;
+    Ok(())
+}
+
 /// Asks a server who it is, and refuses one on which rows could be lost.
 ///
 /// # Errors
-/// See [`ServerError`]. TimescaleDB counts as there if its files are: migrations create the extension.
+/// See [`ServerError`].
 pub async fn check_server(connection: &mut PgConnection) -> Result<ServerCheck, ServerError> {
     let row = sqlx::query(
         "SELECT current_setting('server_version_num')::int4 AS number, current_setting('server_version') AS postgres,

@@ -6,3 +6,6 @@ pub mod guard;
 pub mod negotiate;
 pub mod openapi;
 pub mod question;
+mod serve;
+
+pub use serve::serve;

@@ -23,6 +23,8 @@ pub use catalog::{Catalog, load_measurement, load_measurements};
 pub use chunk::{Chunk, ChunkDetail, list_chunk_details, list_chunks};
 pub use column::{ColumnType, UnknownColumnType};
 pub use growth::{Growth, GrowthError, SchemaLimits, Wanted};
-pub use interval::{DEFAULT_INTERVAL_US, LADDER_US, interval_for};
+pub use interval::{
+    CHUNK_BYTES, CHUNK_ROWS, DEFAULT_INTERVAL_US, LADDER_US, Rate, interval_for, row_bytes, rows_per_us,
+};
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};

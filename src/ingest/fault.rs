@@ -78,7 +78,9 @@ pub enum RowFault {
     #[error("the measurement has {0} tags already, the most it may have: {1:?} cannot be added")]
     TooManyTags(usize, String),
     /// The clock of whoever sent it is wrong, or the precision is.
-    #[error("the time is {ahead_s} s ahead of the server's clock: check the clock, and that the precision is the request's")]
+    #[error(
+        "the time is {ahead_s} s ahead of the server's clock: check the clock, and that the precision is the request's"
+    )]
     TooFarAhead {
         /// By how many seconds.
         ahead_s: i64,

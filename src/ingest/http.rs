@@ -22,9 +22,7 @@ use self::{
     answer::{Dialect, Refusal},
     parameters::Parameters,
 };
-use super::{
-    BodyLimits, Ingest, Refused, Repetition, RequestId, WriteRequest, Written, body, influxql, request::hash,
-};
+use super::{BodyLimits, Ingest, Refused, Repetition, RequestId, WriteRequest, Written, body, influxql, request::hash};
 use crate::protocol;
 
 /// What the write routes need.
@@ -143,7 +141,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() || key.is_empty() || key.len() > MAX_BYTES {
-        return Err(Refusal::invalid(format!("Idempotency-Key must be given once and have 1 to {MAX_BYTES} characters")));
+        return Err(Refusal::invalid(format!(
+            "Idempotency-Key must be given once and have 1 to {MAX_BYTES} characters"
+        )));
     }
     Ok(Some(key.as_bytes().to_vec()))
 }

@@ -41,7 +41,8 @@ pub(super) async fn query(State(http): State<WriteHttp>, request: Request) -> Re
 }
 
 async fn statement(query: &str, headers: &axum::http::HeaderMap, body: Body) -> Option<String> {
-    let find = |encoded: &[u8]| form_urlencoded::parse(encoded).find(|(name, _)| name == "q").map(|(_, q)| q.into_owned());
+    let find =
+        |encoded: &[u8]| form_urlencoded::parse(encoded).find(|(name, _)| name == "q").map(|(_, q)| q.into_owned());
     if let Some(statement) = find(query.as_bytes()) {
         return Some(statement);
     }

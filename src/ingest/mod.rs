@@ -13,9 +13,9 @@
 
 mod body;
 mod fault;
+mod housekeeping;
 mod http;
 mod influxql;
-mod housekeeping;
 mod prepare;
 mod request;
 mod row;

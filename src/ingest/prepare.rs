@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     batch::{Batch, BatchColumn},
-    hypertable::{DEFAULT_INTERVAL_US, GrowthError, Measurement, Wanted, interval_for},
+    hypertable::{DEFAULT_INTERVAL_US, GrowthError, Measurement, Rate, Wanted, interval_for, row_bytes},
     protocol::Line,
     series::{self, NewSeries, SeriesKey},
 };
@@ -169,7 +169,11 @@ fn interval_of(lines: &[&Line<'_>]) -> i64 {
         (Some(first), Some(last)) => last.saturating_sub(first),
         _ => 0,
     };
-    if span_us > HISTORY_US { interval_for(lines.len() as u64, span_us) } else { DEFAULT_INTERVAL_US }
+    let fields = lines.first().map_or(0, |line| line.fields.len());
+    match Rate::over(lines.len() as u64, span_us, row_bytes(fields, 0.0)) {
+        Some(rate) if span_us > HISTORY_US => interval_for(rate),
+        _ => DEFAULT_INTERVAL_US,
+    }
 }
 
 fn tag_values(measurement: &Measurement, line: &Line<'_>) -> Vec<Option<String>> {

@@ -15,8 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Refused,
-    housekeeping,
+    Refused, housekeeping,
     prepare::Prepared,
     request::{PartialWrites, Repetition, WriteRequest},
     transaction::{Entry, Outcome},

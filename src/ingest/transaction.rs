@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, Row, Transaction, Postgres};
+use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 use uuid::Uuid;
 
 use super::{Refused, prepare::Part, request::RequestId};
@@ -58,7 +58,11 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
                 return Ok(Outcome::Committed);
             }
             // Expired between the two statements: whoever asks again gets a fresh answer.
-            earlier.iter().find(|(id, _)| *id == entry.id.id).map(|(_, outcome)| outcome.clone()).ok_or(sqlx::Error::RowNotFound)
+            earlier
+                .iter()
+                .find(|(id, _)| *id == entry.id.id)
+                .map(|(_, outcome)| outcome.clone())
+                .ok_or(sqlx::Error::RowNotFound)
         })
         .collect()
 }
@@ -123,7 +127,9 @@ async fn first_answers(
     rows.iter()
         .map(|row| {
             let refused = match row.try_get::<Option<serde_json::Value>, _>("refused")? {
-                Some(refused) => serde_json::from_value(refused).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+                Some(refused) => {
+                    serde_json::from_value(refused).map_err(|error| sqlx::Error::Decode(Box::new(error)))?
+                }
                 None => Vec::new(),
             };
             let written = u64::try_from(row.try_get::<i32, _>("written")?).unwrap_or(0);

@@ -1,7 +1,9 @@
 //! A dry run: the whole file read and counted, nothing written.
 
+use crate::hypertable::{Rate, interval_for, row_bytes};
+
 use super::{
-    Content, LoadError, Plan, Progress, Rate, Tally, interval_for, row_bytes,
+    Content, LoadError, Plan, Progress, Tally,
     sample::{SeriesSet, stored_bytes},
 };
 

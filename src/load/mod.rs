@@ -31,7 +31,6 @@ mod census;
 mod dialect;
 mod error;
 mod infer;
-mod interval;
 mod iso;
 mod lines;
 mod mapping;
@@ -52,7 +51,6 @@ mod time_rule;
 
 pub use census::Census;
 pub use error::LoadError;
-pub use interval::{CHUNK_BYTES, CHUNK_ROWS, Rate, interval_for, row_bytes};
 pub use lines::PartLines;
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;

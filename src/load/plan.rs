@@ -94,7 +94,7 @@ impl Plan {
     #[must_use]
     pub fn chunk_interval_us(&self) -> Option<i64> {
         match &self.content {
-            PlannedContent::Csv(csv) => csv.sample.rate.map(super::interval_for),
+            PlannedContent::Csv(csv) => csv.sample.rate.map(crate::hypertable::interval_for),
             PlannedContent::LineProtocol { .. } => None,
         }
     }

@@ -9,9 +9,10 @@ use std::{
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
+use crate::hypertable::{Rate, row_bytes, rows_per_us};
+
 use super::{
-    Content, FieldKind, Layout, Mapping, Part, Rate, Rows, Tally,
-    interval::{row_bytes, rows_per_us},
+    Content, FieldKind, Layout, Mapping, Part, Rows, Tally,
     mapping::{Role, records},
     rows::Values,
 };

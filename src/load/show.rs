@@ -56,7 +56,7 @@ impl fmt::Display for CsvPlan {
         let fields: Vec<String> = fields_of(mapping).iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
         writeln!(f, "  fields       {}", fields.join(", "))?;
         match sample.rate {
-            Some(rate) => writeln!(f, "  chunks       of {}", Length(super::interval_for(rate)))?,
+            Some(rate) => writeln!(f, "  chunks       of {}", Length(crate::hypertable::interval_for(rate)))?,
             None => writeln!(f, "  chunks       of the default length: the first rows do not tell the rate")?,
         }
         write!(f, "{sample}")?;

@@ -161,8 +161,14 @@ fn unsafe_code_is_only_in_kernels() {
     assert!(unsafe_files.is_empty(), "{unsafe_files:?}");
 }
 
+/// Whether the word begins a block, an item or an attribute; `'unsafe-inline'` in a header's text does not.
 fn has_unsafe(code: &str) -> bool {
-    code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == "unsafe")
+    const NEXT: [&str; 6] = ["{", "(", "fn ", "impl", "trait ", "extern "];
+    code.match_indices("unsafe").any(|(at, word)| {
+        let rest = code[at + word.len()..].trim_start();
+        !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            && NEXT.iter().any(|next| rest.starts_with(next))
+    })
 }
 
 #[test]
@@ -178,7 +184,12 @@ fn the_scanner_sees_every_way_to_import() {
     ";
     let names: Vec<_> = imports(&code(text)).into_iter().collect();
     assert_eq!(names, ["db", "frame", "question", "window"]);
-    assert!(has_unsafe("unsafe { x() }") && !has_unsafe("#![deny(unsafe_code)]"));
+    for text in
+        ["unsafe { x() }", "unsafe\n{ x() }", "pub unsafe fn f()", "unsafe impl Send for X {}", "#[unsafe(no_mangle)]"]
+    {
+        assert!(has_unsafe(text), "{text}");
+    }
+    assert!(!has_unsafe("#![deny(unsafe_code)]") && !has_unsafe("style-src 'unsafe-inline'"));
     assert_eq!(module("src/frame/mod.rs"), Some("frame"));
     assert_eq!(module("src/batch.rs"), Some("batch"));
     assert_eq!(module("src/bin/chunkwise/main.rs"), None);

@@ -27,11 +27,13 @@ pub(crate) enum Embedded {
     MustRun,
 }
 
-/// A database to work on, and the embedded server if this process started one for it.
+/// A database to work on, and the embedded server where it is that.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) database: Database,
-    started: Option<Server>,
+    /// The embedded server, where it is the database.
+    pub(crate) embedded: Option<Server>,
+    started: StartedBy,
 }
 
 impl Place {
@@ -40,14 +42,14 @@ impl Place {
         let settings = &config.database;
         match (settings.owner(), settings.writer(), settings.reader()) {
             (Some(owner), Some(writer), Some(reader)) => {
-                Ok(Self::new(config, parse(owner)?, parse(writer)?, parse(reader)?, None))
+                Ok(Self::new(config, parse(owner)?, parse(writer)?, parse(reader)?, None, StartedBy::Before))
             }
             (owner, writer, reader) => {
                 let server = Server::new(local_config(config)?);
                 let running = embedded.server(&server).await?;
                 let role = |url: Option<&Secret>| url.map_or_else(|| Ok(running.connect_options()), parse);
-                let started = (running.started_by() == StartedBy::Us).then_some(server);
-                Ok(Self::new(config, role(owner)?, role(writer)?, role(reader)?, started))
+                let started = running.started_by();
+                Ok(Self::new(config, role(owner)?, role(writer)?, role(reader)?, Some(server), started))
             }
         }
     }
@@ -58,7 +60,7 @@ impl Place {
             Some(url) => parse(url)?,
             None => Embedded::MustRun.server(&Server::new(local_config(config)?)).await?.connect_options(),
         };
-        Ok(Self::new(config, reader.clone(), reader.clone(), reader, None))
+        Ok(Self::new(config, reader.clone(), reader.clone(), reader, None, StartedBy::Before))
     }
 
     fn new(
@@ -66,7 +68,8 @@ impl Place {
         owner: PgConnectOptions,
         writer: PgConnectOptions,
         reader: PgConnectOptions,
-        started: Option<Server>,
+        embedded: Option<Server>,
+        started: StartedBy,
     ) -> Self {
         let settings = &config.database;
         let options = DatabaseOptions {
@@ -77,12 +80,13 @@ impl Place {
             statement_timeout: settings.statement_timeout,
             acquire_timeout: settings.connect_timeout,
         };
-        Self { database: Database::new(options), started }
+        Self { database: Database::new(options), embedded, started }
     }
 
     /// Makes sure that the server can be relied on, and brings its schema up to date.
     pub(crate) async fn prepare(&self) -> anyhow::Result<()> {
         let mut connection = self.database.connect(Role::Owner).await.context("connecting to the database")?;
+        db::ensure_extension(&mut connection).await?;
         let server = db::check_server(&mut connection).await?;
         let migrated = db::migrate(&mut connection).await?;
         tracing::info!(
@@ -111,7 +115,7 @@ impl Place {
     /// Disconnects, and stops the embedded server if this process started it: one that ran before goes on.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;
-        if let Some(server) = self.started {
+        if let (Some(server), StartedBy::Us) = (self.embedded, self.started) {
             server
                 .stop(STOP_LIMIT, &StartProgress::new().callback())
                 .await

@@ -1,15 +1,104 @@
 //! What `up --demo` adds: real prices of the past, and a made-up feed that goes on.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chunkwise::{
+    config::Config,
     feed::{Assets, AssetsOptions, Feed, FeedError, Pace},
+    ingest::{Ingest, PartialWrites, RequestId, WriteRequest},
     load::{LoadOptions, Plan, WideOptions},
+    protocol::{self, Precision},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    database::{self, Place},
+    loader::Loader,
+    output, service,
 };
 
 /// Daily adjusted closing prices of 20 stocks of the S&P 500, 1990 to 2022; tests/data/README.md says where from.
 const PRICES: &[u8] = include_bytes!("../../../tests/data/sp500_prices.csv.gz");
+
+/// How often the feed's lines are written.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// Loads the prices, unless they are there. A load that was cut off is completed.
+pub(crate) async fn load_prices(place: &Place, config: &Config) -> anyhow::Result<()> {
+    let plan = Arc::new(prices_plan(&database::local_config(config)?.data_dir.join("demo"))?);
+    let counted = Arc::clone(&plan);
+    let census = tokio::task::spawn_blocking(move || counted.dry_run(|_| {})).await??;
+    if rows_there(place, config).await? >= census.tally.rows {
+        return Ok(());
+    }
+    let loader = Loader::start(place, &config.namespace, service::ingest_options(config));
+    let loaded = loader.load(&plan).await;
+    loader.finish().await;
+    tracing::info!(rows = loaded?.written_rows, measurement = "prices", "the demonstration's prices are loaded");
+    Ok(())
+}
+
+async fn rows_there(place: &Place, config: &Config) -> anyhow::Result<u64> {
+    let mut connection = place.database.reader().acquire().await?;
+    let Some(prices) = chunkwise::hypertable::load_measurement(&mut connection, &config.namespace, "prices").await?
+    else {
+        return Ok(0);
+    };
+    let count = format!("SELECT count(*) FROM {}", prices.storage());
+    let rows: i64 = sqlx::query_scalar(&count).fetch_one(&mut *connection).await?;
+    Ok(rows.unsigned_abs())
+}
+
+/// Writes the feed as a client would, until it is told to stop.
+pub(crate) async fn stream(ingest: Ingest, namespace: String, stop: CancellationToken) {
+    let now_us = || chrono::Utc::now().timestamp_micros();
+    let mut feed = match LiveFeed::new(now_us()) {
+        Ok(feed) => feed,
+        Err(error) => return tracing::error!(error = %error, "the demonstration's feed cannot be made"),
+    };
+    while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
+        let body = feed.due(now_us());
+        let request = WriteRequest {
+            namespace: &namespace,
+            lines: protocol::parse(&body, Precision::Nanoseconds).filter_map(Result::ok).collect(),
+            body: &body,
+            unreadable: Vec::new(),
+            id: RequestId::fresh(Uuid::new_v4()),
+            partial: PartialWrites::Accept,
+            interval_us: None,
+        };
+        if let Err(error) = ingest.write(request).await {
+            // What was due is made up: a gap in it harms nobody.
+            tracing::warn!(error = %error, "the demonstration's feed was not written");
+        }
+    }
+}
+
+/// Three commands to try.
+pub(crate) fn invite(address: SocketAddr) -> anyhow::Result<()> {
+    let text = format!(
+        r#"
+try, in another terminal:
+
+  1. which stocks moved with Apple in 2020?
+     curl -s http://{address}/api/v1/correlate -d '{{"measurement": "prices", "field": "close", "bucket": "1d",
+       "transform": "log_return", "target": {{"symbol": "AAPL"}}, "top": 5,
+       "ranges": [{{"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}}]}}'
+
+  2. the last seconds of the live feed, as SQL
+     chunkwise db psql -c "SELECT * FROM ticks WHERE time > now() - interval '5 seconds' LIMIT 10"
+
+  3. write a line of your own
+     curl -si "http://{address}/write?precision=s" -d "room,place=kitchen temperature=21.5"
+
+the API, to click through: http://{address}/api/docs
+Ctrl-C stops everything.
+"#
+    );
+    output::print(text.as_bytes())
+}
 
 /// How the prices are loaded, from a copy in `folder`: measurement `prices`, tag `symbol`, field `close`.
 pub(crate) fn prices_plan(folder: &Path) -> anyhow::Result<Plan> {
@@ -25,7 +114,7 @@ pub(crate) fn prices_plan(folder: &Path) -> anyhow::Result<Plan> {
     Ok(Plan::infer(&path, &options)?)
 }
 
-/// Trades of 100 made-up assets that move together, 200 a second, in the measurement `ticks`.
+/// Trades of 1,000 made-up assets that move together, 1,000 a second, in the measurement `ticks` (`price`, `size`).
 #[derive(Debug)]
 pub(crate) struct LiveFeed {
     assets: Assets,
@@ -37,8 +126,8 @@ pub(crate) struct LiveFeed {
 impl LiveFeed {
     /// The feed begins at `begun_us`, microseconds since 1970 UTC.
     pub(crate) fn new(begun_us: i64) -> Result<Self, FeedError> {
-        let assets = Assets::new(AssetsOptions { symbols: 100, ..AssetsOptions::default() })?;
-        let pace = Pace::per_second(const { std::num::NonZeroU64::new(200).expect("a constant above zero") });
+        let assets = Assets::new(AssetsOptions { symbols: 1_000, ..AssetsOptions::default() })?;
+        let pace = Pace::per_second(const { std::num::NonZeroU64::new(1_000).expect("a constant above zero") });
         Ok(Self { assets, pace, begun_us, sent_lines: 0 })
     }
 
@@ -80,7 +169,7 @@ mod tests {
         let first = lines(feed.due(BEGUN_US));
         assert_eq!(first.len(), 1);
         assert!(first[0].starts_with("ticks,symbol=") && first[0].ends_with(" 1700000000000000000"), "{first:?}");
-        assert_eq!(lines(feed.due(BEGUN_US + 999_999)).len(), 199);
+        assert_eq!(lines(feed.due(BEGUN_US + 999_999)).len(), 999);
         assert_eq!(lines(feed.due(BEGUN_US + 500_000)).len(), 0, "the clock was put back");
     }
 }

@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod question_args;
 mod service;
+mod supervise;
 mod table;
 
 use std::process::ExitCode;

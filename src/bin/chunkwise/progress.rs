@@ -12,6 +12,20 @@ pub(crate) fn bytes_bar(total_bytes: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over a file's bytes, with the rate of rows in its message.
+pub(crate) fn rows_bar(total_bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total_bytes);
+    bar.set_style(style("{wide_bar} {bytes}/{total_bytes} {msg} {eta}"));
+    bar
+}
+
+/// `1234567 rows, 250000 rows/s`
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+pub(crate) fn rate(rows: u64, elapsed: std::time::Duration) -> String {
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    format!("{rows} rows, {} rows/s", (rows as f64 / seconds) as u64)
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("a constant template")
 }

@@ -1,15 +1,21 @@
 //! The services: what answers on the port, until a signal says to drain.
 
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::bail;
-use chunkwise::config::Config;
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
+use chunkwise::{
+    config::{Config, SameBody},
+    http::{self, error, guard, openapi},
+    hypertable::SchemaLimits,
+    ingest::{self, BodyLimits, Ingest, IngestOptions, Repetition, WriteHttp},
+};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::{database::Place, demo::LiveFeed, listen};
-
-/// How often the demonstration's lines are sent.
-const DEMO_BEAT: Duration = Duration::from_millis(100);
+use crate::{database::Place, demo, listen, supervise};
 
 /// What a process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +30,95 @@ pub(crate) enum Roles {
     Questions,
 }
 
-/// Serves until SIGTERM or SIGINT, then takes no more connections, finishes what it has accepted, and returns.
-pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, config: &Config) -> anyhow::Result<()> {
-    listen::announce(&listener)?;
-    tokio::select! {
-        stopped = listen::stop_signal() => stopped,
-        () = place.database.owner().close_event() => bail!("{roles:?} of {} ended", config.namespace),
-        error = stream(roles) => error,
+impl Roles {
+    fn write(self) -> bool {
+        self != Self::Questions
+    }
+
+    fn answer(self) -> bool {
+        self != Self::Ingestion
     }
 }
 
-/// Sends the demonstration's feed; completes only with an error.
-async fn stream(roles: Roles) -> anyhow::Result<()> {
-    if roles != Roles::EverythingWithDemo {
-        return std::future::pending().await;
+/// Serves until SIGTERM or SIGINT. Then, in this order:
+///
+/// 1. the demonstration's feed ends, and nobody starts a crashed database any more;
+/// 2. no connection is accepted, requests under way get their answers;
+/// 3. the writers commit what they have taken, and end.
+pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, config: &Config) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
+    let router = router(roles, address, place, config, ingest.as_ref())?;
+    let stop = CancellationToken::new();
+
+    if let (Roles::EverythingWithDemo, Some(ingest)) = (roles, &ingest) {
+        tokio::spawn(demo::stream(ingest.clone(), config.namespace.clone(), stop.clone()));
     }
-    let now_us = || chrono::Utc::now().timestamp_micros();
-    let mut feed = LiveFeed::new(now_us())?;
-    let mut beat = tokio::time::interval(DEMO_BEAT);
-    loop {
-        beat.tick().await;
-        let lines = feed.due(now_us());
-        tracing::trace!(bytes = lines.len(), "the demonstration's feed");
+    listen::announce(&listener)?;
+    if roles == Roles::EverythingWithDemo {
+        demo::invite(address)?;
+    }
+    let signal = async {
+        if let Err(error) = listen::stop_signal().await {
+            tracing::error!(error = format!("{error:#}"), "signals cannot be heard");
+        }
+        stop.cancel();
+    };
+    let supervised = async {
+        if let Some(server) = &place.embedded {
+            supervise::run(server, &stop).await;
+        }
+    };
+    tokio::join!(http::serve(listener, router, signal), supervised);
+    if let Some(ingest) = ingest {
+        ingest.shut_down().await;
+    }
+    Ok(())
+}
+
+fn router(
+    roles: Roles,
+    address: SocketAddr,
+    place: &Place,
+    config: &Config,
+    ingest: Option<&Ingest>,
+) -> anyhow::Result<Router> {
+    let mut router = openapi::router();
+    if let Some(ingest) = ingest {
+        let limits = BodyLimits {
+            sent_bytes: config.http.max_body_bytes.get(),
+            inflated_bytes: config.http.max_decoded_body_bytes.get(),
+        };
+        let namespace = config.namespace.as_str().into();
+        router = router.merge(ingest::router(WriteHttp { ingest: ingest.clone(), limits, namespace }));
+    }
+    if roles.answer() {
+        router = router.merge(crate::engine::router(place, config, ingest)?);
+    }
+    let guard = Arc::new(guard::HostGuard::new(address, config.http.allowed_hosts.iter().cloned()));
+    // Outermost last: headers go on every answer, the guard's own among them.
+    Ok(error::with_fallbacks(router)
+        .layer(from_fn(error::log_causes))
+        .layer(from_fn_with_state(guard, guard::guard))
+        .layer(from_fn(guard::security_headers)))
+}
+
+/// The settings, as the service takes them.
+pub(crate) fn ingest_options(config: &Config) -> IngestOptions {
+    let settings = &config.ingest;
+    IngestOptions {
+        ahead_us: i64::try_from(settings.future_limit.as_micros()).unwrap_or(i64::MAX),
+        queue_bytes: settings.queue_bytes.get(),
+        writers: settings.writers.get() as usize,
+        repetition: match settings.same_body {
+            SameBody::CountsOnceWithin(within) => Repetition::SameBody { within },
+            SameBody::CountsAgain => Repetition::KeyOnly,
+        },
+        key_keep: settings.key_retention,
+        schema: SchemaLimits {
+            fields: settings.max_fields.get(),
+            measurements: i64::try_from(settings.max_measurements.get()).unwrap_or(i64::MAX),
+            ..SchemaLimits::default()
+        },
     }
 }

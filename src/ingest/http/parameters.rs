@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for query in ["precision=bogus", "precision=s&precision=ms", "accept_partial=maybe", "db=a&db=b", "precision=second"] {
+        for query in
+            ["precision=bogus", "precision=s&precision=ms", "accept_partial=maybe", "db=a&db=b", "precision=second"]
+        {
             assert!(parse(Dialect::V1, query).is_none(), "{query}");
         }
         assert!(parse(Dialect::V3, "precision=second").is_some());

@@ -66,7 +66,8 @@ impl TestDatabase {
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
     {
         let mut connection = self.connect().await;
-        let value = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let value =
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         connection.close().await.unwrap();
         value
     }
@@ -95,14 +96,18 @@ async fn make_template(server: PgConnectOptions) -> String {
     let mut connection = server.connect().await.unwrap();
     sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut connection).await.unwrap();
     sweep(&mut connection).await;
-    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)")
-        .bind(&name)
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let there: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)")
+            .bind(&name)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
     if !there {
         connection.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str()).await.unwrap();
-        connection.execute(format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'").as_str()).await.unwrap();
+        connection
+            .execute(format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'").as_str())
+            .await
+            .unwrap();
         let mut own = server.clone().database(&name).connect().await.unwrap();
         db::migrate(&mut own).await.unwrap();
         own.close().await.unwrap();

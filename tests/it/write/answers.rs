@@ -14,10 +14,11 @@ async fn a_line_is_committed_when_it_is_acknowledged() {
     let answer = app.post("/write?precision=s", b"ticks,symbol=AAPL price=187.32,size=100i 1700000000\n");
     assert_eq!((answer.status, answer.header("chunkwise-ack")), (204, Some("committed")));
     assert_eq!(answer.header("chunkwise-written"), Some("1"));
-    let row: (String, f64, i64) = sqlx::query_as("SELECT symbol, price, size FROM ticks WHERE time = to_timestamp(1700000000)")
-        .fetch_one(&mut database.connect().await)
-        .await
-        .unwrap();
+    let row: (String, f64, i64) =
+        sqlx::query_as("SELECT symbol, price, size FROM ticks WHERE time = to_timestamp(1700000000)")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .unwrap();
     assert_eq!(row, ("AAPL".to_owned(), 187.32, 100));
 }
 
@@ -38,7 +39,8 @@ async fn three_bad_lines_of_ten_thousand_are_named_and_the_rest_is_written() {
     let partial = app.post("/write?precision=s", body.as_bytes());
     let answer = partial.json();
     assert_eq!((partial.status, answer["written"].clone()), (400, json!(9_997)));
-    let named: Vec<_> = answer["lines"].as_array().unwrap().iter().map(|line| (line["line"].clone(), line["column"].clone())).collect();
+    let named: Vec<_> =
+        answer["lines"].as_array().unwrap().iter().map(|line| (line["line"].clone(), line["column"].clone())).collect();
     assert_eq!(named, [(json!(3), json!(9)), (json!(5_000), json!(7)), (json!(10_000), json!(6))]);
     assert!(answer["error"].as_str().unwrap().starts_with("partial write: 3 of 10000 lines"));
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 9_997);
@@ -57,7 +59,9 @@ async fn each_generation_of_clients_gets_its_own_errors() {
     assert_eq!(v3["data"][0]["original_line"], "m v= 1700000001");
     let whole = app.post("/api/v3/write_lp?db=public&accept_partial=false", b"m v= 1700000001").json();
     assert_eq!(whole["data"]["line_number"], 1);
-    for path in ["/write?precision=bogus", "/write?db=pg_catalog", "/write?precision=s&precision=s", "/write?db=x_store"] {
+    for path in
+        ["/write?precision=bogus", "/write?db=pg_catalog", "/write?precision=s&precision=s", "/write?db=x_store"]
+    {
         assert_eq!(app.post(path, b"m v=1 1700000000").status, 400, "{path}");
     }
 }

@@ -6,13 +6,17 @@ use crate::support::{App, TestDatabase};
 async fn sixteen_writers_of_one_new_measurement_make_it_once() {
     let database = TestDatabase::new().await;
     // Two processes: coalescing within one is not enough.
-    let apps = [App::start(&["up", "--database-url", &database.url()]), App::start(&["up", "--database-url", &database.url()])];
+    let apps = [
+        App::start(&["up", "--database-url", &database.url()]),
+        App::start(&["up", "--database-url", &database.url()]),
+    ];
     std::thread::scope(|scope| {
         for worker in 0..16 {
             let app = &apps[worker % 2];
             scope.spawn(move || {
                 for round in 0..10 {
-                    let line = format!("m,host=h{} f{round}=1,w{worker}=2 17000000{worker:02}0000000{round:02}", round % 4);
+                    let line =
+                        format!("m,host=h{} f{round}=1,w{worker}=2 17000000{worker:02}0000000{round:02}", round % 4);
                     let answer = app.post("/write", line.as_bytes());
                     assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
                 }
@@ -38,6 +42,9 @@ async fn readers_never_see_half_a_request() {
             }
         });
     });
-    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m GROUP BY v HAVING count(*) <> 2 UNION ALL SELECT 0").await, 0);
+    assert_eq!(
+        database.scalar::<i64>("SELECT count(*) FROM m GROUP BY v HAVING count(*) <> 2 UNION ALL SELECT 0").await,
+        0
+    );
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM other").await, 99);
 }

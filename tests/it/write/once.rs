@@ -30,7 +30,10 @@ async fn the_same_bytes_count_once_where_every_line_has_a_time() {
     let timed = b"m v=1 1700000000000000000\nm v=2 1700000000000000000\n";
     assert_eq!(app.post("/write", timed).status, 204);
     let again = app.post("/write", timed);
-    assert_eq!((again.status, again.header("chunkwise-duplicate"), again.header("chunkwise-written")), (204, Some("true"), Some("2")));
+    assert_eq!(
+        (again.status, again.header("chunkwise-duplicate"), again.header("chunkwise-written")),
+        (204, Some("true"), Some("2"))
+    );
     // Two equal trades at the same microsecond within one request stay two.
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 2);
 
@@ -43,10 +46,8 @@ async fn the_same_bytes_count_once_where_every_line_has_a_time() {
 #[tokio::test]
 async fn the_setting_turns_counting_bytes_off() {
     let database = TestDatabase::new().await;
-    let app = App::start_with(
-        &["up", "--database-url", &database.url()],
-        &[("CHUNKWISE_INGEST__SAME_BODY_WITHIN", "off")],
-    );
+    let app =
+        App::start_with(&["up", "--database-url", &database.url()], &[("CHUNKWISE_INGEST__SAME_BODY_WITHIN", "off")]);
     for _ in 0..2 {
         assert_eq!(app.post("/write", b"m v=1 1700000000000000000").status, 204);
     }
@@ -73,7 +74,9 @@ async fn sixteen_clients_with_one_key_write_once() {
     let app = App::start(&["up", "--database-url", &database.url()]);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| app.post_with("/write", &[("idempotency-key", "k")], b"m,s=a v=1\nm,s=b v=2\n").status))
+            .map(|_| {
+                scope.spawn(|| app.post_with("/write", &[("idempotency-key", "k")], b"m,s=a v=1\nm,s=b v=2\n").status)
+            })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

@@ -23,7 +23,9 @@ async fn columns_come_in_order_of_arrival_and_views_of_analysts_survive() {
 #[tokio::test]
 async fn a_relation_of_somebody_else_is_never_touched() {
     let database = TestDatabase::new().await;
-    database.connect().await.execute("CREATE TABLE orders (id int); CREATE SCHEMA theirs").await.unwrap();
+    let mut analyst = database.connect().await;
+    analyst.execute("CREATE TABLE orders (id int)").await.unwrap();
+    analyst.execute("CREATE SCHEMA theirs").await.unwrap();
     let app = App::start(&["up", "--database-url", &database.url()]);
     let answer = app.post("/write", b"orders v=1 1700000000000000000\nfine v=1 1700000000000000000\n");
     assert_eq!(answer.status, 400);
@@ -31,7 +33,8 @@ async fn a_relation_of_somebody_else_is_never_touched() {
     assert_eq!(answer.json()["written"], 1);
     let namespace = app.post("/write?db=theirs", b"m v=1 1700000000000000000");
     assert_eq!(namespace.status, 400, "{:?}", String::from_utf8_lossy(&namespace.body));
-    let kept: i64 = database.scalar("SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders'").await;
+    let kept: i64 =
+        database.scalar("SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders'").await;
     assert_eq!(kept, 1);
 }
 
@@ -41,8 +44,29 @@ async fn hostile_names_are_names_and_nothing_else() {
     let app = App::start(&["up", "--database-url", &database.url()]);
     let long = "x".repeat(70);
     let names = [
-        "a\"b", "a\"\"b", "it's", "a\\\\b", "$$", "x;--", "%s", "U&\"\\0041\"", "pg_class", "_timescaledb_internal", "public.x",
-        "select", "A", "a", "\u{430}", "a\u{200b}", ".", "..", "ctid", "ticks__series", "ticks_latest", "ticks_bars_1m", &long,
+        "a\"b",
+        "a\"\"b",
+        "it's",
+        "a\\\\b",
+        "$$",
+        "x;--",
+        "%s",
+        "U&\"\\0041\"",
+        "pg_class",
+        "_timescaledb_internal",
+        "public.x",
+        "select",
+        "A",
+        "a",
+        "\u{430}",
+        "a\u{200b}",
+        ".",
+        "..",
+        "ctid",
+        "ticks__series",
+        "ticks_latest",
+        "ticks_bars_1m",
+        &long,
     ];
     for (index, name) in names.iter().enumerate() {
         let line = format!("{name},tag=x,{name}2=y v={index},{name}3=1 17000000{index:02}000000000");
@@ -65,7 +89,8 @@ async fn hostile_names_are_names_and_nothing_else() {
 async fn years_of_history_make_dozens_of_chunks() {
     let database = TestDatabase::new().await;
     let app = App::start(&["up", "--database-url", &database.url()]);
-    let lines: String = (0..33 * 365).map(|day| format!("daily,s=a v={day} {}\n", 631_152_000 + day * 86_400)).collect();
+    let lines: String =
+        (0..33 * 365).map(|day| format!("daily,s=a v={day} {}\n", 631_152_000 + day * 86_400)).collect();
     assert_eq!(app.post("/write?precision=s", lines.as_bytes()).status, 204);
     let chunks: i64 = database.scalar("SELECT count(*) FROM show_chunks('public_store.daily')").await;
     assert!((30..=36).contains(&chunks), "{chunks}");

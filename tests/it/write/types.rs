@@ -45,7 +45,8 @@ async fn values_are_stored_to_the_last_bit_and_times_to_the_microsecond() {
     // The last one is beyond 64-bit nanoseconds.
     assert_eq!(app.post("/write", lines).status, 400);
     assert_eq!(app.post("/write?precision=s", b"m v=7 -62135596800\nm v=8 253402300799\n").status, 400);
-    let times: String = database.scalar("SELECT string_agg(to_char(time, 'YYYY-MM-DD HH24:MI:SS.US'), ' ' ORDER BY time) FROM m").await;
+    let times: String =
+        database.scalar("SELECT string_agg(to_char(time, 'YYYY-MM-DD HH24:MI:SS.US'), ' ' ORDER BY time) FROM m").await;
     assert_eq!(
         times,
         "0001-01-01 00:00:00.000000 1969-12-31 23:59:59.999999 2023-11-14 22:13:20.000000 2023-11-14 22:13:20.000000 2023-11-14 22:13:20.123456"
@@ -71,7 +72,14 @@ async fn a_line_from_the_future_is_refused_and_the_past_is_open() {
 async fn tags_in_any_order_are_one_series() {
     let database = TestDatabase::new().await;
     let app = App::start(&["up", "--database-url", &database.url()]);
-    assert_eq!(app.post("/write", b"m,a=1,b=2 v=1 1700000000000000000\nm,b=2,a=1 v=2 1700000000000000001\nm,b=2 v=3 1700000000000000002").status, 204);
+    assert_eq!(
+        app.post(
+            "/write",
+            b"m,a=1,b=2 v=1 1700000000000000000\nm,b=2,a=1 v=2 1700000000000000001\nm,b=2 v=3 1700000000000000002"
+        )
+        .status,
+        204
+    );
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM public_store.m__series").await, 2);
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m WHERE a IS NULL").await, 1);
 }

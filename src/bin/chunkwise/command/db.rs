@@ -118,6 +118,7 @@ async fn psql(config: &Config, args: &[OsString]) -> anyhow::Result<()> {
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     let place = database::Place::for_everything(config, database::Embedded::Start).await?;
     let mut connection = place.database.connect(db::Role::Owner).await.context("connecting to the database")?;
+    db::ensure_extension(&mut connection).await?;
     db::check_server(&mut connection).await?;
     let migrated = db::migrate(&mut connection).await?;
     connection.close().await?;

@@ -13,8 +13,8 @@ use clap::Args;
 
 use crate::{
     database::{Embedded, Place},
-    loader::Loader,
-    output, progress,
+    loader::{Loaded, Loader},
+    output, progress, service,
 };
 
 #[derive(Debug, Args)]
@@ -126,27 +126,29 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
         return Ok(());
     }
     let place = Place::for_everything(config, Embedded::Start).await?;
-    let loaded = load_all(&plans, &place, &config.namespace).await;
+    let loaded = load_all(&plans, &place, config).await;
     place.leave().await;
     loaded
 }
 
-async fn load_all(plans: &[Arc<Plan>], place: &Place, namespace: &str) -> anyhow::Result<()> {
+async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow::Result<()> {
     place.prepare().await?;
-    let loader = Loader::new(place, namespace);
+    let loader = Loader::start(place, &config.namespace, service::ingest_options(config));
     for plan in plans {
         eprintln!("{plan}");
         let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
         report_refused(&loaded.tally);
+        report_unfit(&loaded);
         let text = format!(
-            "{}: {} rows written, {} left out as bad, {} parts were there already\n",
+            "{}: {} rows written, {} left out as bad, {} were there already\n",
             plan.path.display(),
             loaded.written_rows,
-            loaded.tally.refused,
-            loaded.duplicate_parts
+            loaded.tally.refused + loaded.unfit,
+            loaded.duplicate_rows
         );
         output::print(text.as_bytes())?;
     }
+    loader.finish().await;
     Ok(())
 }
 
@@ -169,6 +171,17 @@ fn census_line(census: &Census) -> String {
         format!(", {} to {}", Timestamp::display_us(low), Timestamp::display_us(high))
     });
     format!("would write {rows} rows of {} series{range}; {refused} bad, {empty} without a value\n", census.series)
+}
+
+/// The first lines that the measurement could not take, on standard error.
+fn report_unfit(loaded: &Loaded) {
+    for refused in &loaded.unfit_shown {
+        eprintln!("left out: {refused}");
+    }
+    let more = loaded.unfit.saturating_sub(loaded.unfit_shown.len() as u64);
+    if more > 0 {
+        eprintln!("left out: {more} more");
+    }
 }
 
 /// The first refused rows with their lines, on standard error.

@@ -1,15 +1,13 @@
 //! `chunkwise up`
 
-use std::sync::Arc;
-
 use chunkwise::config::Config;
 use clap::Args;
+use tokio::net::TcpListener;
 
 use crate::{
-    database::{self, Embedded, Place},
+    database::{Embedded, Place},
     demo,
     listen::{self, ListenArgs},
-    loader::Loader,
     service::{self, Roles},
 };
 
@@ -34,15 +32,19 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     let listener = listen::bind(&config.http).await?;
     let place = Place::for_everything(config, Embedded::Start).await?;
-    let served = async {
-        place.prepare().await?;
-        if args.demo {
-            let plan = demo::prices_plan(&database::local_config(config)?.data_dir.join("demo"))?;
-            Loader::new(&place, &config.namespace).load(&Arc::new(plan)).await?;
-        }
-        let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
-        service::run(listener, roles, &place, config).await
+    let served = tokio::select! {
+        served = serve(args, config, listener, &place) => served,
+        stopped = listen::stop_signal() => stopped,
     };
-    let served = served.await;
     served.and(place.close().await)
+}
+
+/// A signal before the service listens ends this at once; later ones are the service's own, which drains.
+async fn serve(args: &UpArgs, config: &Config, listener: TcpListener, place: &Place) -> anyhow::Result<()> {
+    place.prepare().await?;
+    if args.demo {
+        demo::load_prices(place, config).await?;
+    }
+    let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
+    service::run(listener, roles, place, config).await
 }
