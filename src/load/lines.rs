@@ -62,6 +62,12 @@ impl<'a> Iterator for PartLines<'a> {
 }
 
 impl Rows {
+    /// All rows as lines.
+    #[must_use]
+    pub fn to_lines(&self) -> Vec<Line<'_>> {
+        (0..self.len()).filter_map(|row| self.line(row)).collect()
+    }
+
     /// A row as a line, whose text is borrowed from here; `None` if there is no such row. Missing values are left out.
     #[must_use]
     pub fn line(&self, row: usize) -> Option<Line<'_>> {
