@@ -10,6 +10,14 @@ CREATE EXTENSION IF NOT EXISTS timescaledb;
 CREATE SCHEMA IF NOT EXISTS chunkwise;
 COMMENT ON SCHEMA chunkwise IS 'chunkwise: catalog, ledger and change log. Measurements are in other schemas.';
 
+-- A role named like this schema (the embedded server's is) would by PostgreSQL's default search path ("$user", public)
+-- find and make its own tables in here.
+DO $$ BEGIN
+    IF current_user = 'chunkwise' THEN
+        EXECUTE format('ALTER ROLE chunkwise IN DATABASE %I SET search_path = public', current_database());
+    END IF;
+END $$;
+
 -- A namespace is a pair of schemas: <name> for the views, <name>_store for the tables.
 CREATE TABLE chunkwise.namespace (
     name       text PRIMARY KEY,

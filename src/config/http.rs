@@ -97,8 +97,6 @@ impl HttpConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuestionConfig {
-    /// Questions that are worked on at once; more wait for their turn. Memory is bounded by this times `limit_bytes`.
-    pub max_concurrent: NonZeroUsize,
     /// What one question may take in memory; a larger one is 413 with the estimate. A question may ask for less.
     pub limit_bytes: NonZeroU64,
     /// How long one question may take, with its waiting; then it is 504.
@@ -109,7 +107,6 @@ pub struct QuestionConfig {
 impl Default for QuestionConfig {
     fn default() -> Self {
         Self {
-            max_concurrent: const { NonZeroUsize::new(4).expect("a constant above zero") },
             limit_bytes: const { NonZeroU64::new(1 << 30).expect("a constant above zero") },
             time_limit: Duration::from_secs(60),
         }

@@ -51,13 +51,6 @@ pub struct IngestConfig {
     pub max_fields: NonZeroUsize,
     /// Measurements of one namespace; a line that would add another is refused. Each is a table with its chunks.
     pub max_measurements: NonZeroUsize,
-    /// Lines of one request; more is 413.
-    pub max_request_lines: NonZeroUsize,
-    /// Rows of one transaction, a ceiling and not a target: fewer commit as soon as a writer is free. A single request
-    /// may have more.
-    pub transaction_rows: NonZeroUsize,
-    /// Bytes of one transaction, in the same sense.
-    pub transaction_bytes: NonZeroUsize,
     /// Connections that write. Too low: cores of the server idle; too high: they wait for each other.
     pub writers: NonZeroU32,
     /// Bytes of requests that wait for a writer. When they are used up, writes get 503 with `Retry-After`.
@@ -75,10 +68,6 @@ impl Default for IngestConfig {
             key_retention: Duration::from_secs(7 * 86_400),
             max_fields: const { size(500) },
             max_measurements: const { size(2_000) },
-            max_request_lines: const { size(1_000_000) },
-            // Durable commits ran fastest with 20,000 to 100,000 rows each.
-            transaction_rows: const { size(50_000) },
-            transaction_bytes: const { size(16 << 20) },
             writers: const { NonZeroU32::new(4).expect("a constant above zero") },
             queue_bytes: const { size(256 << 20) },
         }
@@ -95,9 +84,6 @@ impl IngestConfig {
                 "ingest.max_fields",
                 format!("is {}, but a table of PostgreSQL takes {}", self.max_fields, Self::MOST_FIELDS),
             ));
-        }
-        if self.queue_bytes < self.transaction_bytes {
-            return Err(InvalidSetting::new("ingest.queue_bytes", "must not be less than ingest.transaction_bytes"));
         }
         Ok(())
     }

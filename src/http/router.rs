@@ -9,7 +9,6 @@ use super::{answers, listings, openapi, service, state::HttpState};
 /// Without fallbacks, guard and log: [`with_fallbacks`](super::error::with_fallbacks),
 /// [`log_causes`](super::error::log_causes) and [`guard`](super::guard) go around the router that everything was merged
 /// into.
-#[must_use]
 pub fn service_router(state: HttpState) -> Router {
     Router::new()
         .route("/api/v1/stats", get(listings::stats))
@@ -22,7 +21,6 @@ pub fn service_router(state: HttpState) -> Router {
 }
 
 /// The questions, and what there is to ask about.
-#[must_use]
 pub fn question_router(state: HttpState) -> Router {
     Router::new()
         .route("/api/v1/window", get(answers::window).post(answers::window))

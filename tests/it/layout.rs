@@ -18,8 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("db", &[]),
     ("hypertable", &["db", "question"]),
     ("series", &["protocol", "hypertable", "db"]),
-    ("batch", &["hypertable", "series"]),
-    ("copy", &["batch", "hypertable"]),
+    ("batch", &["protocol", "hypertable", "series"]),
+    ("copy", &["protocol", "batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),

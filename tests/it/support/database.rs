@@ -43,6 +43,8 @@ impl TestDatabase {
         let name = format!("chunkwise_test_{seconds}_{}_{number}", std::process::id());
         let mut connection = server.connect().await.unwrap();
         connection.execute(format!("CREATE DATABASE {name} TEMPLATE {template}").as_str()).await.unwrap();
+        // A role's settings for a database are not copied with it; the role may be named like the schema `chunkwise`.
+        connection.execute(format!("ALTER DATABASE {name} SET search_path = public").as_str()).await.unwrap();
         connection.close().await.unwrap();
         let options = DatabaseOptions::single(server.clone().database(&name));
         Self { name, server, database: Database::new(settings(options)) }

@@ -4,5 +4,5 @@ mod app;
 mod database;
 mod server;
 
-pub(crate) use app::{Answer, App};
+pub(crate) use app::App;
 pub(crate) use database::TestDatabase;
