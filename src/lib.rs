@@ -1,4 +1,46 @@
-//! chunkwise: a time-series store on TimescaleDB.
+//! chunkwise: a time-series store on TimescaleDB. Feeds stream in, windows come out as arrays, correlations come back.
+//!
+//! Everything goes by the **chunk**, TimescaleDB's slice of a table by time: rows are appended to the chunk that is live, a
+//! question first picks the chunks that it touches and reads them in parallel, old data goes chunk by chunk.
+//!
+//! ```text
+//! bytes -> protocol -> series -> batch -> copy -> hypertable              ingestion service
+//! hypertable -> window -> frame -> correlation -> format -> http          query service
+//! ```
+//!
+//! The modules in the order in which data meet them:
+//!
+//! | | |
+//! |---|---|
+//! | [`protocol`] | bytes -> lines, each error with its place |
+//! | [`load`], [`feed`] | files -> lines; a seed -> made-up lines |
+//! | [`ingest`] | lines -> committed rows: routes, ledger, writers |
+//! | [`series`] | tag sets -> series ids, and back from a selector to series |
+//! | [`batch`] | rows by column, sorted for COPY |
+//! | [`copy`] | PostgreSQL's binary COPY, both ways |
+//! | [`hypertable`] | measurements as tables: names, catalog, growth, chunks |
+//! | [`question`] | what clients ask, typed and checked |
+//! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
+//! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
+//! | [`correlation`] | arrays -> r, n, p, intervals, ranks |
+//! | [`query`] | a question -> an answer: what REST and the shell have in common |
+//! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
+//! | [`http`] | routes of questions, errors, who may call |
+//! | [`db`] | sessions by role, migrations |
+//! | [`local`] | the TimescaleDB that chunkwise starts for itself |
+//! | [`config`] | file, environment, flags -> settings, for the binary to hand out |
+//!
+//! What is true everywhere:
+//!
+//! - Imports point along the flow, one way; a test holds the table of who may import whom.
+//! - `protocol`, `batch`, the codecs of `copy`, `question`, `frame`, `correlation` and `format` are pure: slices in, values
+//!   out, no clock, no I/O.
+//! - Times are `i64` microseconds since 1970 UTC and end in `_us`; sizes end in `_bytes` or `_rows`.
+//! - Arrays have a row for each series and a column for each bucket; missing is NaN.
+//! - A request is acknowledged after the COMMIT that carries all of it, its ledger row included.
+//! - Names from outside reach SQL as bound values or quoted identifiers only; the database's own text never reaches a client.
+//!
+//! `ARCHITECTURE.md` has the walkthroughs and the decisions.
 
 pub mod batch;
 pub mod config;
