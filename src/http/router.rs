@@ -7,7 +7,6 @@ use super::{answers, listings, openapi, service, state::HttpState};
 /// The question service's routes, without fallbacks, guard and log: [`with_fallbacks`](super::error::with_fallbacks),
 /// [`log_causes`](super::error::log_causes) and [`guard`](super::guard) go around the router that everything was merged
 /// into.
-#[must_use]
 pub fn router(state: HttpState) -> Router {
     Router::new()
         .route("/api/v1/window", get(answers::window).post(answers::window))

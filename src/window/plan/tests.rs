@@ -75,7 +75,7 @@ fn a_distant_neighbour_is_a_piece_of_its_own() {
     let pieces: Vec<_> = plan.pieces.iter().map(|piece| (piece.span, piece.first_column)).collect();
     assert_eq!(pieces, [(span(3 * HOUR_US, 4 * HOUR_US), 0), (span(90 * HOUR_US, 92 * HOUR_US), 1)]);
     assert_eq!(plan.times_us(), [3 * HOUR_US, 90 * HOUR_US, 91 * HOUR_US]);
-    assert_eq!(plan.span_columns().collect::<Vec<_>>(), [1..3]);
+    assert_eq!(plan.span_columns().next(), Some(1..3));
     assert_eq!(plan.touched, [3, 90, 91]);
 }
 

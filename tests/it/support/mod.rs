@@ -19,19 +19,14 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
-        Self::with(|options| options).await
-    }
-
-    /// A database with other settings than the defaults.
-    pub(crate) async fn with(settings: impl FnOnce(DatabaseOptions) -> DatabaseOptions) -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let template = TEMPLATE.get_or_init(make_template).await;
-        let name = format!("test_{}", uuid());
+        let name = format!("test_{:016x}", rand::random::<u64>());
         let mut admin = admin().await;
         admin.execute(format!("CREATE DATABASE {name} TEMPLATE {template}").as_str()).await.unwrap();
         admin.close().await.unwrap();
         let options = DatabaseOptions::single(options().database(&name));
-        Self { database: Database::new(settings(options)), name }
+        Self { database: Database::new(options), name }
     }
 
     /// Options of a connection to this database that is none of chunkwise's.
@@ -64,10 +59,6 @@ fn options() -> PgConnectOptions {
 
 async fn admin() -> PgConnection {
     options().connect().await.unwrap()
-}
-
-fn uuid() -> String {
-    format!("{:016x}{:08x}", rand::random::<u64>(), std::process::id())
 }
 
 /// A database with this source's migrations, made by the first test that ever needs it. Its name says which migrations it
