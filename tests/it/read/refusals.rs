@@ -10,7 +10,7 @@ use chunkwise::{
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use super::fixture::{DAY_US, Fixture, HOUR_US, START_US, ask, text};
+use super::fixture::{DAY_US, Fixture, HOUR_US, START_US, ask, several_connections, text};
 use crate::support::wait_until;
 
 fn window(fields: Value) -> WindowQuestion {
@@ -117,8 +117,7 @@ async fn more_questions_than_connections_take_turns() {
     let fixture = Fixture::random(35, HOUR_US, 4, DAY_US, 400).await;
     let mut options = DatabaseOptions::single(fixture.test.options());
     options.reader_connections = 3;
-    let limits = QueryLimits { connections: 4, ..QueryLimits::default() };
-    let questions = Arc::new(Questions::new(Database::new(options), limits));
+    let questions = Arc::new(Questions::new(Database::new(options), several_connections()));
     let expected = fixture.questions.window(&window(json!({}))).await.unwrap();
     let asked: Vec<_> = (0..40)
         .map(|_| {
