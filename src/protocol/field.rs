@@ -13,8 +13,6 @@ use super::{
 
 /// So many digits fit a `u64`, whatever they are.
 const DIGITS_IN_U64: usize = 19;
-/// So many digits fit an `i64`, whatever they are.
-const DIGITS_IN_I64: usize = 18;
 
 /// A value, and whether it lost digits below a microsecond.
 pub(super) type Parsed<'a> = (FieldValue<'a>, bool);
@@ -87,11 +85,14 @@ impl<'a> Cursor<'a> {
 
     /// The integer here, of which `magnitude` is the sum of its digits unless they overflow 64 bits.
     pub(super) fn integer(&self, magnitude: u64, negative: bool, digits: usize) -> Result<i64, Fault> {
-        if digits <= DIGITS_IN_I64 {
-            let magnitude = magnitude.cast_signed();
-            return Ok(if negative { -magnitude } else { magnitude });
-        }
-        self.long_digits(usize::from(negative) + digits).ok_or_else(|| Fault::new(self.at, Reason::IntegerOutOfRange))
+        let integer = if digits > DIGITS_IN_U64 {
+            self.long_digits(usize::from(negative) + digits)
+        } else if negative {
+            0_i64.checked_sub_unsigned(magnitude)
+        } else {
+            i64::try_from(magnitude).ok()
+        };
+        integer.ok_or_else(|| Fault::new(self.at, Reason::IntegerOutOfRange))
     }
 
     fn unsigned(&self, magnitude: u64, negative: bool, digits: usize) -> Result<u64, Fault> {

@@ -47,6 +47,19 @@ pub enum FieldValue<'a> {
 }
 
 impl Line<'_> {
+    /// A line of which nothing is read yet.
+    pub(super) fn empty(number: u32) -> Self {
+        Self {
+            number,
+            measurement: Cow::Borrowed(""),
+            tags: SmallVec::new(),
+            fields: SmallVec::new(),
+            time_us: None,
+            rounded: false,
+            bytes: 0..0,
+        }
+    }
+
     /// Puts the tags in the order of their names' bytes: two lines with the same tags then have equal lists.
     pub fn sort_tags(&mut self) {
         if !self.tags.is_sorted_by(|(a, _), (b, _)| a <= b) {

@@ -34,8 +34,8 @@ impl<'a> Lines<'a> {
         Self { body, precision, limits, at, number: 1 }
     }
 
-    /// Reads the bytes from `start` to `end` as one line.
-    fn line(&self, start: usize, end: usize) -> Result<Line<'a>, Fault> {
+    /// Reads the bytes from `start` to `end` as one line, into an empty one.
+    fn read(&self, start: usize, end: usize, line: &mut Line<'a>) -> Result<(), Fault> {
         let bytes = &self.body[start..end];
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if bytes.len() > self.limits.line_bytes {
@@ -45,10 +45,8 @@ impl<'a> Lines<'a> {
         if let Some(at) = memchr(0, bytes) {
             return Err(Fault::new(at, Reason::NulByte));
         }
-        let mut line = parse_line(text, indent(bytes).unwrap_or_default(), self.precision, &self.limits)?;
-        line.number = self.number;
         line.bytes = start..start + bytes.len();
-        Ok(line)
+        parse_line(text, indent(bytes).unwrap_or_default(), self.precision, &self.limits, line)
     }
 
     /// What to make of a line that is not right up to `end`, its first line break. Goes to the line behind it.
@@ -59,7 +57,10 @@ impl<'a> Lines<'a> {
             Extent::FirstBreak | Extent::Open => end,
         };
         let result = match fault.reason {
-            Reason::UnclosedText if whole > end => self.line(start, whole),
+            Reason::UnclosedText if whole > end => {
+                let mut line = Line::empty(self.number);
+                self.read(start, whole, &mut line).map(|()| line)
+            }
             _ => Err(fault),
         };
         let line_bytes = self.body[start..whole].strip_suffix(b"\r").map_or(whole - start, <[u8]>::len);
@@ -93,8 +94,9 @@ impl<'a> Iterator for Lines<'a> {
             match indent(bytes).map(|indent| &bytes[indent..]) {
                 None | Some(b"\r" | [b'#', ..]) => self.go_behind(end),
                 Some(_) => {
-                    return Some(match self.line(start, end) {
-                        Ok(line) => {
+                    let mut line = Line::empty(self.number);
+                    return Some(match self.read(start, end, &mut line) {
+                        Ok(()) => {
                             self.go_behind(end);
                             Ok(line)
                         }

@@ -5,37 +5,30 @@ use super::{
     error::{Fault, Reason},
     keys::Keys,
     limits::Limits,
-    line::{Fields, Line, Tags},
+    line::{Line, Tags},
     time::Precision,
 };
 
 /// Names that are columns of every measurement.
 const RESERVED: [&str; 2] = ["time", "series_id"];
 
-/// Reads one line from the byte `start`, which is the first of its measurement. `text` is the whole line, without its
-/// line break; places in faults are places in it. The caller fills in where the line is in its body.
+/// Reads one line from the byte `start`, which is the first of its measurement, into an empty `line`: a line is large
+/// enough for each move of it to be felt. `text` is the whole line, without its line break; places in faults are places
+/// in it.
 pub(super) fn parse_line<'a>(
     text: &'a str,
     start: usize,
     precision: Precision,
     limits: &Limits,
-) -> Result<Line<'a>, Fault> {
+    line: &mut Line<'a>,
+) -> Result<(), Fault> {
     let mut cursor = Cursor::new(text, start);
     let measurement = cursor.name(Part::Measurement)?;
     if measurement.is_empty() {
         return Err(cursor.unexpected(Reason::MissingMeasurement));
     }
     limit_name(&measurement, start, limits)?;
-
-    let mut line = Line {
-        number: 0,
-        measurement,
-        tags: Tags::new(),
-        fields: Fields::new(),
-        time_us: None,
-        rounded: false,
-        bytes: 0..text.len(),
-    };
+    line.measurement = measurement;
     let mut tag_keys = Keys::default();
     while cursor.peek() == Some(b',') {
         tag(&mut cursor, &mut line.tags, &mut tag_keys, limits)?;
@@ -50,7 +43,7 @@ pub(super) fn parse_line<'a>(
 
     let mut field_keys = Keys::default();
     loop {
-        field(&mut cursor, &mut line, (&mut tag_keys, &mut field_keys), limits)?;
+        field(&mut cursor, line, (&mut tag_keys, &mut field_keys), limits)?;
         // A value ends before a comma, before a space or with the line.
         if cursor.peek() != Some(b',') {
             break;
@@ -58,8 +51,7 @@ pub(super) fn parse_line<'a>(
         cursor.at += 1;
     }
     cursor.skip_spaces();
-    time(&mut cursor, &mut line, precision)?;
-    Ok(line)
+    time(&mut cursor, line, precision)
 }
 
 /// Reads `,name=value`.
