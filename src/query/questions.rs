@@ -31,16 +31,20 @@ pub struct QueryLimits {
     pub queue: Duration,
     /// Connections that read for one question at the same time.
     pub connections: usize,
+    /// So much must there be to read for each of them; with less, another connection costs more than it saves.
+    pub bytes_a_connection: u64,
 }
 
 impl Default for QueryLimits {
-    /// 4 GiB, a minute, of which 10 seconds waiting, and a connection for each core but at most 4.
+    /// 4 GiB, a minute, of which 10 seconds waiting, a connection for each core but at most 4, and about 100,000 rows for
+    /// each of them.
     fn default() -> Self {
         Self {
             bytes: 4 << 30,
             time: Duration::from_secs(60),
             queue: Duration::from_secs(10),
             connections: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4),
+            bytes_a_connection: 4 << 20,
         }
     }
 }

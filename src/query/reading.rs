@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     AnswerRows, AnswerSeries, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs, error::Attempt,
@@ -19,6 +19,8 @@ use crate::{
 
 /// A question whose chunks are dropped under it begins again so often.
 const ATTEMPTS: usize = 3;
+/// More slices than connections, so that none waits long for the last of the others.
+const SLICES_A_CONNECTION: usize = 3;
 
 /// What all questions have in common.
 pub(super) struct Asked<'q> {
@@ -156,16 +158,11 @@ impl Questions {
         let plan = Plan::new(&calendar, history, spans, &previous, &chunks, max_buckets).map_err(|over| {
             QueryError::TooLarge { estimate_bytes: over.would_be.saturating_mul(bucket_bytes), limit_bytes }
         })?;
+        let room = limit_bytes.saturating_sub(bucket_bytes.saturating_mul(plan.columns() as u64));
+        let (plan, turns) = self.share_out(snapshot.connection(), plan, &wanted, room / bucket_bytes).await?;
         let plan = Arc::new(plan);
         let planned = began.elapsed();
 
-        let room = limit_bytes.saturating_sub(bucket_bytes.saturating_mul(plan.columns() as u64));
-        let slice_bytes = bucket_bytes.saturating_mul(plan.longest_slice() as u64).max(1);
-        // Each connection fills a slice of its own first, where there are several.
-        let affordable = usize::try_from(room / slice_bytes).unwrap_or(usize::MAX);
-        let useful =
-            if wanted.are_few() || affordable < 2 { 0 } else { plan.slices.len().min(affordable).saturating_sub(1) };
-        let turns = self.more_turns(useful.min(self.limits.connections.saturating_sub(1)));
         let wanted = Arc::new(wanted);
         let mut reading =
             window::read(snapshot, Arc::clone(&plan), source.clone(), Arc::clone(&wanted), aggregate, turns.len())
@@ -198,6 +195,33 @@ impl Questions {
         let as_of_us = snapshot.as_of_us();
         let found = Found { measurement, rows, target, as_of_us, receipt };
         Ok(Gathered { found, reading, observed, plan, calendar, shape })
+    }
+}
+
+impl Questions {
+    /// Shares a long reading out among connections, as far as some are free: cuts the plan, and gives the turns of those
+    /// that help. Each connection fills a slice of its own first, for which there is room for `spare_buckets` in all.
+    async fn share_out(
+        &self,
+        connection: &mut PgConnection,
+        plan: Plan,
+        wanted: &Rows,
+        spare_buckets: u64,
+    ) -> Result<(Plan, Vec<OwnedSemaphorePermit>), Attempt> {
+        if wanted.are_few() || plan.slices.is_empty() || self.limits.connections < 2 {
+            return Ok((plan, Vec::new()));
+        }
+        let readers = window::stored_bytes(connection, &plan).await? / self.limits.bytes_a_connection.max(1);
+        let readers = usize::try_from(readers).unwrap_or(usize::MAX).min(self.limits.connections);
+        if readers < 2 {
+            return Ok((plan, Vec::new()));
+        }
+        let slices = readers * SLICES_A_CONNECTION;
+        let plan = if plan.slices.len() < slices { plan.split(slices) } else { plan };
+        let affordable = usize::try_from(spare_buckets).unwrap_or(usize::MAX) / plan.longest_slice().max(1);
+        let readers = readers.min(affordable).min(plan.slices.len());
+        let turns = self.more_turns(readers.saturating_sub(1));
+        Ok((plan, turns))
     }
 }
 

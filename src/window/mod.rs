@@ -14,11 +14,13 @@ mod observed;
 mod plan;
 mod row_index;
 mod session;
+mod size;
 mod slices;
 mod statement;
 
 pub use observed::{note_observed, previous_observed};
 pub use plan::{Piece, Plan, Slice, Span, spans};
 pub use session::Snapshot;
+pub use size::stored_bytes;
 pub use slices::{ReadError, Reading, Rows, read};
 pub use statement::{NotNumeric, Source};

@@ -139,6 +139,31 @@ impl Plan {
         Ok(Self { slices: slices(&pieces, chunks), spans, pieces, touched, chunks: chunks.len() })
     }
 
+    /// Cuts slices into smaller ones, between buckets, until there are `wanted` if they have so many buckets.
+    #[must_use]
+    pub fn split(mut self, wanted: usize) -> Self {
+        let parts = wanted.div_ceil(self.slices.len().max(1));
+        let pieces = &self.pieces;
+        self.slices = self
+            .slices
+            .iter()
+            .flat_map(|slice| {
+                let starts = pieces.get(slice.piece).map(|piece| &piece.starts);
+                let step = slice.buckets.len().div_ceil(parts).max(1);
+                slice.buckets.clone().step_by(step).map(move |first| {
+                    let end = slice.buckets.end.min(first + step);
+                    let at = |bucket| starts.and_then(|starts| starts.get(bucket));
+                    let span = Span {
+                        from_us: at(first).map_or(slice.span.from_us, |start| start.max(slice.span.from_us)),
+                        to_us: at(end).map_or(slice.span.to_us, |start| start.min(slice.span.to_us)),
+                    };
+                    Slice { span, piece: slice.piece, buckets: first..end }
+                })
+            })
+            .collect();
+        self
+    }
+
     /// How many columns all pieces have together.
     #[must_use]
     pub fn columns(&self) -> usize {

@@ -46,7 +46,7 @@ impl Fixture {
         let numbered = |row: &Row| Row { series_id: ids[usize::try_from(row.series_id).unwrap()], ..*row };
         let rows: Vec<Row> = rows.iter().map(numbered).collect();
         insert(&mut connection, &measurement, &rows).await;
-        let questions = Questions::new(test.database.clone(), QueryLimits::default());
+        let questions = Questions::new(test.database.clone(), several_connections());
         Self { test, questions, ids, rows }
     }
 
@@ -54,6 +54,11 @@ impl Fixture {
     pub(crate) async fn random(seed: u64, interval_us: i64, series: usize, span_us: i64, rows: usize) -> Self {
         Self::new(interval_us, series, random_rows(seed, series, span_us, rows)).await
     }
+}
+
+/// Limits under which a question about few rows is read over several connections too.
+pub(crate) fn several_connections() -> QueryLimits {
+    QueryLimits { connections: 3, bytes_a_connection: 1, ..QueryLimits::default() }
 }
 
 /// 2024-01-01, a Monday.

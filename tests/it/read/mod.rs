@@ -6,5 +6,6 @@ mod fixture;
 mod oracle;
 mod plan;
 mod refusals;
+mod routes;
 mod series;
 mod windows;

@@ -6,3 +6,14 @@ mod server;
 
 pub(crate) use app::App;
 pub(crate) use database::TestDatabase;
+
+/// Asks again and again until it is so; fails after ten seconds.
+pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let patience = std::time::Duration::from_secs(10);
+    let asked = async {
+        while !is_so().await {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| panic!("after {patience:?} still not: {what}"));
+}
