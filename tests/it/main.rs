@@ -1,6 +1,10 @@
 //! Integration tests, one binary, against a real TimescaleDB; each test has a database of its own. A comment says what
 //! belongs into each module.
 
+// The program with a server of its own: started, crashed, found again.
+mod embedded;
+// Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.
+mod faults;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
 // Questions to answers: windows, correlations, listings, against oracles.

@@ -2,16 +2,19 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
+
+use super::program::{self, Process};
 
 /// A running `chunkwise`; killed at the end.
 #[derive(Debug)]
 pub(crate) struct App {
-    child: Child,
+    process: Process,
     pub(crate) base: String,
     agent: ureq::Agent,
 }
@@ -45,12 +48,10 @@ impl App {
 
     /// The same with variables in its environment.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chunkwise"));
-        let (name, rest) = arguments.split_first().unwrap();
-        command.arg(name).args(["--listen", "127.0.0.1:0"]).args(rest).envs(variables.iter().copied());
-        command.env_remove("DATABASE_URL").stdout(Stdio::piped()).stdin(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut command = program::command(arguments);
+        command.args(["--listen", "127.0.0.1:0"]).envs(variables.iter().copied()).stdout(Stdio::piped());
+        let mut process = Process::spawn(&mut command);
+        let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         let base = loop {
             let line = lines.next().expect("the program ended before it listened").unwrap();
             if let Some(base) = line.strip_prefix("listening on ") {
@@ -63,12 +64,22 @@ impl App {
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
-        Self { child, base, agent: config.into() }
+        Self { process, base, agent: config.into() }
     }
 
     /// The process's number.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Its exit code, which it must give within `limit`; -1 if a signal ended it.
+    pub(crate) fn wait(&mut self, limit: Duration) -> i32 {
+        self.process.wait(limit).code().unwrap_or(-1)
     }
 
     /// GET.
@@ -99,6 +110,15 @@ impl App {
         answer(request.send(body))
     }
 
+    /// POST with headers to a program that may be gone before it has answered: `None`.
+    pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send(body).and_then(read).ok()
+    }
+
     /// POST of a JSON question.
     pub(crate) fn ask(&self, path: &str, question: &Value) -> Answer {
         self.post_with(path, &[("content-type", "application/json")], question.to_string().as_bytes())
@@ -120,14 +140,16 @@ impl App {
 
     /// Asks it to stop and waits for its exit code.
     pub(crate) fn terminate(mut self) -> i32 {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code().unwrap_or(-1)
+        self.signal(Signal::TERM);
+        self.wait(Duration::from_secs(60))
     }
 }
 
 fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
-    let response = result.unwrap();
+    result.and_then(read).unwrap()
+}
+
+fn read(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let status = response.status().as_u16();
     let headers = response
         .headers()
@@ -135,13 +157,6 @@ fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answ
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let mut body = Vec::new();
-    response.into_body().into_reader().read_to_end(&mut body).unwrap();
-    Answer { status, headers, body }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    response.into_body().into_reader().read_to_end(&mut body)?;
+    Ok(Answer { status, headers, body })
 }

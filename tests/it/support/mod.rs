@@ -1,11 +1,15 @@
-//! What tests stand on: a server, a database per test, the program itself.
+//! What tests stand on: a server, a database per test, the program itself, and a proxy between the two.
 
 mod app;
 mod database;
+mod program;
+mod proxy;
 mod server;
 
-pub(crate) use app::App;
+pub(crate) use app::{Answer, App};
 pub(crate) use database::TestDatabase;
+pub(crate) use program::{Ended, Process, command, run};
+pub(crate) use proxy::{At, Proxy};
 
 /// Asks again and again until it is so; fails after ten seconds.
 pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

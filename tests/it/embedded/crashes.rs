@@ -1,0 +1,97 @@
+//! The server crashes, the program crashes, both do.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use super::{
+    STOP, alone,
+    folder::{DataFolder, is_there, kill_9},
+};
+use crate::faults::clients::{Batch, Log, Otherwise, block_until, clients, join};
+
+/// Recovery from a crash in the middle of some writes.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+async fn assert_each_once(folder: &DataFolder, batches: &[Batch]) {
+    let expected: u64 = batches.iter().map(|batch| batch.rows.end - batch.rows.start).sum();
+    assert_eq!(folder.count("SELECT count(*) FROM w").await.unsigned_abs(), expected);
+    assert_eq!(folder.count("SELECT count(DISTINCT n) FROM w").await.unsigned_abs(), expected);
+}
+
+#[tokio::test]
+async fn whichever_of_the_two_is_killed_what_was_acknowledged_is_there() {
+    let _turn = alone();
+    let folder = DataFolder::new();
+    let app = Arc::new(folder.up(&[]));
+    let log = Arc::new(Log::default());
+
+    // The server, while clients write: the program starts it again by itself.
+    let writing = clients(3, &app, &log, Otherwise::Again);
+    block_until("the first writes", RECOVERY, || log.acknowledged().len() >= 20);
+    let first = folder.server().unwrap();
+    kill_9(first);
+    let killed = Instant::now();
+    let before = log.acknowledged().len();
+    block_until("writes after the crash", RECOVERY, || log.acknowledged().len() > before + 20);
+    eprintln!("the server was killed; clients wrote again after {:?}", killed.elapsed());
+    log.stop();
+    join(writing);
+    app.wait_for("/health", 200, RECOVERY);
+    let second = folder.server().unwrap();
+    assert_ne!(first, second);
+    assert_each_once(&folder, &log.begun()).await;
+
+    // The program: its server goes on, and the next one finds it.
+    app.signal(Signal::KILL);
+    drop(app);
+    assert_eq!(folder.server(), Some(second));
+    let app = folder.up(&[]);
+    assert_eq!(folder.server(), Some(second));
+    assert_each_once(&folder, &log.begun()).await;
+
+    // Both at once.
+    let last = Batch::new(1_000_000, 20);
+    last.send_until_committed(&app);
+    app.signal(Signal::KILL);
+    kill_9(second);
+    drop(app);
+    let app = folder.up(&[]);
+    let third = folder.server().unwrap();
+    assert_ne!(second, third);
+    let all = [log.begun(), vec![last.clone()]].concat();
+    assert_each_once(&folder, &all).await;
+    last.send_until_committed(&app);
+    assert_each_once(&folder, &all).await;
+
+    // It has started this one, so it takes it along.
+    app.signal(Signal::TERM);
+    let mut app = app;
+    assert_eq!(app.wait(STOP), 0);
+    assert!(!is_there(third));
+    assert_eq!(folder.server(), None);
+}
+
+#[tokio::test]
+async fn a_signal_while_the_server_is_made_leaves_none_running() {
+    let _turn = alone();
+    let folder = DataFolder::new();
+    for _ in 0..2 {
+        let mut starting = crate::support::Process::spawn(
+            crate::support::command(&["up", "--listen", "127.0.0.1:0", "--data-dir", folder.path()])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null()),
+        );
+        let pid_file = std::path::Path::new(folder.path()).join("postgres/data/postmaster.pid");
+        block_until("the server's process", super::START, || pid_file.exists());
+        starting.signal(Signal::INT);
+        assert_eq!(starting.wait(STOP).code(), Some(0));
+        assert_eq!(folder.db("status").code, Some(3), "{:?}", folder.db("status"));
+    }
+    // Nothing is left that would keep the next one from starting.
+    let app = folder.up(&[]);
+    assert_eq!(app.get("/health").status, 200);
+}

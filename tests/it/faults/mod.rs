@@ -1,0 +1,12 @@
+//! What may go wrong, and that nothing is lost or written twice by it.
+
+mod away;
+pub(crate) mod clients;
+mod hang_up;
+mod hostile;
+mod in_doubt;
+mod kill;
+mod load;
+mod locks;
+mod raw;
+mod stop;

@@ -1,0 +1,92 @@
+//! The program as a process: commands that end, and ones that are killed.
+
+use std::{
+    io::Read,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The program with arguments, and without what this process's environment would tell it.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chunkwise"));
+    command.args(arguments).env_remove("DATABASE_URL").stdin(Stdio::null());
+    command
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end, which must come within `limit`.
+pub(crate) fn run(arguments: &[&str], limit: Duration) -> Ended {
+    let mut process = Process::spawn(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
+    thread::scope(|scope| {
+        let stdout = scope.spawn(|| read(stdout));
+        let stderr = scope.spawn(|| read(stderr));
+        let code = process.wait(limit).code();
+        Ended { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    })
+}
+
+fn read(pipe: Option<impl Read>) -> String {
+    let mut text = String::new();
+    pipe.unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A running process; killed at the end.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(super) child: Child,
+}
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self { child: command.spawn().unwrap() }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        // The child is reaped by this struct alone, so its number is still its own.
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// How it ended, which must be within `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                self.kill();
+                panic!("still running after {limit:?}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
