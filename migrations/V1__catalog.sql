@@ -4,7 +4,8 @@
 -- (public_store.prices__series) and a view that joins the two for people (public.prices). Measurements come and
 -- grow while data stream in, so their tables are made by code; what is made is written down here.
 
-CREATE EXTENSION IF NOT EXISTS timescaledb;
+-- In "public", whatever the search path is: its functions are called without a schema by everybody.
+CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public;
 
 -- (It exists already where the list of applied migrations, chunkwise.migration, was made in it.)
 CREATE SCHEMA IF NOT EXISTS chunkwise;
