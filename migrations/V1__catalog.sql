@@ -4,7 +4,8 @@
 -- (public_store.prices__series) and a view that joins the two for people (public.prices). Measurements come and
 -- grow while data stream in, so their tables are made by code; what is made is written down here.
 
-CREATE EXTENSION IF NOT EXISTS timescaledb;
+-- In "public", whatever the search path is: its functions are called without a schema by everybody.
+CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public;
 
 -- (It exists already where the list of applied migrations, chunkwise.migration, was made in it.)
 CREATE SCHEMA IF NOT EXISTS chunkwise;
@@ -34,8 +35,9 @@ CREATE TABLE chunkwise.measurement (
     name         text NOT NULL,
     -- The name of the view and of the storage table: the same, or a generated one where the name would not do.
     relation     text NOT NULL,
-    -- Raised whenever the table's rows or ids lose their meaning; every write checks the epoch that it prepared for.
-    epoch        int8 NOT NULL DEFAULT 1,
+    -- Raised whenever the table's rows or ids lose their meaning; every write checks the epoch that it prepared for. It
+    -- begins with the clock, so that another database's measurement of the same number is not taken for this one.
+    epoch        int8 NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::int8,
     on_duplicate text NOT NULL DEFAULT 'keep' CHECK (on_duplicate IN ('keep', 'replace')),
     -- NULL keeps rows for ever.
     retention    interval,

@@ -6,7 +6,7 @@
 -- INSERT, COPY or TRUNCATE, where a transition table would cost every row.
 --
 -- Readers keep the pg_snapshot of their last look and take the rows that were not visible in it and are now. Rows are
--- kept for a day; a reader whose last look is older starts anew.
+-- kept for a day, and the newest of each measurement for ever; a reader whose last look is older starts anew.
 
 CREATE TABLE chunkwise.change (
     id             int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

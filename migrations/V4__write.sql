@@ -8,6 +8,8 @@
 --   4. notes the time range of each measurement in the change log.
 -- Returns the ids that are new. The rows of the others must not be written.
 --
+-- It runs with its owner's rights: a writer needs none on the ledger and the change log, and cannot forge them otherwise.
+--
 -- Raises CW001 when an epoch has changed: the caller prepares its rows anew.
 
 CREATE FUNCTION chunkwise.open_write(
@@ -20,7 +22,7 @@ CREATE FUNCTION chunkwise.open_write(
     epochs       int8[],
     lo           timestamptz[],
     hi           timestamptz[]
-) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+) RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     i int4;
 BEGIN
@@ -50,3 +52,5 @@ BEGIN
         WHERE ledger.expires_at < now()
     RETURNING ledger.id;
 END $$;
+
+REVOKE EXECUTE ON FUNCTION chunkwise.open_write FROM PUBLIC;

@@ -51,6 +51,16 @@ test_python() {
     export CHUNKWISE_TEST_PYTHON
 }
 
+# The tests' own embedded server, where they needed one, goes on until here: it is theirs alone, beside the user's data.
+stop_test_server() {
+    local data_dir=${XDG_DATA_HOME:-$HOME/.local/share}/chunkwise-test
+    ((EUID)) || data_dir=/var/lib/chunkwise-test
+    if [[ -d $data_dir && -x $target/debug/chunkwise ]]; then
+        "$target/debug/chunkwise" db stop --data-dir "$data_dir" >/dev/null 2>&1 || true
+    fi
+}
+trap stop_test_server EXIT
+
 documentation() {
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 }

@@ -73,9 +73,13 @@ impl DatabaseOptions {
         match role {
             Role::Owner => options.options([("timezone", "UTC"), ("statement_timeout", "0")]),
             // A commit that is acknowledged is on disk, whatever the server's default is.
-            Role::Writer => {
-                options.options([("timezone", "UTC"), ("synchronous_commit", "on"), ("statement_timeout", "0")])
-            }
+            // A table that somebody holds locked must not hold a writer for long: others wait for it.
+            Role::Writer => options.options([
+                ("timezone", "UTC"),
+                ("synchronous_commit", "on"),
+                ("statement_timeout", "0"),
+                ("lock_timeout", "5s"),
+            ]),
             Role::Reader => options.options([
                 ("timezone", "UTC"),
                 ("default_transaction_read_only", "on"),

@@ -80,7 +80,7 @@ pub async fn ensure_extension(connection: &mut PgConnection) -> Result<(), Serve
     if !available {
         return Err(ServerError::NoTimescaleDb);
     }
-    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await?;
+    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public").await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 use tower::ServiceExt;
 
 /// How long a client may take to send a request's headers.
@@ -24,12 +24,13 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 /// Serves until `stop` completes; then:
 ///
 /// 1. no connection is accepted any more;
-/// 2. idle connections are closed, requests under way get their answers, within ten seconds;
+/// 2. idle connections are closed, requests under way get their answers, within ten seconds, and are cut after that;
 /// 3. it returns.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
         let stream = tokio::select! {
@@ -52,17 +53,19 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         let service = router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
         let watched = graceful.watch(connection);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
         });
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = sleep(DRAIN) => tracing::warn!("requests were still under way when time was up"),
     }
+    connections.shutdown().await;
 }
 
 fn is_the_clients(error: &io::Error) -> bool {

@@ -1,44 +1,44 @@
-//! Chunks, from TimescaleDB's own catalog.
+//! Chunks, from TimescaleDB's information views: its catalog tables differ from version to version.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{Measurement, schema::store_schema};
 
 /// A slice of time that has a chunk, or several with space partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Chunk {
-    /// TimescaleDB's number.
-    pub id: i32,
+    /// The number (OID) of its table.
+    pub id: i64,
     /// The first time that belongs to it, microseconds since 1970.
     pub from_us: i64,
     /// The first time after it.
     pub to_us: i64,
 }
 
-/// Chunks of a measurement in order of time. Reads the catalog tables themselves: the information views join much more
-/// than this and take tens of milliseconds with a thousand chunks. A dropped chunk may leave its row behind, but no slice.
+/// Chunks of a measurement in order of time.
 ///
 /// # Errors
 /// The database's.
 pub async fn list_chunks(connection: &mut PgConnection, measurement: &Measurement) -> Result<Vec<Chunk>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT c.id, s.range_start AS lo, s.range_end AS hi
-         FROM _timescaledb_catalog.hypertable h
-         JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id AND d.column_name = 'time'
-         JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id
-         JOIN _timescaledb_catalog.chunk_constraint k ON k.chunk_id = c.id
-         JOIN _timescaledb_catalog.dimension_slice s ON s.id = k.dimension_slice_id AND s.dimension_id = d.id
-         WHERE h.schema_name = $1 AND h.table_name = $2
-         ORDER BY lo, c.id",
+        "SELECT r.oid::int8 AS id, c.range_start AS lo, c.range_end AS hi
+         FROM timescaledb_information.chunks c
+         JOIN pg_namespace n ON n.nspname = c.chunk_schema
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         WHERE c.hypertable_schema = $1 AND c.hypertable_name = $2
+         ORDER BY lo, id",
     )
     .bind(store_schema(&measurement.namespace))
     .bind(&measurement.relation)
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| Ok(Chunk { id: row.try_get("id")?, from_us: row.try_get("lo")?, to_us: row.try_get("hi")? }))
-        .collect()
+    rows.iter().map(chunk_of).collect()
+}
+
+fn chunk_of(row: &PgRow) -> Result<Chunk, sqlx::Error> {
+    let us = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<DateTime<Utc>, _>(column)?.timestamp_micros());
+    Ok(Chunk { id: row.try_get("id")?, from_us: us("lo")?, to_us: us("hi")? })
 }
 
 /// A chunk as operators look at it.
@@ -79,36 +79,32 @@ pub async fn list_chunk_details(
     to: Option<DateTime<Utc>>,
 ) -> Result<Vec<ChunkDetail>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT c.id, s.range_start AS lo, s.range_end AS hi, c.schema_name || '.' || c.table_name AS name,
-                c.compressed_chunk_id IS NOT NULL AS compressed,
+        "SELECT r.oid::int8 AS id, c.range_start AS lo, c.range_end AS hi, c.chunk_schema || '.' || c.chunk_name AS name,
+                c.is_compressed AS compressed,
                 EXISTS (SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1')
                     AS indexed,
                 greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
-                pg_total_relation_size(r.oid) + coalesce(pg_total_relation_size(z.oid), 0) AS bytes,
-                pg_indexes_size(r.oid) + coalesce(pg_indexes_size(z.oid), 0) AS index_bytes
-         FROM _timescaledb_catalog.hypertable h
-         JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id AND d.column_name = 'time'
-         JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id
-         JOIN _timescaledb_catalog.chunk_constraint k ON k.chunk_id = c.id
-         JOIN _timescaledb_catalog.dimension_slice s ON s.id = k.dimension_slice_id AND s.dimension_id = d.id
-         JOIN pg_class r ON r.relname = c.table_name
-         JOIN pg_namespace n ON n.oid = r.relnamespace AND n.nspname = c.schema_name
-         LEFT JOIN _timescaledb_catalog.chunk zc ON zc.id = c.compressed_chunk_id
-         LEFT JOIN pg_namespace zn ON zn.nspname = zc.schema_name
-         LEFT JOIN pg_class z ON z.relname = zc.table_name AND z.relnamespace = zn.oid
-         WHERE h.schema_name = $1 AND h.table_name = $2 AND s.range_end > $3 AND s.range_start < $4
-         ORDER BY lo, c.id",
+                z.total_bytes AS bytes, z.index_bytes
+         FROM timescaledb_information.chunks c
+         JOIN pg_namespace n ON n.nspname = c.chunk_schema
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         JOIN chunks_detailed_size($1::text::regclass) z
+              ON z.chunk_schema = c.chunk_schema AND z.chunk_name = c.chunk_name
+         WHERE c.hypertable_schema = $2 AND c.hypertable_name = $3
+               AND ($4::timestamptz IS NULL OR c.range_end > $4) AND ($5::timestamptz IS NULL OR c.range_start < $5)
+         ORDER BY lo, id",
     )
+    .bind(measurement.storage())
     .bind(store_schema(&measurement.namespace))
     .bind(&measurement.relation)
-    .bind(from.map_or(i64::MIN, |time| time.timestamp_micros()))
-    .bind(to.map_or(i64::MAX, |time| time.timestamp_micros()))
+    .bind(from)
+    .bind(to)
     .fetch_all(connection)
     .await?;
     rows.iter()
         .map(|row| {
             Ok(ChunkDetail {
-                chunk: Chunk { id: row.try_get("id")?, from_us: row.try_get("lo")?, to_us: row.try_get("hi")? },
+                chunk: chunk_of(row)?,
                 name: row.try_get("name")?,
                 compressed: row.try_get("compressed")?,
                 indexed: row.try_get("indexed")?,

@@ -19,6 +19,10 @@ use crate::db::{Database, Failure, classify};
 const LOCK_CLASS: i32 = 1_668_768_868;
 /// Lock timeouts and deadlocks are tried again for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than the lock timeout: while an `ALTER` waits for its lock, everybody else waits behind it.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A server that does not answer at all must not hold up other measurements for ever.
+const ATTEMPT: Duration = Duration::from_secs(15);
 
 /// How far a schema may grow.
 #[derive(Debug, Clone, Copy)]
@@ -111,13 +115,14 @@ impl Growth {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.try_grow(namespace, name, wanted).await {
+            let attempt = tokio::time::timeout(ATTEMPT, self.try_grow(namespace, name, wanted)).await;
+            match attempt.unwrap_or(Err(GrowthError::Database(sqlx::Error::PoolTimedOut))) {
                 Ok(measurement) => return Ok(self.catalog.put(measurement)),
                 Err(GrowthError::Database(error))
                     if classify(&error) == Failure::Contention && Instant::now() < deadline =>
                 {
                     tracing::debug!(measurement = name, error = %error, "schema growth is tried again");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -136,7 +141,7 @@ impl Growth {
         // pool would hand it on.
         let mut connection = self.database.connect(crate::db::Role::Owner).await?;
         let mut transaction = connection.begin().await?;
-        transaction.execute("SET LOCAL lock_timeout = '2s'").await?;
+        transaction.execute("SET LOCAL lock_timeout = '200ms'").await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2 || '/' || $3))")
             .bind(LOCK_CLASS)
             .bind(namespace)
@@ -151,6 +156,9 @@ impl Growth {
             }
         };
         if let Some(Missing { tags, fields }) = missing(&measurement, wanted, self.limits) {
+            // The view first, as everybody who reads through it does: taken in another order the locks would cross.
+            let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", measurement.view());
+            transaction.execute(lock.as_str()).await?;
             for tag in tags {
                 add_tag(&mut transaction, &mut measurement, tag).await?;
             }

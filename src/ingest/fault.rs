@@ -32,16 +32,22 @@ impl Refused {
         Self {
             line: error.line,
             column: error.column,
-            reason: error.reason.to_string(),
-            original: error.original(body, ORIGINAL_BYTES).into_owned(),
+            reason: storable(&error.reason.to_string()),
+            original: storable(&error.original(body, ORIGINAL_BYTES)),
         }
     }
 
     /// A line whose row the measurement cannot take.
     pub(super) fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);
-        Self { line, column, reason: fault.to_string(), original: String::from_utf8_lossy(cut).into_owned() }
+        let original = storable(&String::from_utf8_lossy(cut));
+        Self { line, column, reason: storable(&fault.to_string()), original }
     }
+}
+
+/// The ledger keeps what was refused, and PostgreSQL's text cannot hold NUL bytes.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Why a row does not fit its measurement; the text says what to do.

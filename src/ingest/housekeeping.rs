@@ -15,7 +15,10 @@ const STEPS: [&str; 2] = [
     "DELETE FROM chunkwise.ledger WHERE id IN (
          SELECT id FROM chunkwise.ledger WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM chunkwise.change WHERE id IN (
-         SELECT id FROM chunkwise.change WHERE noted_at < now() - interval '1 day' LIMIT $1 FOR UPDATE SKIP LOCKED)",
+         SELECT id FROM chunkwise.change c WHERE noted_at < now() - interval '1 day'
+             -- The newest entry of a measurement stays: what was derived from it compares itself with that.
+             AND EXISTS (SELECT FROM chunkwise.change n WHERE n.measurement_id = c.measurement_id AND n.id > c.id)
+         LIMIT $1 FOR UPDATE SKIP LOCKED)",
 ];
 
 /// Runs until the service's queue is closed.

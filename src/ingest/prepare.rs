@@ -1,6 +1,6 @@
 //! Lines -> batches: measurements and series are looked up, and made where they are new.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
@@ -30,6 +30,9 @@ pub(super) struct Prepared {
     pub(super) refused: Vec<Refused>,
     pub(super) rows: usize,
 }
+
+/// A server that does not answer must not hold a request for ever.
+const MAKE_SERIES: Duration = Duration::from_secs(15);
 
 /// History that is longer than this in one request is taken for a load, and its own rate chooses the chunk interval.
 const HISTORY_US: i64 = 28 * 86_400_000_000;
@@ -124,11 +127,28 @@ impl Core {
         if made.is_empty() {
             return Ok(known.into_iter().flatten().collect());
         }
-        let mut connection = self.database.connect(crate::db::Role::Writer).await.map_err(IngestError::database)?;
-        let created = series::create(&mut connection, measurement, made).await.map_err(IngestError::database)?;
-        self.ids.put(measurement, created);
+        let created = tokio::time::timeout(MAKE_SERIES, self.make_series(measurement, made)).await;
+        created.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(IngestError::database)?;
         let ids: Vec<i64> = self.ids.get(measurement, &keys).into_iter().flatten().collect();
         if ids.len() == rows.len() { Ok(ids) } else { Err(IngestError::Stale) }
+    }
+}
+
+impl Core {
+    async fn make_series(&self, measurement: &Measurement, made: Vec<NewSeries>) -> Result<(), sqlx::Error> {
+        // The semaphore is never closed.
+        let _turn = self.making_series.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        // Whoever had the turn before may have made them.
+        let keys: Vec<SeriesKey> = made.iter().map(|series| series.key).collect();
+        let known = self.ids.get(measurement, &keys);
+        let made: Vec<_> =
+            made.into_iter().zip(known).filter_map(|(series, id)| id.is_none().then_some(series)).collect();
+        if !made.is_empty() {
+            let mut connection = self.database.connect(crate::db::Role::Writer).await?;
+            let created = series::create(&mut connection, measurement, made).await?;
+            self.ids.put(measurement, created);
+        }
+        Ok(())
     }
 }
 

@@ -80,6 +80,16 @@ pub enum IngestError {
     /// The key was used with another body.
     #[error("the Idempotency-Key was used before with another body: use a new key for new data")]
     KeyMismatch,
+    /// More rows at once than may wait.
+    #[error(
+        "the request's rows take {bytes} bytes, more than the {limit_bytes} that may wait: send it in several requests"
+    )]
+    TooLarge {
+        /// What they take.
+        bytes: usize,
+        /// What may wait.
+        limit_bytes: usize,
+    },
     /// Too much waits already.
     #[error("the writers are behind: send it again in a few seconds")]
     Overloaded,
@@ -173,9 +183,21 @@ pub(super) struct Core {
     pub(super) growth: Growth,
     pub(super) ids: SeriesIds,
     pub(super) options: IngestOptions,
+    /// Whoever makes series takes turns: a connection each would use up the server's.
+    pub(super) making_series: Semaphore,
 }
 
-/// The ingestion service. Cheap to clone; dropping the last clone lets the writers finish what waits and end.
+impl Core {
+    fn forget(&self, namespace: &str, measurement: &str) {
+        if let Some(known) = self.growth.catalog().get(namespace, measurement) {
+            self.growth.catalog().forget(namespace, measurement);
+            self.ids.forget(&known);
+        }
+    }
+}
+
+/// The ingestion service. Cheap to clone. [`shut_down`](Self::shut_down) lets the writers finish what waits; without it
+/// they end where they are when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     core: Arc<Core>,
@@ -201,7 +223,8 @@ impl Ingest {
         tasks.spawn(housekeeping::run(database.clone(), queue.downgrade()));
         let room = Arc::new(Semaphore::new(options.queue_bytes.div_ceil(ROOM_UNIT_BYTES)));
         let growth = Growth::new(database.clone(), options.schema);
-        let core = Arc::new(Core { database, growth, ids: SeriesIds::default(), options });
+        let core =
+            Arc::new(Core { database, growth, ids: SeriesIds::default(), options, making_series: Semaphore::new(2) });
         Self { core, counters: Arc::default(), queue, room, tasks: Arc::new(Mutex::new(tasks)) }
     }
 
@@ -260,8 +283,16 @@ impl Ingest {
         check_namespace(namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
         // A measurement can be remade between preparing and writing; twice in a row would be somebody's script.
         for _ in 0..3 {
-            let Prepared { parts, mut refused, rows } =
-                self.core.prepare(namespace, &mut lines, body, interval_us).await?;
+            let prepared = match self.core.prepare(namespace, &mut lines, body, interval_us).await {
+                Err(IngestError::Stale) => {
+                    for line in &lines {
+                        self.core.forget(namespace, &line.measurement);
+                    }
+                    continue;
+                }
+                prepared => prepared?,
+            };
+            let Prepared { parts, mut refused, rows } = prepared;
             refused.extend_from_slice(&unreadable);
             refused.sort_by_key(|refused| refused.line);
             if partial == PartialWrites::Refuse && !refused.is_empty() {
@@ -270,7 +301,6 @@ impl Ingest {
             if rows == 0 {
                 return Ok(Written { written: 0, refused, duplicate: false });
             }
-            let forget: Vec<_> = parts.iter().map(|part| Arc::clone(&part.measurement)).collect();
             match self.enqueue(Entry { id, parts, rows, refused: refused.clone() }).await {
                 Ok(Outcome::Committed) => return Ok(Written { written: rows as u64, refused, duplicate: false }),
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
@@ -280,9 +310,8 @@ impl Ingest {
                     return Ok(Written { written, refused, duplicate: true });
                 }
                 Err(IngestError::Stale) => {
-                    for measurement in forget {
-                        self.core.growth.catalog().forget(namespace, &measurement.name);
-                        self.core.ids.forget(&measurement);
+                    for line in &lines {
+                        self.core.forget(namespace, &line.measurement);
                     }
                 }
                 Err(error) => return Err(error),
@@ -293,6 +322,9 @@ impl Ingest {
 
     async fn enqueue(&self, entry: Entry) -> Result<Outcome, IngestError> {
         let bytes: usize = entry.parts.iter().map(|part| part.batch.bytes()).sum();
+        if bytes > self.core.options.queue_bytes {
+            return Err(IngestError::TooLarge { bytes, limit_bytes: self.core.options.queue_bytes });
+        }
         let units = u32::try_from(bytes.div_ceil(ROOM_UNIT_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| IngestError::Overloaded)?;
         let (reply, answer) = oneshot::channel();

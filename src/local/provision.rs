@@ -35,7 +35,7 @@ pub(super) async fn provision(options: &PgConnectOptions) -> Result<(), LocalErr
         }
         Some((_, Some(_))) => Ok(()),
         // Without a line for it CREATE EXTENSION fails, and says what is missing.
-        _ => alone(options, "CREATE EXTENSION IF NOT EXISTS timescaledb", "create the extension").await,
+        _ => alone(options, "CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public", "create the extension").await,
     }
 }
 

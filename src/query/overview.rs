@@ -185,23 +185,21 @@ impl Questions {
 async fn storages(connection: &mut PgConnection, namespace: &str) -> Result<HashMap<i32, Storage>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT m.id, m.on_duplicate, (extract(epoch FROM m.retention) * 1000000)::int8 AS retention,
-                d.interval_length, coalesce(sum(s.rows), 0)::int8 AS rows, coalesce(sum(s.bytes), 0)::int8 AS bytes
+                (extract(epoch FROM d.time_interval) * 1000000)::int8 AS interval_length,
+                greatest(approximate_row_count(h.storage), (
+                    SELECT coalesce(sum(pg_stat_get_live_tuples(r.oid)), 0)
+                    FROM timescaledb_information.chunks c
+                    JOIN pg_namespace n ON n.nspname = c.chunk_schema
+                    JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+                    WHERE c.hypertable_schema = h.schema AND c.hypertable_name = m.relation))::int8 AS rows,
+                coalesce(hypertable_size(h.storage), 0) AS bytes
          FROM chunkwise.measurement m
-         JOIN _timescaledb_catalog.hypertable h
-              ON h.schema_name = m.namespace || '_store' AND h.table_name = m.relation
-         JOIN _timescaledb_catalog.dimension d ON d.hypertable_id = h.id AND d.column_name = 'time'
-         LEFT JOIN LATERAL (
-              SELECT greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)
-                         + coalesce(z.numrows_pre_compression, 0) AS rows,
-                     pg_total_relation_size(r.oid) + coalesce(z.compressed_heap_size + z.compressed_toast_size
-                         + z.compressed_index_size, 0) AS bytes
-              FROM _timescaledb_catalog.chunk c
-              JOIN pg_namespace n ON n.nspname = c.schema_name
-              JOIN pg_class r ON r.relname = c.table_name AND r.relnamespace = n.oid
-              LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = c.id
-              WHERE c.hypertable_id = h.id) s ON true
-         WHERE m.namespace = $1
-         GROUP BY m.id, m.on_duplicate, m.retention, d.interval_length",
+         CROSS JOIN LATERAL (
+              SELECT m.namespace || '_store' AS schema,
+                     format('%I.%I', m.namespace || '_store', m.relation)::regclass AS storage) h
+         JOIN timescaledb_information.dimensions d
+              ON d.hypertable_schema = h.schema AND d.hypertable_name = m.relation AND d.column_name = 'time'
+         WHERE m.namespace = $1",
     )
     .bind(namespace)
     .fetch_all(connection)

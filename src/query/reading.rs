@@ -124,7 +124,7 @@ impl Questions {
             return Ok(false);
         }
         let mut connection = self.database.reader().acquire().await?;
-        let mut there: Vec<i32> =
+        let mut there: Vec<i64> =
             list_chunks(&mut connection, &gathered.found.measurement).await?.iter().map(|chunk| chunk.id).collect();
         there.sort_unstable();
         Ok(gathered.plan.touched.iter().any(|id| there.binary_search(id).is_err()))

@@ -41,15 +41,16 @@ pub async fn create(
         measurement.tags.iter().map(|Tag { column, .. }| format!(", {}", quote_ident(column))).collect();
     let arrays: String = (0..measurement.tags.len()).map(|tag| format!(", ${}::text[]", tag + 2)).collect();
     let table = measurement.series_table();
-    // What another process made since has its id already and keeps it.
+    // What another process made since has its id already and keeps it. The place in the list is called `time` because no
+    // tag can be.
     let insert = format!(
         "WITH given AS (
-             SELECT * FROM unnest($1::uuid[]{arrays}) WITH ORDINALITY AS g (tag_hash{columns}, ordinality)
+             SELECT * FROM unnest($1::uuid[]{arrays}) WITH ORDINALITY AS g (tag_hash{columns}, \"time\")
          ), made AS (
              INSERT INTO {table} (tag_hash{columns})
              SELECT tag_hash{columns} FROM given g
              WHERE NOT EXISTS (SELECT FROM {table} s WHERE s.tag_hash = g.tag_hash)
-             ORDER BY ordinality
+             ORDER BY g.\"time\"
              RETURNING tag_hash, series_id
          )
          SELECT tag_hash, series_id FROM made

@@ -90,7 +90,7 @@ pub struct Plan {
     /// The parts of pieces for which there are chunks, ascending.
     pub slices: Vec<Slice>,
     /// Chunks that overlap a piece, by number.
-    pub touched: Vec<i32>,
+    pub touched: Vec<i64>,
     /// How many chunks there are in all.
     pub chunks: usize,
 }

@@ -104,8 +104,12 @@ impl Snapshot {
     /// # Errors
     /// The database's.
     pub async fn take(database: &Database, time: Duration) -> Result<Self, sqlx::Error> {
-        // The transaction's clock is that of BEGIN, and the snapshot is taken by the statement after it.
-        let clock = "(extract(epoch FROM transaction_timestamp()) * 1000000)::int8";
+        // The transaction's clock is that of BEGIN, and the snapshot is taken by the statement after it. A replica that is
+        // behind knows everything up to the last transaction that it replayed.
+        let clock = "(extract(epoch FROM CASE
+                WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
+                THEN least(transaction_timestamp(), pg_last_xact_replay_timestamp())
+                ELSE transaction_timestamp() END) * 1000000)::int8";
         let (session, as_of_us) = Session::begin(database, "", time, clock).await?;
         Ok(Self { session, as_of_us, time })
     }

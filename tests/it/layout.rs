@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["question"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),
-    ("series", &["protocol", "hypertable", "db"]),
+    ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),

@@ -1,6 +1,6 @@
 //! The services: what answers on the port, until a signal says to drain.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -19,6 +19,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{database::Place, demo, listen, supervise};
+
+/// How long the end waits for the writers: a client that still holds its connection open keeps them from ending.
+const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +76,10 @@ pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, conf
         }
     };
     tokio::join!(http::serve(listener, router, signal), supervised);
-    if let Some(ingest) = ingest {
-        ingest.shut_down().await;
+    if let Some(ingest) = ingest
+        && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
+    {
+        tracing::warn!("requests that were never answered are left uncommitted: their clients may send them again");
     }
     Ok(())
 }

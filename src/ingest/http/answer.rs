@@ -93,6 +93,7 @@ impl From<IngestError> for Refusal {
         let status = match &error {
             IngestError::AllOrNothing(_) | IngestError::Namespace(_) => StatusCode::BAD_REQUEST,
             IngestError::KeyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            IngestError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             IngestError::Overloaded | IngestError::Stale => StatusCode::SERVICE_UNAVAILABLE,
             IngestError::Unavailable(source) => {
                 if let Some(source) = source {

@@ -30,8 +30,8 @@ fn level() -> History {
     history(Grid::Regular, Fill::None, Transform::Level)
 }
 
-fn hourly_chunks(count: i32) -> Vec<Chunk> {
-    (0..count).map(|id| Chunk { id, from_us: i64::from(id) * HOUR_US, to_us: i64::from(id + 1) * HOUR_US }).collect()
+fn hourly_chunks(count: i64) -> Vec<Chunk> {
+    (0..count).map(|id| Chunk { id, from_us: id * HOUR_US, to_us: (id + 1) * HOUR_US }).collect()
 }
 
 #[test]

@@ -101,3 +101,13 @@ async fn what_clients_ask_before_they_write_is_answered() {
     assert_eq!(app.get("/settings").json()["config"]["line.proto.support.versions"], json!([1]));
     assert_eq!(database.scalar::<f64>("SELECT usage FROM telegraf.cpu").await, 1.5);
 }
+
+#[tokio::test]
+async fn a_nul_byte_refuses_its_own_line_only() {
+    let database = TestDatabase::new().await;
+    let app = App::start(&["up", "--database-url", &database.url()]);
+    let answer = app.post("/write?precision=s", b"m f=1 1700000000\nm\0 f=2 1700000000\nm f=\"a\0b\" 1700000000\n");
+    assert_eq!((answer.status, answer.json()["written"].clone()), (400, json!(1)));
+    assert_eq!(answer.json()["lines"].as_array().unwrap().len(), 2);
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 1);
+}

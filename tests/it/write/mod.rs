@@ -3,5 +3,6 @@
 mod answers;
 mod concurrency;
 mod once;
+mod roles;
 mod schema;
 mod types;

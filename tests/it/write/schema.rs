@@ -73,9 +73,16 @@ async fn hostile_names_are_names_and_nothing_else() {
         let answer = app.post("/write", line.as_bytes());
         assert_eq!(answer.status, 204, "{name}: {}", String::from_utf8_lossy(&answer.body));
     }
+    // Names that stand in chunkwise's own statements.
+    for name in ["ordinality", "tag_hash", "g", "given", "made", "s", "d"] {
+        let line = format!("inner,{name}=x v{name}=1 1700000000000000000");
+        let answer = app.post("/write", line.as_bytes());
+        assert_eq!(answer.status, 204, "{name}: {}", String::from_utf8_lossy(&answer.body));
+    }
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM \"inner\"").await, 7);
     // One measurement each: no two share a table, and none is cut.
     let count: i64 = database.scalar("SELECT count(DISTINCT relation) FROM chunkwise.measurement").await;
-    assert_eq!(count, i64::try_from(names.len()).unwrap());
+    assert_eq!(count, i64::try_from(names.len() + 1).unwrap());
     let cut: i64 = database.scalar("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname IN ('public', 'public_store') AND length(relname) > 60 AND relkind <> 'i'").await;
     assert_eq!(cut, 0);
     let rows: i64 = database.scalar("SELECT count(*) FROM public.\"x;--\"").await;

@@ -2,7 +2,6 @@
 
 use chunkwise::config::Config;
 use clap::Args;
-use tokio::net::TcpListener;
 
 use crate::{
     database::{Embedded, Place},
@@ -32,19 +31,24 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     let listener = listen::bind(&config.http).await?;
     let place = Place::for_everything(config, Embedded::Start).await?;
-    let served = tokio::select! {
-        served = serve(args, config, listener, &place) => served,
-        stopped = listen::stop_signal() => stopped,
+    // Until the service listens a signal ends this at once; later ones are the service's own, which drains.
+    let prepared = tokio::select! {
+        prepared = prepare(args, config, &place) => prepared.map(|()| true),
+        stopped = listen::stop_signal() => stopped.map(|()| false),
+    };
+    let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
+    let served = match prepared {
+        Ok(true) => service::run(listener, roles, &place, config).await,
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
     };
     served.and(place.close().await)
 }
 
-/// A signal before the service listens ends this at once; later ones are the service's own, which drains.
-async fn serve(args: &UpArgs, config: &Config, listener: TcpListener, place: &Place) -> anyhow::Result<()> {
+async fn prepare(args: &UpArgs, config: &Config, place: &Place) -> anyhow::Result<()> {
     place.prepare().await?;
     if args.demo {
         demo::load_prices(place, config).await?;
     }
-    let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
-    service::run(listener, roles, place, config).await
+    Ok(())
 }
