@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     http::{HeaderMap, header},
 };
 use bytes::Bytes;
@@ -51,6 +51,10 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) ->
         Some(other) => return Err(BodyError::Encoding(other.chars().take(40).collect())),
     };
     let limit = if gzip { limits.sent_bytes } else { limits.inflated_bytes };
+    // A client that says beforehand how much it has need not send it in vain.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge(limit));
+    }
     let sent = match Limited::new(body, limit).collect().await {
         Ok(sent) => sent.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge(limit)),

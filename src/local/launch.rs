@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
 use super::cluster::Cluster;
@@ -22,11 +22,35 @@ pub(super) const RECOVERY: Duration = Duration::from_secs(600);
 const PORT_ATTEMPTS: usize = 3;
 const LOG_LINES: usize = 15;
 
+/// A server's process that this process has started, while nobody has been told of it: dropped then, it is ended.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    pid: Option<Pid>,
+}
+
+impl Begun {
+    /// From now on it lives without this process.
+    pub(super) fn keep(mut self) {
+        self.pid = None;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid
+            && let Err(error) = kill_process(pid, Signal::INT)
+        {
+            tracing::debug!(error = %error, "a server whose start was given up could not be told to stop");
+        }
+    }
+}
+
 /// Starts the server and waits until it is ready. Call it under the lock, when no server runs.
 pub(super) async fn launch(
     cluster: &Cluster,
     installation: &Installation,
     progress: Progress<'_>,
+    begun: &mut Begun,
 ) -> Result<Postmaster, LocalError> {
     let give_up = Instant::now() + OLD_PROCESSES;
     let mut ports_lost = 0;
@@ -35,13 +59,15 @@ pub(super) async fn launch(
         postmaster::clear_remains(&cluster.data(), &cluster.socket_dir())?;
         cluster.configure().await?;
         progress(Step::Starting);
-        let begun = SystemTime::now();
+        let spawned_at = SystemTime::now();
         let child = spawn(cluster, installation)?;
+        begun.pid = child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         let error = match wait_until_ready(cluster, Some(child)).await {
             Ok(ready) => return Ok(ready),
             Err(error) => error,
         };
-        match obstacle(&full_log(&cluster.log_dir(), begun)) {
+        begun.pid = None;
+        match obstacle(&full_log(&cluster.log_dir(), spawned_at)) {
             Some(Obstacle::OldProcesses) if Instant::now() < give_up => {
                 progress(Step::WaitingForOldProcesses);
                 tokio::time::sleep(Duration::from_millis(250)).await;

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 
 use super::cluster::{Cluster, NAME};
 use super::error::doing;
-use super::launch::{RECOVERY, launch, wait_until_ready};
+use super::launch::{Begun, RECOVERY, launch, wait_until_ready};
 use super::postmaster::{Phase, Postmaster, is_alive};
 use super::provision::provision;
 use super::{Installation, LocalConfig, LocalError, Progress, file_lock};
@@ -81,7 +81,7 @@ impl Server {
     /// Finds the running server, or starts it, making whatever is missing first: programs, cluster, database, extension. Recovers
     /// from a crash or a power cut. Two processes may call it at once: the second finds the first's server.
     ///
-    /// Dropping the future leaves a server that was started running; the next call finds it.
+    /// Dropping the future tells a server that it was starting to stop.
     ///
     /// # Errors
     /// [`LocalError`]; nothing is left behind that keeps a second call from succeeding once the cause is gone.
@@ -89,14 +89,26 @@ impl Server {
         let cluster = Cluster::new(&self.config)?;
         cluster.make_folders()?;
         let _lock = lock(&cluster, progress).await?;
+        let mut begun = Begun::default();
+        let started = self.start_under_lock(&cluster, progress, &mut begun).await;
+        begun.keep();
+        started
+    }
+
+    async fn start_under_lock(
+        &self,
+        cluster: &Cluster,
+        progress: Progress<'_>,
+        process: &mut Begun,
+    ) -> Result<Running, LocalError> {
         let begun = Instant::now();
         let mut by_us = StartedBy::Before;
         loop {
-            let (postmaster, started_by) = self.find_or_launch(&cluster, progress).await?;
+            let (postmaster, started_by) = self.find_or_launch(cluster, progress, process).await?;
             if started_by == StartedBy::Us {
                 by_us = StartedBy::Us;
             }
-            let running = Running::new(&cluster, postmaster, by_us)?;
+            let running = Running::new(cluster, postmaster, by_us)?;
             match provision(&running.connect_options()).await {
                 Ok(()) => return Ok(running),
                 Err(LocalError::Database { source, .. })
@@ -114,6 +126,7 @@ impl Server {
         &self,
         cluster: &Cluster,
         progress: Progress<'_>,
+        process: &mut Begun,
     ) -> Result<(Postmaster, StartedBy), LocalError> {
         match Postmaster::find(&cluster.data())? {
             Some(ready) if ready.phase == Phase::Ready => return Ok((ready, StartedBy::Before)),
@@ -129,7 +142,7 @@ impl Server {
         cluster.check_version(&installation)?;
         // A server that nobody can log in to is not worth starting.
         cluster.password()?;
-        Ok((launch(cluster, &installation, progress).await?, StartedBy::Us))
+        Ok((launch(cluster, &installation, progress, process).await?, StartedBy::Us))
     }
 
     /// Stops the server, ending its connections (PostgreSQL's fast mode), and waits for its checkpoint and its end. `false` if it

@@ -1,6 +1,8 @@
 //! Integration tests, one binary, against a real TimescaleDB; each test has a database of its own. A comment says what
 //! belongs into each module.
 
+// The whole way with real data: files loaded by the program, answers from its port and its commands, read by clients.
+mod answers;
 // The program with a server of its own: started, crashed, found again.
 mod embedded;
 // Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.

@@ -14,11 +14,16 @@ use chunkwise::{
     ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, WriteHttp},
     query::{QueryLimits, Questions},
 };
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{database::Place, demo, listen, supervise};
+use crate::{
+    database::Place,
+    demo,
+    listen::{self, StopSignal},
+    supervise,
+};
 
 /// How long the end waits for the writers: a client that still holds its connection open keeps them from ending.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
@@ -51,7 +56,13 @@ impl Roles {
 /// 1. the demonstration's feed ends, and nobody starts a crashed database any more;
 /// 2. no connection is accepted, requests under way get their answers;
 /// 3. the writers commit what they have taken, and end.
-pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, config: &Config) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    listener: TcpListener,
+    roles: Roles,
+    place: &Place,
+    config: &Config,
+    mut signal: StopSignal,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
     let router = router(roles, address, place, config, ingest.as_ref())?;
@@ -64,10 +75,8 @@ pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, conf
     if roles == Roles::EverythingWithDemo {
         demo::invite(address)?;
     }
-    let signal = async {
-        if let Err(error) = listen::stop_signal().await {
-            tracing::error!(error = format!("{error:#}"), "signals cannot be heard");
-        }
+    let stopped = async {
+        signal.heard().await;
         stop.cancel();
     };
     let supervised = async {
@@ -75,7 +84,7 @@ pub(crate) async fn run(listener: TcpListener, roles: Roles, place: &Place, conf
             supervise::run(server, &stop).await;
         }
     };
-    tokio::join!(http::serve(listener, router, signal), supervised);
+    tokio::join!(http::serve(listener, router, stopped), supervised);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {
@@ -114,10 +123,20 @@ fn router(
 
 fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {
     let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
+    tokio::spawn(keep_small(metrics.clone()));
     let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
     let figures =
         ingest.map(|ingest| ("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters()))) as Arc<dyn Figures>));
     Ok(HttpState::new(questions, Some(metrics), figures.into_iter().collect()))
+}
+
+/// Folds what histograms have collected, which else only a look at `/metrics` does: without either they grow for ever.
+async fn keep_small(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// What ingestion shows in `/api/v1/stats`.

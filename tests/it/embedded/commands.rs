@@ -6,37 +6,37 @@ use super::{alone, folder::DataFolder};
 
 #[tokio::test]
 async fn the_server_is_started_found_used_examined_and_stopped() {
-    let _turn = alone();
+    let _turn = alone().await;
     let folder = DataFolder::new();
     let none = folder.db("status");
-    assert_eq!(none.code, Some(3));
-    assert!(none.stdout.starts_with("there is none"), "{none:?}");
-    assert_eq!(folder.db("url").code, Some(3));
+    assert_eq!(none.code, 3);
+    assert!(none.text().starts_with("there is none"), "{none:?}");
+    assert_eq!(folder.db("url").code, 3);
 
     let started = folder.db("start");
-    assert_eq!(started.code, Some(0), "{started:?}");
+    assert_eq!(started.code, 0, "{started:?}");
     let server = folder.server().unwrap();
     let again = folder.db("start");
-    assert_eq!((again.code, again.stdout), (Some(0), started.stdout), "the second start finds the first's server");
+    assert_eq!((again.code, again.text()), (0, started.text()), "the second start finds the first's server");
     assert_eq!(folder.server(), Some(server));
 
     let migrated = folder.db("migrate");
-    assert!(migrated.stdout.starts_with("applied "), "{migrated:?}");
-    assert!(folder.db("migrate").stdout.starts_with("up to date"));
+    assert!(migrated.text().starts_with("applied "), "{migrated:?}");
+    assert!(folder.db("migrate").text().starts_with("up to date"));
     search_path_is_public(&folder).await;
 
     let psql = folder.db_with("psql", &["--", "-At", "-c", "select 1 + 1"]);
-    assert_eq!((psql.code, psql.stdout.as_str()), (Some(0), "2\n"), "{}", psql.stderr);
+    assert_eq!((psql.code, psql.text()), (0, "2\n"), "{}", psql.stderr);
     let doctor = folder.db("doctor");
-    assert_eq!(doctor.code, Some(0), "{}", doctor.stdout);
-    assert!(doctor.stdout.contains("timescaledb") && !doctor.stdout.contains("FAIL"), "{}", doctor.stdout);
+    assert_eq!(doctor.code, 0, "{}", doctor.text());
+    assert!(doctor.text().contains("timescaledb") && !doctor.text().contains("FAIL"), "{}", doctor.text());
 
     let stopped = folder.db("stop");
-    assert_eq!((stopped.code, stopped.stdout.as_str()), (Some(0), "stopped\n"), "{}", stopped.stderr);
+    assert_eq!((stopped.code, stopped.text()), (0, "stopped\n"), "{}", stopped.stderr);
     let stopped = folder.db("stop");
-    assert_eq!((stopped.code, stopped.stdout.as_str()), (Some(0), "was not running\n"), "{}", stopped.stderr);
-    assert_eq!(folder.db("status").code, Some(3));
-    assert_eq!(folder.db("url").code, Some(3));
+    assert_eq!((stopped.code, stopped.text()), (0, "was not running\n"), "{}", stopped.stderr);
+    assert_eq!(folder.db("status").code, 3);
+    assert_eq!(folder.db("url").code, 3);
 }
 
 /// The role is named like chunkwise's own schema, which PostgreSQL's default search path puts first.

@@ -24,7 +24,7 @@ async fn assert_each_once(folder: &DataFolder, batches: &[Batch]) {
 
 #[tokio::test]
 async fn whichever_of_the_two_is_killed_what_was_acknowledged_is_there() {
-    let _turn = alone();
+    let _turn = alone().await;
     let folder = DataFolder::new();
     let app = Arc::new(folder.up(&[]));
     let log = Arc::new(Log::default());
@@ -77,7 +77,7 @@ async fn whichever_of_the_two_is_killed_what_was_acknowledged_is_there() {
 
 #[tokio::test]
 async fn a_signal_while_the_server_is_made_leaves_none_running() {
-    let _turn = alone();
+    let _turn = alone().await;
     let folder = DataFolder::new();
     for _ in 0..2 {
         let mut starting = crate::support::Process::spawn(
@@ -89,7 +89,7 @@ async fn a_signal_while_the_server_is_made_leaves_none_running() {
         block_until("the server's process", super::START, || pid_file.exists());
         starting.signal(Signal::INT);
         assert_eq!(starting.wait(STOP).code(), Some(0));
-        assert_eq!(folder.db("status").code, Some(3), "{:?}", folder.db("status"));
+        assert_eq!(folder.db("status").code, 3, "{:?}", folder.db("status"));
     }
     // Nothing is left that would keep the next one from starting.
     let app = folder.up(&[]);

@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::{LOOK, STOP, alone, folder::DataFolder};
-use crate::{faults::clients::block_until, support::run};
+use crate::{faults::clients::block_until, support::run_within};
 
 /// What `load --dry-run` counts in the demonstration's prices.
 fn rows_in_the_file() -> i64 {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sp500_prices.csv.gz");
-    let counted = run(&["load", file, "--wide-tag", "symbol", "--field", "close", "--dry-run"], LOOK);
-    let count = counted.stdout.split("would write ").nth(1).and_then(|rest| rest.split(' ').next());
-    count.unwrap_or_else(|| panic!("{counted:?}")).parse().unwrap()
+    let counted = run_within(&["load", file, "--wide-tag", "symbol", "--field", "close", "--dry-run"], LOOK);
+    let count = counted.text().split("would write ").nth(1).and_then(|rest| rest.split(' ').next());
+    count.unwrap_or_else(|| panic!("{}", counted.stderr)).parse().unwrap()
 }
 
 #[tokio::test]
 async fn the_demonstration_has_all_its_prices_once_and_a_feed_that_goes_on_and_ends_with_ctrl_c() {
     const COUNT_PRICES: &str = "SELECT count(*) FROM prices";
     const COUNT_TICKS: &str = "SELECT count(*) FROM ticks";
-    let _turn = alone();
+    let _turn = alone().await;
     let folder = DataFolder::new();
     let mut app = folder.up(&["--demo"]);
     let prices = rows_in_the_file();

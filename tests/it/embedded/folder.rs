@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tempfile::TempDir;
 
 use super::{LOOK, START};
-use crate::support::{App, Ended, command, run};
+use crate::support::{App, Finished, command, run_within};
 
 #[derive(Debug)]
 pub(super) struct DataFolder {
@@ -29,14 +29,14 @@ impl DataFolder {
     }
 
     /// `chunkwise db <command>` on this folder.
-    pub(super) fn db(&self, name: &str) -> Ended {
+    pub(super) fn db(&self, name: &str) -> Finished {
         self.db_with(name, &[])
     }
 
     /// The same with arguments.
-    pub(super) fn db_with(&self, name: &str, arguments: &[&str]) -> Ended {
+    pub(super) fn db_with(&self, name: &str, arguments: &[&str]) -> Finished {
         let limit = if name == "start" { START } else { LOOK };
-        run(&[&["db", name, "--data-dir", self.path()], arguments].concat(), limit)
+        run_within(&[&["db", name, "--data-dir", self.path()], arguments].concat(), limit)
     }
 
     /// `chunkwise up` on this folder.
@@ -47,16 +47,15 @@ impl DataFolder {
     /// The server's process, as `status` tells it; `None` unless it runs.
     pub(super) fn server(&self) -> Option<Pid> {
         let status = self.db("status");
-        let pid = status.stdout.strip_prefix("running, process ")?.split(',').next()?;
-        assert_eq!(status.code, Some(0));
+        let pid = status.text().strip_prefix("running, process ")?.split(',').next()?;
+        assert_eq!(status.code, 0);
         Pid::from_raw(pid.parse().ok()?)
     }
 
     /// An analyst's connection, by `url`.
     pub(super) async fn connect(&self) -> PgConnection {
-        let url = self.db("url");
-        assert_eq!(url.code, Some(0), "{}", url.stderr);
-        let options: PgConnectOptions = url.stdout.trim().parse().unwrap();
+        let url = self.db("url").successful();
+        let options: PgConnectOptions = url.text().trim().parse().unwrap();
         options.connect().await.unwrap()
     }
 
@@ -95,7 +94,10 @@ fn end_all_in(folder: &Path) {
         let works_here = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
         let pid = entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
         if let Some(pid) = pid.filter(|_| works_here) {
-            drop(kill_process(pid, Signal::KILL));
+            // It may have ended by itself.
+            if kill_process(pid, Signal::KILL).is_err() {
+                continue;
+            }
             for _ in 0..100 {
                 if !is_there(pid) {
                     break;

@@ -6,7 +6,9 @@ mod crashes;
 mod demo;
 mod folder;
 
-use std::{sync::MutexGuard, time::Duration};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A command that has to start a server, on a machine that may have to fetch it first.
 const START: Duration = Duration::from_secs(300);
@@ -16,8 +18,7 @@ const LOOK: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(15);
 
 /// Keeps other tests of this module waiting.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    // A test that failed has left nothing that the next could stumble over.
-    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+async fn alone() -> SemaphorePermit<'static> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    TURN.acquire().await.unwrap()
 }

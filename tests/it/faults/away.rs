@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::clients::{Batch, assert_each_once};
-use crate::support::{Answer, App, Proxy, TestDatabase};
+use crate::support::{Answer, App, Proxy, TestDatabase, run_within};
 
 /// A write is tried for five seconds before its client hears of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(15);
@@ -113,7 +113,7 @@ async fn a_service_that_starts_before_its_database_says_so_and_ends() {
     let database = TestDatabase::new().await;
     let proxy = Proxy::before(&database.options());
     proxy.cut();
-    let ended = crate::support::run(&["up", "--listen", "127.0.0.1:0", "--database-url", proxy.url()], TOLD_WITHIN);
-    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let ended = run_within(&["up", "--listen", "127.0.0.1:0", "--database-url", proxy.url()], TOLD_WITHIN);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("connecting to the database"), "{}", ended.stderr);
 }

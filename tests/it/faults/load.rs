@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::PgConnection;
 
-use crate::support::{Process, TestDatabase, command, run};
+use crate::support::{Process, TestDatabase, command, run_within};
 
 /// Seven parts.
 const ROWS: u64 = 320_000;
@@ -62,11 +62,10 @@ async fn a_load_that_is_killed_again_and_again_ends_as_if_nothing_had_happened()
         .unwrap();
     assert_eq!(there, ledger, "rows and the ledger are committed together");
 
-    let ended = run(&arguments, LIMIT);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let ended = run_within(&arguments, LIMIT).successful();
     let written = ROWS - there.unsigned_abs();
     let report = format!("{written} rows written, 0 left out as bad, {there} were there already");
-    assert!(ended.stdout.contains(&report), "{report:?} is not in {:?}", ended.stdout);
+    assert!(ended.text().contains(&report), "{report:?} is not in {:?}", ended.text());
 
     let sensors: Vec<(String, i64, f64)> =
         sqlx::query_as("SELECT sensor, count(*), sum(v) FROM readings GROUP BY sensor ORDER BY sensor")
@@ -86,10 +85,10 @@ async fn a_load_that_is_killed_again_and_again_ends_as_if_nothing_had_happened()
         sqlx::query_scalar("SELECT count(DISTINCT time) FROM readings").fetch_one(&mut connection).await.unwrap();
     assert_eq!(times.unsigned_abs(), ROWS);
 
-    let again = run(&arguments, LIMIT);
+    let again = run_within(&arguments, LIMIT);
     assert!(
-        again.stdout.contains(&format!("0 rows written, 0 left out as bad, {ROWS} were there")),
+        again.text().contains(&format!("0 rows written, 0 left out as bad, {ROWS} were there")),
         "{}",
-        again.stdout
+        again.text()
     );
 }

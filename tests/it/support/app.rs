@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::program::{self, Process};
+use super::process::{Process, command};
 
 /// A running `chunkwise`; killed at the end.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl App {
 
     /// The same with variables in its environment.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = program::command(arguments);
+        let mut command = command(arguments);
         command.args(["--listen", "127.0.0.1:0"]).envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut process = Process::spawn(&mut command);
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();

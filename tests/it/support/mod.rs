@@ -1,15 +1,21 @@
 //! What tests stand on: a server, a database per test, the program itself, and a proxy between the two.
 
 mod app;
+mod command;
 mod database;
-mod program;
+mod explain;
+mod process;
 mod proxy;
+mod python;
 mod server;
 
 pub(crate) use app::{Answer, App};
+pub(crate) use command::{Finished, run, run_within};
 pub(crate) use database::TestDatabase;
-pub(crate) use program::{Ended, Process, command, run};
+pub(crate) use explain::scanned;
+pub(crate) use process::{Process, command};
 pub(crate) use proxy::{At, Proxy};
+pub(crate) use python::run_python;
 
 /// Asks again and again until it is so; fails after ten seconds.
 pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     database::{Embedded, Place},
     demo,
-    listen::{self, ListenArgs},
+    listen::{self, ListenArgs, StopSignal},
     service::{self, Roles},
 };
 
@@ -29,18 +29,16 @@ pub(crate) struct UpArgs {
 }
 
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
-    let listener = listen::bind(&config.http).await?;
-    let place = Place::for_everything(config, Embedded::Start).await?;
     // Until the service listens a signal ends this at once; later ones are the service's own, which drains.
-    let prepared = tokio::select! {
-        prepared = prepare(args, config, &place) => prepared.map(|()| true),
-        stopped = listen::stop_signal() => stopped.map(|()| false),
-    };
+    let mut stop = StopSignal::listen()?;
+    let listener = listen::bind(&config.http).await?;
+    let Some(place) = stop.unless_heard(Place::for_everything(config, Embedded::Start)).await else { return Ok(()) };
+    let place = place?;
     let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
-    let served = match prepared {
-        Ok(true) => service::run(listener, roles, &place, config).await,
-        Ok(false) => Ok(()),
-        Err(error) => Err(error),
+    let served = match stop.unless_heard(prepare(args, config, &place)).await {
+        Some(Ok(())) => service::run(listener, roles, &place, config, stop).await,
+        Some(Err(error)) => Err(error),
+        None => Ok(()),
     };
     served.and(place.close().await)
 }

@@ -1,7 +1,6 @@
-//! The program as a process: commands that end, and ones that are killed.
+//! The program as a process, to be signalled and killed.
 
 use std::{
-    io::Read,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,32 +13,6 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chunkwise"));
     command.args(arguments).env_remove("DATABASE_URL").stdin(Stdio::null());
     command
-}
-
-/// What a command said, and how it ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-/// Runs a command to its end, which must come within `limit`.
-pub(crate) fn run(arguments: &[&str], limit: Duration) -> Ended {
-    let mut process = Process::spawn(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
-    let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());
-    thread::scope(|scope| {
-        let stdout = scope.spawn(|| read(stdout));
-        let stderr = scope.spawn(|| read(stderr));
-        let code = process.wait(limit).code();
-        Ended { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
-    })
-}
-
-fn read(pipe: Option<impl Read>) -> String {
-    let mut text = String::new();
-    pipe.unwrap().read_to_string(&mut text).unwrap();
-    text
 }
 
 /// A running process; killed at the end.
