@@ -70,8 +70,8 @@ impl Questions {
             database,
             limits,
             turns: Arc::new(Semaphore::new(permits)),
-            windows: Tally::default(),
-            correlations: Tally::default(),
+            windows: Tally::of("window"),
+            correlations: Tally::of("correlate"),
         }
     }
 

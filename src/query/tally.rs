@@ -7,9 +7,12 @@ use std::{
 
 use serde::Serialize;
 
-/// Counts questions of one kind.
-#[derive(Debug, Default)]
+/// Counts questions of one kind, for `/api/v1/stats` and as the metrics `chunkwise_questions_total` and
+/// `chunkwise_question_seconds`.
+#[derive(Debug)]
 pub struct Tally {
+    /// The metrics' label `question`.
+    kind: &'static str,
     answered: AtomicU64,
     failed: AtomicU64,
     total_us: AtomicU64,
@@ -33,16 +36,28 @@ pub struct TallyShown {
 }
 
 impl Tally {
+    pub(super) fn of(kind: &'static str) -> Self {
+        let zero = AtomicU64::default;
+        Self { kind, answered: zero(), failed: zero(), total_us: zero(), slowest_us: zero(), rows_read: zero() }
+    }
+
     pub(super) fn answered(&self, took: Duration, rows_read: u64) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.answered.fetch_add(1, Ordering::Relaxed);
         self.total_us.fetch_add(us, Ordering::Relaxed);
         self.slowest_us.fetch_max(us, Ordering::Relaxed);
         self.rows_read.fetch_add(rows_read, Ordering::Relaxed);
+        self.count("answered");
+        metrics::histogram!("chunkwise_question_seconds", "question" => self.kind).record(took);
     }
 
     pub(super) fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+        self.count("failed");
+    }
+
+    fn count(&self, outcome: &'static str) {
+        metrics::counter!("chunkwise_questions_total", "question" => self.kind, "outcome" => outcome).increment(1);
     }
 
     /// The figures now.
@@ -67,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_of_answers_alone() {
-        let tally = Tally::default();
+        let tally = Tally::of("window");
         assert_eq!(tally.show().mean_ms, 0.0);
         tally.answered(Duration::from_millis(2), 10);
         tally.answered(Duration::from_millis(4), 5);

@@ -1,6 +1,8 @@
 //! Integration tests, one binary, against a real TimescaleDB; each test has a database of its own. A comment says what
 //! belongs into each module.
 
+// The whole way with real data: files loaded by the program, answers from its port and its commands, read by clients.
+mod answers;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
 // Questions to answers: windows, correlations, listings, against oracles.

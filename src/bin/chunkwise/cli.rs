@@ -89,8 +89,10 @@ pub(crate) enum Command {
     /// Run everything in one process: the database, ingestion and questions.
     Up(command::up::UpArgs),
     /// Run the ingestion service: the write routes.
+    #[command(after_help = command::ingest::EXAMPLES)]
     Ingest(ListenArgs),
     /// Run the query service alone: it only reads, so it can run on a replica.
+    #[command(after_help = command::serve::EXAMPLES)]
     Serve(ListenArgs),
     /// Load files of CSV or line protocol.
     Load(command::load::LoadArgs),

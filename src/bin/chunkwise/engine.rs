@@ -2,7 +2,8 @@
 
 use chunkwise::{
     config::Config,
-    query::{CorrelateAnswer, Questions, WindowAnswer},
+    http::error::ApiError,
+    query::{CorrelateAnswer, QueryError, Questions, WindowAnswer},
     question::{CorrelateQuestion, WindowQuestion},
 };
 
@@ -24,11 +25,22 @@ impl Engine {
 
     /// Answers a window question.
     pub(crate) async fn window(&self, question: &WindowQuestion) -> anyhow::Result<WindowAnswer> {
-        Ok(self.questions.window(question).await?)
+        self.questions.window(question).await.map_err(advised)
     }
 
     /// Answers a correlate question.
     pub(crate) async fn correlate(&self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
-        Ok(self.questions.correlate(question).await?)
+        self.questions.correlate(question).await.map_err(advised)
+    }
+}
+
+/// What the asker can mend is told as REST tells it, with its advice; what they cannot, with its causes, which there is no
+/// server's log for.
+fn advised(error: QueryError) -> anyhow::Error {
+    match error {
+        QueryError::Busy | QueryError::Timeout { .. } | QueryError::Unavailable(_) | QueryError::Internal(_) => {
+            error.into()
+        }
+        error => ApiError::from(error).into(),
     }
 }

@@ -6,6 +6,7 @@ use chunkwise::{
     config::{ConfigError, InvalidSetting},
     db::{self, Failure, MigrateError, ServerError},
     format::FormatError,
+    http::error::ApiError,
     question::{Invalid, SelectorError},
 };
 
@@ -64,6 +65,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         || cause.is::<Invalid>()
         || cause.is::<SelectorError>()
         || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. }))
+        || cause.downcast_ref::<ApiError>().is_some_and(|error| error.status().is_client_error())
     {
         return Some(Exit::Usage);
     }
@@ -84,6 +86,8 @@ mod tests {
     fn causes_decide_the_exit_code() {
         let wrapped = |error: anyhow::Error| classify(&Err::<(), _>(error).context("answering").unwrap_err());
         assert_eq!(wrapped(Invalid::new("to", "must be later").into()), Exit::Usage);
+        assert_eq!(wrapped(ApiError::from(Invalid::new("series.colour", "no such tag")).into()), Exit::Usage);
+        assert_eq!(wrapped(ApiError::internal("a defect").into()), Exit::Failure);
         assert_eq!(wrapped(NoDatabase.into()), Exit::Database);
         assert_eq!(wrapped(ServerError::NoTimescaleDb.into()), Exit::Database);
         assert_eq!(wrapped(Reported(Exit::Database).into()), Exit::Database);

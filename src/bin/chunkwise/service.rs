@@ -14,7 +14,7 @@ use chunkwise::{
     ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, WriteHttp},
     query::{QueryLimits, Questions},
 };
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -114,10 +114,20 @@ fn router(
 
 fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {
     let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
+    tokio::spawn(keep_small(metrics.clone()));
     let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
     let figures =
         ingest.map(|ingest| ("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters()))) as Arc<dyn Figures>));
     Ok(HttpState::new(questions, Some(metrics), figures.into_iter().collect()))
+}
+
+/// Folds what histograms have collected, which else only a look at `/metrics` does: without either they grow for ever.
+async fn keep_small(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// What ingestion shows in `/api/v1/stats`.

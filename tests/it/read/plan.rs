@@ -9,30 +9,9 @@ use chunkwise::{
     question::{Fill, Grid, TimeRange, Timestamp, Transform, Width},
     window::{Plan, Source, spans},
 };
-use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::fixture::{DAY_US, Fixture, HOUR_US, START_US};
-
-/// The chunks that a statement's plan scans, by name.
-async fn scanned(connection: &mut PgConnection, sql: &str) -> BTreeSet<String> {
-    fn relations(node: &Value, found: &mut BTreeSet<String>) {
-        match node {
-            Value::Object(fields) => {
-                if let Some(Value::String(name)) = fields.get("Relation Name") {
-                    found.insert(name.clone());
-                }
-                fields.values().for_each(|value| relations(value, found));
-            }
-            Value::Array(values) => values.iter().for_each(|value| relations(value, found)),
-            _ => {}
-        }
-    }
-    let plan: Value = sqlx::query_scalar(&format!("EXPLAIN (FORMAT json) {sql}")).fetch_one(connection).await.unwrap();
-    let mut found = BTreeSet::new();
-    relations(&plan, &mut found);
-    found
-}
+use crate::support::scanned;
 
 #[tokio::test]
 async fn the_chunks_of_the_plan_are_those_that_the_server_scans() {

@@ -1,11 +1,17 @@
 //! What tests stand on: a server, a database per test, the program itself.
 
 mod app;
+mod command;
 mod database;
+mod explain;
+mod python;
 mod server;
 
-pub(crate) use app::App;
+pub(crate) use app::{Answer, App};
+pub(crate) use command::{Finished, run};
 pub(crate) use database::TestDatabase;
+pub(crate) use explain::scanned;
+pub(crate) use python::run_python;
 
 /// Asks again and again until it is so; fails after ten seconds.
 pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -1,6 +1,10 @@
 //! `chunkwise load`
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use chrono_tz::Tz;
@@ -137,8 +141,8 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
     for plan in plans {
         eprintln!("{plan}");
         let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
-        report_refused(&loaded.tally);
-        report_unfit(&loaded);
+        report_refused(&plan.path, &loaded.tally);
+        report_unfit(&plan.path, &loaded);
         let text = format!(
             "{}: {} rows written, {} left out as bad, {} were there already\n",
             plan.path.display(),
@@ -154,14 +158,14 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
 
 async fn count(plan: Arc<Plan>) -> anyhow::Result<Census> {
     let bar = progress::bytes_bar(plan.file_bytes);
-    let name = plan.path.display().to_string();
+    let path = plan.path.clone();
     let counted = tokio::task::spawn_blocking(move || {
         let census = plan.dry_run(|progress| bar.set_position(progress.consumed_bytes()));
         bar.finish_and_clear();
         census
     });
-    let census = counted.await?.context(name)?;
-    report_refused(&census.tally);
+    let census = counted.await?.with_context(|| path.display().to_string())?;
+    report_refused(&path, &census.tally);
     Ok(census)
 }
 
@@ -174,24 +178,23 @@ fn census_line(census: &Census) -> String {
 }
 
 /// The first lines that the measurement could not take, on standard error.
-fn report_unfit(loaded: &Loaded) {
-    for refused in &loaded.unfit_shown {
-        eprintln!("left out: {refused}");
-    }
-    let more = loaded.unfit.saturating_sub(loaded.unfit_shown.len() as u64);
-    if more > 0 {
-        eprintln!("left out: {more} more");
-    }
+fn report_unfit(path: &Path, loaded: &Loaded) {
+    report_left_out(path, &loaded.unfit_shown, loaded.unfit);
 }
 
 /// The first refused rows with their lines, on standard error.
-fn report_refused(tally: &Tally) {
-    for error in &tally.errors {
-        eprintln!("left out: {error}");
+fn report_refused(path: &Path, tally: &Tally) {
+    report_left_out(path, &tally.errors, tally.refused);
+}
+
+/// `total` were left out of a file, and of the first of them it is known where and why.
+fn report_left_out(path: &Path, first: &[impl Display], total: u64) {
+    for refused in first {
+        eprintln!("left out: {}, {refused}", path.display());
     }
-    let more = tally.refused.saturating_sub(tally.errors.len() as u64);
+    let more = total.saturating_sub(first.len() as u64);
     if more > 0 {
-        eprintln!("left out: {more} more");
+        eprintln!("left out: {}, {more} more", path.display());
     }
 }
 

@@ -1,0 +1,11 @@
+//! The program from outside, on real prices: what is loaded by one command is asked for by others and over HTTP.
+
+mod commands;
+mod formats;
+mod golden;
+mod listings;
+mod load;
+mod pruning;
+mod questions;
+mod real;
+mod service;
