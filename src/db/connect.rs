@@ -83,8 +83,6 @@ impl DatabaseOptions {
             Role::Reader => options.options([
                 ("timezone", "UTC"),
                 ("default_transaction_read_only", "on"),
-                // Bounds of time stand in the statement as constants; a generic plan would lose them.
-                ("plan_cache_mode", "force_custom_plan"),
                 ("jit", "off"),
                 ("statement_timeout", &self.statement_timeout.as_millis().to_string()),
             ]),
