@@ -109,6 +109,25 @@ async fn a_short_silence_of_the_database_only_delays() {
 }
 
 #[tokio::test]
+async fn connections_that_nobody_ends_are_replaced() {
+    let database = TestDatabase::new().await;
+    let proxy = Proxy::before(&database.options());
+    let app = App::start(&["up", "--database-url", proxy.url()]);
+    Batch::new(0, 20).send_until_committed(&app);
+    std::thread::scope(|scope| {
+        let questions: Vec<_> = (0..12).map(|_| scope.spawn(|| window(&app).status)).collect();
+        questions.into_iter().for_each(|question| assert_eq!(question.join().unwrap(), 200));
+    });
+    proxy.strand();
+    // Each that is given up must give its connection up too.
+    app.wait_for("/health", 200, BACK_WITHIN);
+    for _ in 0..20 {
+        assert_eq!(timed(TOLD_WITHIN, "/health", || app.get("/health")).status, 200);
+    }
+    assert_eq!(window(&app).status, 200);
+}
+
+#[tokio::test]
 async fn a_service_that_starts_before_its_database_says_so_and_ends() {
     let database = TestDatabase::new().await;
     let proxy = Proxy::before(&database.options());

@@ -98,7 +98,7 @@ fn nest_deeply(app: &App) {
             nested.clone(),
             format!("{{\"measurement\": {nested}}}"),
             format!("{{\"target\": {nested}}}"),
-            open.repeat(1_000_000),
+            open.repeat(300_000),
         ] {
             for path in ["/api/v1/correlate", "/api/v1/window", "/api/v1/correlate?namespace=public"] {
                 let answer = app.post(path, body.as_bytes());

@@ -44,6 +44,8 @@ struct State {
     mode: watch::Sender<Mode>,
     /// Cancelled to reset the connections there are.
     connections: Mutex<CancellationToken>,
+    /// Cancelled to strand them.
+    stranded: Mutex<CancellationToken>,
     trap: Mutex<Option<At>>,
     accepted: watch::Sender<u64>,
 }
@@ -63,6 +65,7 @@ impl Proxy {
             upstream: (target.get_host().to_owned(), target.get_port()),
             mode: watch::Sender::new(Mode::Open),
             connections: Mutex::default(),
+            stranded: Mutex::default(),
             trap: Mutex::default(),
             accepted: watch::Sender::new(0),
         });
@@ -89,6 +92,13 @@ impl Proxy {
     pub(crate) fn reset(&self) {
         let mut connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *connections).cancel();
+    }
+
+    /// Carries no byte of the connections there are any more, and tells nobody, as when a machine is gone or a firewall
+    /// forgets them; new ones are carried.
+    pub(crate) fn strand(&self) {
+        let mut stranded = self.state.stranded.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *stranded).cancel();
     }
 
     /// Resets the connections there are and all that come, until it is healed.
@@ -140,6 +150,7 @@ async fn accept(listener: std::net::TcpListener, state: Arc<State>) {
 
 async fn carry(mut client: TcpStream, state: Arc<State>) {
     let ended = state.connections.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let stranded = state.stranded.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mode = *state.mode.borrow();
     let server = match mode {
         Mode::Cut => None,
@@ -152,6 +163,7 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
         let (mut from_server, mut to_server) = server.split();
         tokio::select! {
             () = ended.cancelled() => Some(None),
+            () = stranded.cancelled() => std::future::pending().await,
             caught = pump(&mut from_client, &mut to_server, &state, Some(&state.trap)) => caught.map(Some),
             caught = pump(&mut from_server, &mut to_client, &state, None) => caught.map(Some),
         }
