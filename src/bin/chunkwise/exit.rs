@@ -7,6 +7,7 @@ use chunkwise::{
     db::{self, Failure, MigrateError, ServerError},
     format::FormatError,
     http::error::ApiError,
+    ingest::IngestError,
     question::{Invalid, SelectorError},
 };
 
@@ -69,7 +70,11 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     {
         return Some(Exit::Usage);
     }
-    if cause.is::<NoDatabase>() || cause.is::<ServerError>() || cause.is::<MigrateError>() {
+    if cause.is::<NoDatabase>()
+        || cause.is::<ServerError>()
+        || cause.is::<MigrateError>()
+        || matches!(cause.downcast_ref(), Some(IngestError::Unavailable(_)))
+    {
         return Some(Exit::Database);
     }
     let is_away = |error| db::classify(error) == Failure::Unavailable;
@@ -92,6 +97,7 @@ mod tests {
         assert_eq!(wrapped(ServerError::NoTimescaleDb.into()), Exit::Database);
         assert_eq!(wrapped(Reported(Exit::Database).into()), Exit::Database);
         assert_eq!(wrapped(sqlx::Error::PoolTimedOut.into()), Exit::Database);
+        assert_eq!(wrapped(IngestError::Unavailable(None).into()), Exit::Database);
         assert_eq!(wrapped(Closed.into()), Exit::Success);
         assert_eq!(wrapped(anyhow!("anything else")), Exit::Failure);
     }
