@@ -131,7 +131,8 @@ pub(crate) const STOP_LIMIT: std::time::Duration = std::time::Duration::from_sec
 impl Embedded {
     async fn server(self, server: &Server) -> anyhow::Result<Running> {
         match (self, server.status()?) {
-            (_, Status::Running(running)) => Ok(running),
+            (Self::MustRun, Status::Running(running)) => Ok(running),
+            // Also where it seems to run: a server that was killed a moment ago still does, and only trying it tells.
             (Self::Start, _) | (Self::MustRun, Status::Starting { .. }) => start(server).await,
             (Self::MustRun, _) => Err(NoDatabase.into()),
         }

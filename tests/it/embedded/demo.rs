@@ -35,7 +35,7 @@ async fn the_demonstration_has_all_its_prices_once_and_a_feed_that_goes_on_and_e
 
     app.signal(Signal::INT);
     assert_eq!(app.wait(STOP), 0);
-    assert_eq!(folder.server(), None);
+    assert!(folder.db("status").text().starts_with("stopped"));
 
     let begun = Instant::now();
     let mut app = folder.up(&["--demo"]);
@@ -43,5 +43,5 @@ async fn the_demonstration_has_all_its_prices_once_and_a_feed_that_goes_on_and_e
     assert_eq!(folder.count(COUNT_PRICES).await, prices);
     app.signal(Signal::INT);
     assert_eq!(app.wait(STOP), 0);
-    assert_eq!(folder.server(), None);
+    assert!(folder.db("status").text().starts_with("stopped"));
 }

@@ -66,14 +66,9 @@ impl DataFolder {
     }
 }
 
-/// Kills it at once, with SIGKILL, and waits until it is gone.
+/// SIGKILL.
 pub(super) fn kill_9(pid: Pid) {
     kill_process(pid, Signal::KILL).unwrap();
-}
-
-/// Whether a process is there, be it only that nobody has asked yet how it ended.
-pub(super) fn is_there(pid: Pid) -> bool {
-    test_kill_process(pid).is_ok()
 }
 
 impl Drop for DataFolder {
@@ -99,7 +94,7 @@ fn end_all_in(folder: &Path) {
                 continue;
             }
             for _ in 0..100 {
-                if !is_there(pid) {
+                if test_kill_process(pid).is_err() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(10));
