@@ -1,4 +1,4 @@
-//! Why a file cannot be loaded at all. A single bad row is a [`RowError`](super::RowError) instead.
+//! Why a file cannot be loaded at all. A single bad row is a [`RowError`] instead.
 
 use std::io;
 

@@ -17,7 +17,7 @@
 //! In names and in tags' values a backslash escapes a comma, a space, a backslash and (but for a measurement) `=`; before
 //! anything else it stands for itself. A line break ends a line everywhere but between quotes.
 //!
-//! A body is read line by line ([`parse`]); a bad line is an [`LineError`] with its number and column, and the next one
+//! A body is read line by line ([`parse`](fn@parse)); a bad line is an [`LineError`] with its number and column, and the next one
 //! is read as if it had not been there. Where a bad line ends is a question of its own: `extent` answers it.
 //!
 //! What goes on from here is safe for the database: valid UTF-8 without NUL bytes, finite floats, times within the years

@@ -1,5 +1,7 @@
 //! Which database a command works on: the configured one, else the embedded one.
 
+use std::sync::atomic::AtomicBool;
+
 use anyhow::Context;
 use chunkwise::{
     config::{Config, Secret},
@@ -33,7 +35,8 @@ pub(crate) struct Place {
     pub(crate) database: Database,
     /// The embedded server, where it is the database.
     pub(crate) embedded: Option<Server>,
-    started: StartedBy,
+    /// Whether this process started it, at first or after a crash.
+    pub(crate) started: AtomicBool,
 }
 
 impl Place {
@@ -80,7 +83,7 @@ impl Place {
             statement_timeout: settings.statement_timeout,
             acquire_timeout: settings.connect_timeout,
         };
-        Self { database: Database::new(options), embedded, started }
+        Self { database: Database::new(options), embedded, started: AtomicBool::new(started == StartedBy::Us) }
     }
 
     /// Makes sure that the server can be relied on, and brings its schema up to date.
@@ -115,7 +118,7 @@ impl Place {
     /// Disconnects, and stops the embedded server if this process started it: one that ran before goes on.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;
-        if let (Some(server), StartedBy::Us) = (self.embedded, self.started) {
+        if let (Some(server), true) = (self.embedded, self.started.into_inner()) {
             server
                 .stop(STOP_LIMIT, &StartProgress::new().callback())
                 .await

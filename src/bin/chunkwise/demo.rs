@@ -88,7 +88,7 @@ try, in another terminal:
        "ranges": [{{"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}}]}}'
 
   2. the last seconds of the live feed, as SQL
-     chunkwise db psql -c "SELECT * FROM ticks WHERE time > now() - interval '5 seconds' LIMIT 10"
+     chunkwise db psql -- -c "SELECT * FROM ticks WHERE time > now() - interval '5 seconds' LIMIT 10"
 
   3. write a line of your own
      curl -si "http://{address}/write?precision=s" -d "room,place=kitchen temperature=21.5"

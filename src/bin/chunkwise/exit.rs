@@ -45,9 +45,23 @@ pub(crate) struct Reported(pub(crate) Exit);
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
     let exit = classify(error);
     if exit != Exit::Success && !error.is::<Reported>() {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", chain(error));
     }
     exit
+}
+
+/// The error and its causes, without those that the one before has told already.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn classify(error: &anyhow::Error) -> Exit {

@@ -81,7 +81,7 @@ pub(crate) async fn run(
     };
     let supervised = async {
         if let Some(server) = &place.embedded {
-            supervise::run(server, &stop).await;
+            supervise::run(server, &stop, &place.started).await;
         }
     };
     tokio::join!(http::serve(listener, router, stopped), supervised);
