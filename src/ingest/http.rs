@@ -22,7 +22,10 @@ use self::{
     answer::{Dialect, Refusal},
     parameters::Parameters,
 };
-use super::{BodyLimits, Ingest, Refused, Repetition, RequestId, WriteRequest, Written, body, influxql, request::hash};
+use super::{
+    BodyLimits, Ingest, Protocol, Refused, Repetition, RequestId, Room, WriteRequest, Written, body, influxql,
+    request::hash,
+};
 use crate::protocol;
 
 /// What the write routes need.
@@ -95,7 +98,8 @@ async fn handle(
         &body,
     ]);
     let started = std::time::Instant::now();
-    let request = read_lines(http, &parameters, &body, key.as_deref(), body_hash);
+    let room = http.ingest.try_reserve(body.len())?;
+    let request = read_lines(http, &parameters, &body, key.as_deref(), body_hash, room);
     let written = http.ingest.write(request).await?;
     metrics::histogram!("chunkwise_ingest_acknowledge_seconds", "protocol" => "http").record(started.elapsed());
     Ok(written)
@@ -107,6 +111,7 @@ fn read_lines<'b>(
     body: &'b Bytes,
     key: Option<&[u8]>,
     body_hash: uuid::Uuid,
+    room: Room,
 ) -> WriteRequest<'b> {
     let mut lines = Vec::new();
     let mut unreadable = Vec::new();
@@ -126,6 +131,8 @@ fn read_lines<'b>(
         _ => RequestId::fresh(body_hash),
     };
     WriteRequest {
+        protocol: Protocol::LineProtocolHttp,
+        room,
         namespace: &parameters.namespace,
         lines,
         body,

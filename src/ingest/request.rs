@@ -73,9 +73,67 @@ pub(super) fn hash(parts: &[&[u8]]) -> Uuid {
     Uuid::from_bytes(first)
 }
 
+/// Where a request came from; the label of its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Line protocol over HTTP.
+    LineProtocolHttp,
+    /// Line protocol over TCP.
+    LineProtocolTcp,
+    /// OpenTSDB's JSON over HTTP.
+    OpenTsdbHttp,
+    /// OpenTSDB's `put` lines over TCP.
+    OpenTsdbTelnet,
+    /// Messages of an MQTT broker.
+    Mqtt,
+    /// Frames of clients that write over a WebSocket.
+    WebSocket,
+    /// A foreign feed that chunkwise subscribes to.
+    Source,
+    /// Files.
+    Load,
+    /// The demonstration's feed.
+    Demo,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::LineProtocolHttp,
+        Self::LineProtocolTcp,
+        Self::OpenTsdbHttp,
+        Self::OpenTsdbTelnet,
+        Self::Mqtt,
+        Self::WebSocket,
+        Self::Source,
+        Self::Load,
+        Self::Demo,
+    ];
+
+    /// Its name in metrics, statistics and logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::LineProtocolHttp => "line_protocol_http",
+            Self::LineProtocolTcp => "line_protocol_tcp",
+            Self::OpenTsdbHttp => "opentsdb_http",
+            Self::OpenTsdbTelnet => "opentsdb_telnet",
+            Self::Mqtt => "mqtt",
+            Self::WebSocket => "websocket",
+            Self::Source => "source",
+            Self::Load => "load",
+            Self::Demo => "demo",
+        }
+    }
+}
+
 /// Lines on their way to the database.
 #[derive(Debug)]
 pub struct WriteRequest<'b> {
+    /// Where they came from.
+    pub protocol: Protocol,
+    /// The memory that they were let in for; see [`Ingest::reserve`](super::Ingest::reserve).
+    pub room: super::Room,
     /// The namespace.
     pub namespace: &'b str,
     /// The lines that could be read.

@@ -18,6 +18,7 @@ use super::{
     Refused, housekeeping,
     prepare::Prepared,
     request::{PartialWrites, Repetition, WriteRequest},
+    room::{Room, Rooms},
     transaction::{Entry, Outcome},
     writer::{self, Job},
 };
@@ -32,7 +33,7 @@ use crate::{
 pub struct IngestOptions {
     /// A line so far ahead of the clock is refused, in microseconds.
     pub ahead_us: i64,
-    /// Rows that wait for a writer, in bytes; beyond it requests are told to come back.
+    /// Memory of all requests under way, in bytes; beyond it requests are told to come back.
     pub queue_bytes: usize,
     /// Transactions at once. More than the server has cores gains nothing.
     pub writers: usize,
@@ -57,9 +58,32 @@ impl Default for IngestOptions {
     }
 }
 
+/// How safe a written request is. The weaker is the greater.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ack {
+    /// COMMIT returned, with `synchronous_commit = on`.
+    #[default]
+    Committed,
+    /// The database is away; the lines are on this machine's disk and will be committed when it is back.
+    Spooled,
+}
+
+impl Ack {
+    /// Its name in answers.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Spooled => "spooled",
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
+    /// How safe it is.
+    pub ack: Ack,
     /// Rows committed; of a repetition, those that the first request committed.
     pub written: u64,
     /// Lines refused, in order.
@@ -82,7 +106,7 @@ pub enum IngestError {
     KeyMismatch,
     /// More rows at once than may wait.
     #[error(
-        "the request's rows take {bytes} bytes, more than the {limit_bytes} that may wait: send it in several requests"
+        "the request takes {bytes} bytes, more than the {limit_bytes} of all together: send it in several requests"
     )]
     TooLarge {
         /// What they take.
@@ -203,12 +227,9 @@ pub struct Ingest {
     core: Arc<Core>,
     counters: Arc<Counters>,
     queue: mpsc::UnboundedSender<Job>,
-    room: Arc<Semaphore>,
+    rooms: Rooms,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
-
-/// The queue's bytes are counted in these, because a semaphore counts in 32 bits.
-const ROOM_UNIT_BYTES: usize = 1024;
 
 impl Ingest {
     /// Starts the writers; must be called within a tokio runtime. The database need not be reachable yet.
@@ -221,11 +242,11 @@ impl Ingest {
             tasks.spawn(writer::run(database.clone(), Arc::clone(&receiver)));
         }
         tasks.spawn(housekeeping::run(database.clone(), queue.downgrade()));
-        let room = Arc::new(Semaphore::new(options.queue_bytes.div_ceil(ROOM_UNIT_BYTES)));
+        let rooms = Rooms::new(options.queue_bytes);
         let growth = Growth::new(database.clone(), options.schema);
         let core =
             Arc::new(Core { database, growth, ids: SeriesIds::default(), options, making_series: Semaphore::new(2) });
-        Self { core, counters: Arc::default(), queue, room, tasks: Arc::new(Mutex::new(tasks)) }
+        Self { core, counters: Arc::default(), queue, rooms, tasks: Arc::new(Mutex::new(tasks)) }
     }
 
     /// What became of lines so far.
@@ -254,6 +275,24 @@ impl Ingest {
         while tasks.join_next().await.is_some() {}
     }
 
+    /// Waits until a request with a body of so many (inflated) bytes may come in. For protocols that can hold their client
+    /// back by not reading on.
+    ///
+    /// # Errors
+    /// [`IngestError::TooLarge`] if it never could.
+    pub async fn reserve(&self, body_bytes: usize) -> Result<Room, IngestError> {
+        self.rooms.reserve(body_bytes).await
+    }
+
+    /// Lets a request with a body of so many (inflated) bytes in, or tells it to come back. For protocols whose clients
+    /// try again.
+    ///
+    /// # Errors
+    /// [`IngestError::Overloaded`] if there is no room now, [`IngestError::TooLarge`] if there never could be.
+    pub fn try_reserve(&self, body_bytes: usize) -> Result<Room, IngestError> {
+        self.rooms.try_reserve(body_bytes)
+    }
+
     /// Writes a request and returns once it is committed.
     ///
     /// Not to be cancelled lightly: a caller that may go away (an HTTP handler) spawns it. Cancelled, the request is
@@ -279,7 +318,8 @@ impl Ingest {
     }
 
     async fn write_uncounted(&self, request: WriteRequest<'_>) -> Result<Written, IngestError> {
-        let WriteRequest { namespace, mut lines, body, unreadable, id, partial, interval_us } = request;
+        let WriteRequest { protocol: _, room: _room, namespace, mut lines, body, unreadable, id, partial, interval_us } =
+            request;
         check_namespace(namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
         // A measurement can be remade between preparing and writing; twice in a row would be somebody's script.
         for _ in 0..3 {
@@ -299,15 +339,17 @@ impl Ingest {
                 return Err(IngestError::AllOrNothing(refused));
             }
             if rows == 0 {
-                return Ok(Written { written: 0, refused, duplicate: false });
+                return Ok(Written { ack: Ack::Committed, written: 0, refused, duplicate: false });
             }
             match self.enqueue(Entry { id, parts, rows, refused: refused.clone() }).await {
-                Ok(Outcome::Committed) => return Ok(Written { written: rows as u64, refused, duplicate: false }),
+                Ok(Outcome::Committed) => {
+                    return Ok(Written { ack: Ack::Committed, written: rows as u64, refused, duplicate: false });
+                }
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
                     return Err(IngestError::KeyMismatch);
                 }
                 Ok(Outcome::Duplicate { written, refused, .. }) => {
-                    return Ok(Written { written, refused, duplicate: true });
+                    return Ok(Written { ack: Ack::Committed, written, refused, duplicate: true });
                 }
                 Err(IngestError::Stale) => {
                     for line in &lines {
@@ -321,14 +363,8 @@ impl Ingest {
     }
 
     async fn enqueue(&self, entry: Entry) -> Result<Outcome, IngestError> {
-        let bytes: usize = entry.parts.iter().map(|part| part.batch.bytes()).sum();
-        if bytes > self.core.options.queue_bytes {
-            return Err(IngestError::TooLarge { bytes, limit_bytes: self.core.options.queue_bytes });
-        }
-        let units = u32::try_from(bytes.div_ceil(ROOM_UNIT_BYTES)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| IngestError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job { entry, reply, _bytes: room }).map_err(|_| IngestError::Unavailable(None))?;
+        self.queue.send(Job { entry, reply }).map_err(|_| IngestError::Unavailable(None))?;
         answer.await.map_err(|_| IngestError::Unavailable(None))?
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::Instant,
 };
 
@@ -26,8 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Job {
     pub(super) entry: Entry,
     pub(super) reply: oneshot::Sender<Result<Outcome, IngestError>>,
-    /// The request's share of the queue's bytes, given back when it is answered.
-    pub(super) _bytes: OwnedSemaphorePermit,
 }
 
 /// The queue's end that all writers share: the lock is held only while one of them waits for its first request.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use chunkwise::{
     config::Config,
     feed::{Assets, AssetsOptions, Feed, FeedError, Pace},
-    ingest::{Ingest, PartialWrites, RequestId, WriteRequest},
+    ingest::{Ingest, PartialWrites, Protocol, RequestId, WriteRequest},
     load::{LoadOptions, Plan, WideOptions},
     protocol::{self, Precision},
 };
@@ -60,7 +60,10 @@ pub(crate) async fn stream(ingest: Ingest, namespace: String, stop: Cancellation
     };
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let body = feed.due(now_us());
+        let Ok(room) = ingest.reserve(body.len()).await else { continue };
         let request = WriteRequest {
+            protocol: Protocol::Demo,
+            room,
             namespace: &namespace,
             lines: protocol::parse(&body, Precision::Nanoseconds).filter_map(Result::ok).collect(),
             body: &body,

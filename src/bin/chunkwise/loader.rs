@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use anyhow::Context;
 use chunkwise::{
-    ingest::{Ingest, IngestError, IngestOptions, PartialWrites, Refused, RequestId, WriteRequest, Written},
+    ingest::{Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest, Written},
     load::{LoadError, Part, Plan, Tally},
 };
 use indicatif::ProgressBar;
@@ -95,6 +95,8 @@ impl Loader {
                 }
             }
             let request = WriteRequest {
+                protocol: Protocol::Load,
+                room: ingest.reserve(part.bytes.len()).await?,
                 namespace: &namespace,
                 lines,
                 body: &part.bytes,

@@ -144,7 +144,7 @@ pub(super) fn written(dialect: Dialect, written: &Written) -> Response {
         (StatusCode::BAD_REQUEST, [JSON], body.to_string()).into_response()
     };
     let headers = response.headers_mut();
-    headers.insert("chunkwise-ack", HeaderValue::from_static("committed"));
+    headers.insert("chunkwise-ack", HeaderValue::from_static(written.ack.label()));
     headers.insert("chunkwise-written", HeaderValue::from(written.written));
     if written.duplicate {
         headers.insert("chunkwise-duplicate", HeaderValue::from_static("true"));
