@@ -15,6 +15,7 @@
 //! | [`protocol`] | bytes -> lines, each error with its place |
 //! | [`load`], [`feed`] | files -> lines; a seed -> made-up lines |
 //! | [`ingest`] | lines -> committed rows: routes, ledger, writers |
+//! | [`spool`] | lines -> a log on disk, for when the database is away; and back |
 //! | [`series`] | tag sets -> series ids, and back from a selector to series |
 //! | [`batch`] | rows by column, sorted for COPY |
 //! | [`copy`] | PostgreSQL's binary COPY, both ways |
@@ -59,4 +60,5 @@ pub mod protocol;
 pub mod query;
 pub mod question;
 pub mod series;
+pub mod spool;
 pub mod window;

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("local", &[]),
     ("feed", &[]),
     ("config", &["question"]),
+    ("spool", &["protocol"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),

@@ -1,0 +1,229 @@
+//! Lines as bytes and back, exactly.
+//!
+//! ```text
+//! lines  number of lines, line...
+//! line   number | flags: 1 byte, bit 0 rounded | time: 8 bytes | measurement: text
+//!        | number of tags, (name: text, value: text)... | number of fields, (name: text, value)...
+//! text   length in bytes, UTF-8
+//! value  0 float, 1 integer, 2 unsigned, 6 timestamp: 8 bytes each | 3 false | 4 true | 5 text
+//! ```
+//!
+//! Numbers without a size are LEB128, those with one little-endian; a float is its bits.
+
+use std::borrow::Cow;
+
+use crate::protocol::{FieldValue, Fields, Line, Tags};
+
+const FLOAT: u8 = 0;
+const INTEGER: u8 = 1;
+const UNSIGNED: u8 = 2;
+const FALSE: u8 = 3;
+const TRUE: u8 = 4;
+const TEXT: u8 = 5;
+const TIMESTAMP: u8 = 6;
+
+const ROUNDED: u8 = 1;
+
+/// Room is made for so many lines ahead, whatever the bytes claim; more is made as they come.
+const LINES_AHEAD: usize = 1_024;
+
+/// A line has no time. Whoever spools it must stamp it first: the moment of its replay would be a wrong one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {number} has no time: give it one before it is spooled")]
+pub struct Untimed {
+    /// The line's number in its body.
+    pub number: u32,
+}
+
+/// Bytes that [`encode_lines`] has not made. `at` is where in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinesError {
+    /// They end within a line.
+    #[error("the spooled lines end at byte {at}, in the middle of a line")]
+    Cut {
+        /// Where.
+        at: usize,
+    },
+    /// A text is not UTF-8.
+    #[error("the spooled lines hold a text at byte {at} that is not UTF-8")]
+    Text {
+        /// Where the text begins.
+        at: usize,
+    },
+    /// A number is too large for what it counts, or a byte that names a kind is none of the known ones.
+    #[error("the spooled lines hold an impossible value at byte {at}")]
+    Value {
+        /// Where the value ends.
+        at: usize,
+    },
+    /// Bytes follow the last line.
+    #[error("the spooled lines end at byte {at}, but more bytes follow")]
+    Longer {
+        /// Where the last line ends.
+        at: usize,
+    },
+}
+
+/// Writes lines at the end of `out`; where a line has no time, `out` is left as it was. Everything of a line is kept but
+/// [`Line::bytes`]: the body that they point to is not spooled.
+pub fn encode_lines(lines: &[Line<'_>], out: &mut Vec<u8>) -> Result<(), Untimed> {
+    let start = out.len();
+    put_number(lines.len() as u64, out);
+    for line in lines {
+        let Some(time_us) = line.time_us else {
+            out.truncate(start);
+            return Err(Untimed { number: line.number });
+        };
+        put_number(u64::from(line.number), out);
+        out.push(if line.rounded { ROUNDED } else { 0 });
+        out.extend_from_slice(&time_us.to_le_bytes());
+        put_text(&line.measurement, out);
+        put_number(line.tags.len() as u64, out);
+        for (name, value) in &line.tags {
+            put_text(name, out);
+            put_text(value, out);
+        }
+        put_number(line.fields.len() as u64, out);
+        for (name, value) in &line.fields {
+            put_text(name, out);
+            put_value(value, out);
+        }
+    }
+    Ok(())
+}
+
+fn put_number(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push((number & 0x7f) as u8);
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_number(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_value(value: &FieldValue<'_>, out: &mut Vec<u8>) {
+    let (kind, bytes) = match value {
+        FieldValue::Float(value) => (FLOAT, value.to_bits().to_le_bytes()),
+        FieldValue::Integer(value) => (INTEGER, value.to_le_bytes()),
+        FieldValue::Unsigned(value) => (UNSIGNED, value.to_le_bytes()),
+        FieldValue::Timestamp(us) => (TIMESTAMP, us.to_le_bytes()),
+        FieldValue::Boolean(value) => return out.push(if *value { TRUE } else { FALSE }),
+        FieldValue::Text(text) => {
+            out.push(TEXT);
+            return put_text(text, out);
+        }
+    };
+    out.push(kind);
+    out.extend_from_slice(&bytes);
+}
+
+/// Reads lines back; their texts are borrowed from `bytes`, [`Line::bytes`] is `0..0`.
+///
+/// Any bytes may be given: what [`encode_lines`] has not made is an error or, by chance, other lines, and memory stays in
+/// proportion to the bytes.
+pub fn decode_lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, LinesError> {
+    let mut reader = Reader { bytes, at: 0 };
+    let count = reader.count()?;
+    let mut lines = Vec::with_capacity(count.min(LINES_AHEAD));
+    for _ in 0..count {
+        lines.push(reader.line()?);
+    }
+    if reader.at < bytes.len() {
+        return Err(LinesError::Longer { at: reader.at });
+    }
+    Ok(lines)
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self) -> Result<Line<'a>, LinesError> {
+        let number = u32::try_from(self.number()?).map_err(|_| self.impossible())?;
+        let rounded = match self.byte()? {
+            0 => false,
+            ROUNDED => true,
+            _ => return Err(self.impossible()),
+        };
+        let time_us = Some(i64::from_le_bytes(self.eight()?));
+        let measurement = self.text()?;
+        let mut tags = Tags::new();
+        for _ in 0..self.count()? {
+            tags.push((self.text()?, self.text()?));
+        }
+        let mut fields = Fields::new();
+        for _ in 0..self.count()? {
+            fields.push((self.text()?, self.value()?));
+        }
+        Ok(Line { number, measurement, tags, fields, time_us, rounded, bytes: 0..0 })
+    }
+
+    fn value(&mut self) -> Result<FieldValue<'a>, LinesError> {
+        Ok(match self.byte()? {
+            FLOAT => FieldValue::Float(f64::from_bits(u64::from_le_bytes(self.eight()?))),
+            INTEGER => FieldValue::Integer(i64::from_le_bytes(self.eight()?)),
+            UNSIGNED => FieldValue::Unsigned(u64::from_le_bytes(self.eight()?)),
+            FALSE => FieldValue::Boolean(false),
+            TRUE => FieldValue::Boolean(true),
+            TEXT => FieldValue::Text(self.text()?),
+            TIMESTAMP => FieldValue::Timestamp(i64::from_le_bytes(self.eight()?)),
+            _ => return Err(self.impossible()),
+        })
+    }
+
+    fn text(&mut self) -> Result<Cow<'a, str>, LinesError> {
+        let bytes = self.count()?;
+        let at = self.at;
+        let text = self.take(bytes)?;
+        std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| LinesError::Text { at })
+    }
+
+    /// How many of something follow. Each takes a byte at least, so more than there are bytes is impossible.
+    fn count(&mut self) -> Result<usize, LinesError> {
+        let number = self.number()?;
+        let left = self.bytes.len() - self.at;
+        usize::try_from(number).ok().filter(|count| *count <= left).ok_or(LinesError::Cut { at: self.bytes.len() })
+    }
+
+    fn number(&mut self) -> Result<u64, LinesError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if (bits << shift) >> shift != bits {
+                return Err(self.impossible());
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(self.impossible())
+    }
+
+    fn byte(&mut self) -> Result<u8, LinesError> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    fn eight(&mut self) -> Result<[u8; 8], LinesError> {
+        let at = self.at;
+        self.take(8)?.try_into().map_err(|_| LinesError::Cut { at })
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<&'a [u8], LinesError> {
+        let taken = self.bytes[self.at..].get(..bytes).ok_or(LinesError::Cut { at: self.bytes.len() })?;
+        self.at += bytes;
+        Ok(taken)
+    }
+
+    fn impossible(&self) -> LinesError {
+        LinesError::Value { at: self.at }
+    }
+}
