@@ -91,6 +91,8 @@ pub struct CorrelateAnswer {
     pub target: AnswerSeries,
     /// The series of the answer's columns: ascending id, or rank order where the question has `top`.
     pub rows: AnswerRows,
+    /// How many series the target was compared with, itself not counted: more than the rows where the question has `top`.
+    pub compared: usize,
     /// As asked.
     pub ranges: Vec<TimeRange>,
     /// rows = ranges, columns = series; NaN where undefined.
