@@ -196,6 +196,7 @@ fn answers_are_as_described() {
         target: rows().series.remove(0),
         rows: rows(),
         compared: 1,
+        unmatched: Vec::new(),
         ranges: question.ranges.clone(),
         r: one(),
         n: Array2::from_elem((2, 1), 20),

@@ -43,6 +43,21 @@ async fn a_window_is_written_as_the_port_writes_it() {
 }
 
 #[tokio::test]
+async fn what_no_series_has_is_said_beside_the_answer() {
+    let real = Real::shared().await;
+    let url = real.database.url();
+    let window =
+        "window prices close --bucket 1d --series symbol=AAPL --series symbol=AAPLE --from 2020-01-01 --to 2020-01-04";
+    let told = shell(window, &["--format", "csv", "--database-url", &url]).successful();
+    assert_eq!(told.stderr, "note: no series that was found has symbol=AAPLE\n");
+    let correlate = "correlate prices close --bucket 1d --target symbol=AAPL --against symbol=MSFT --against symbol=XOMM \
+                     --range 2020-01-01..2021-01-01 --top 1";
+    let told = shell(correlate, &["--database-url", &url]).successful();
+    assert_eq!(told.stderr, "note: no series that was found has symbol=XOMM\n");
+    assert!(told.text().starts_with("AAPL against 1 series\n"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn tables_are_for_people() {
     let real = Real::shared().await;
     let url = real.database.url();
@@ -60,6 +75,7 @@ async fn tables_are_for_people() {
     let line = "correlate prices close --bucket 1d --transform log_return --target symbol=AAPL \
                 --range 2020-01-01..2021-01-01 --top 3";
     let table = shell(line, &["--database-url", &url]).successful();
+    assert!(table.text().starts_with("AAPL against 19 series, the top 3\n"), "{}", table.text());
     let best = real.app.ask("/api/v1/correlate", &correlation(json!({"top": 3}))).json();
     let mut lines = table.text().lines();
     for result in best["ranges"][0]["results"].as_array().unwrap() {

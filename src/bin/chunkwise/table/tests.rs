@@ -78,6 +78,7 @@ fn a_correlation(ranges: usize) -> CorrelateAnswer {
         target: AnswerSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] },
         rows,
         compared: 19,
+        unmatched: Vec::new(),
         ranges: (0..ranges).map(range).collect(),
         r: ndarray::concatenate![ndarray::Axis(0), array![[0.743_21, -0.5]], array![[f64::NAN, 0.25]]]
             .slice_move(ndarray::s![..ranges, ..]),
