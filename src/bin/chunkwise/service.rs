@@ -86,7 +86,7 @@ pub(crate) async fn run(
             supervise::run(&used.server, &stop).await;
         }
     };
-    tokio::join!(http::serve(listener, router, stopped), supervised);
+    tokio::join!(http::serve(listener, router, config.http.header_timeout, stopped), supervised);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {
