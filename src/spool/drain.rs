@@ -57,7 +57,6 @@ impl<F: Fs> Spool<F> {
     /// is advanced over. Damaged places are passed over and counted.
     ///
     /// Blocks for a read of the disk, but not for appends, nor do they wait for it. Meant for one reader at a time.
-    #[expect(clippy::should_implement_trait, reason = "it takes &self, and fails")]
     pub fn next(&self) -> Result<Option<SpooledFrame>, SpoolError> {
         let mut reader = self.reader();
         while let Ahead::Read { marker, limit } = self.look_ahead(&mut reader) {

@@ -54,7 +54,7 @@ impl Header {
         let mut bytes = [0; 2 * COPY_BYTES];
         read_full(file, &mut bytes, 0).map_err(|source| SpoolError::io("read", path, source))?;
         let copies = bytes.as_chunks::<COPY_BYTES>().0;
-        match copies.iter().find_map(|copy| Self::parse(copy)) {
+        match copies.iter().find_map(Self::parse) {
             Some((VERSION, header)) => Ok(Some(header)),
             Some((version, _)) => Err(SpoolError::Version { path: path.to_owned(), version }),
             None => Ok(None),
