@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use chunkwise::config::{ConfigFile, Setting};
 use clap::{Args, Parser, Subcommand};
 
-use crate::{command, exit, listen::ListenArgs};
+use crate::{
+    command, exit,
+    listen::{ListenArgs, WriteListenArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,7 +93,7 @@ pub(crate) enum Command {
     Up(command::up::UpArgs),
     /// Run the ingestion service: the write routes.
     #[command(after_help = command::ingest::EXAMPLES)]
-    Ingest(ListenArgs),
+    Ingest(WriteListenArgs),
     /// Run the query service alone: it only reads, so it can run on a replica.
     #[command(after_help = command::serve::EXAMPLES)]
     Serve(ListenArgs),

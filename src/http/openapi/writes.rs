@@ -1,4 +1,4 @@
-//! The write routes, in the words of InfluxDB 1, 2 and 3.
+//! The write routes, in the words of InfluxDB 1, 2 and 3 and of OpenTSDB.
 
 use serde_json::json;
 use utoipa::openapi::{HttpMethod, Required, ResponseBuilder, request_body::RequestBodyBuilder};

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     database::{Embedded, Place},
     demo,
-    listen::{self, ListenArgs, StopSignal},
+    listen::{Listeners, StopSignal, WriteListenArgs},
     service::{self, Roles},
 };
 
@@ -25,18 +25,18 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     demo: bool,
     #[command(flatten)]
-    pub(crate) listen: ListenArgs,
+    pub(crate) listen: WriteListenArgs,
 }
 
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     // Until the service listens a signal ends this at once; later ones are the service's own, which drains.
     let mut stop = StopSignal::listen()?;
-    let listener = listen::bind(&config.http).await?;
+    let listeners = Listeners::bind(config).await?;
     let Some(place) = stop.unless_heard(Place::for_everything(config, Embedded::Start)).await else { return Ok(()) };
     let place = place?;
     let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
     let served = match stop.unless_heard(prepare(args, config, &place)).await {
-        Some(Ok(())) => service::run(listener, roles, &place, config, stop).await,
+        Some(Ok(())) => service::run(listeners, roles, &place, config, stop).await,
         Some(Err(error)) => Err(error),
         None => Ok(()),
     };
