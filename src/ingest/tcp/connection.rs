@@ -65,11 +65,12 @@ impl Connection {
 
     /// Reads until the client closes, asks for the end, or everything stops; returns when what was read is written.
     pub(super) async fn run(mut self) {
-        if self.read_until_stopped().await == Some(Filled::Quiet) {
+        let ended = self.read_until_stopped().await;
+        if ended == Some(Filled::Quiet) {
             // Everything stops: what the socket holds already is still taken.
             while self.read(None).await == Filled::Full {}
         }
-        if self.framing.is_cut_off() {
+        if ended.is_some() && self.framing.is_cut_off() {
             self.dialect.count_refused("cut_off", 1);
             self.note_refused(1, "the connection ended within a line");
         }

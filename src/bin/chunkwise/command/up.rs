@@ -16,6 +16,7 @@ Examples:
   chunkwise up --demo                              a database of its own, real prices, a live feed
   chunkwise up --database-url postgres://db/ticks  your own TimescaleDB
   chunkwise up --listen 127.0.0.1:0                a free port, printed as `listening on http://...`
+  chunkwise up --opentsdb-listen off               no port 4242; port 9009 likewise with --line-protocol-listen off
 
 Without --database-url and DATABASE_URL a TimescaleDB is started in the data folder; on Debian it is fetched first if the
 machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops, and
