@@ -70,7 +70,7 @@ fn put() -> Route {
     let body = RequestBodyBuilder::new()
         .description(Some("One data point or an array of them, plain or compressed."))
         .required(Some(Required::True))
-        .content("application/json", content(named("DataPoint"), json!([point])))
+        .content("application/json", content(named("DataPoint"), point))
         .build();
     let error = json!({"error": {"code": 400, "message": "One or more data points had errors", "details": "..."}});
     let refused = response(

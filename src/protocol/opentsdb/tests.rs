@@ -69,7 +69,7 @@ fn hostile_puts_are_refused_by_what_is_wrong_with_them() {
         ("put m{x} 1 2 a=b", "illegal_character", 5),
         ("put m\0 1 2 a=b", "illegal_character", 5),
         ("put m 1 2\0 a=b", "invalid_value", 9),
-        ("put m\t1 2 a=b", "not_enough_arguments", 15),
+        ("put m\t1 2 a=b", "not_enough_arguments", 14),
         ("put m 1 2 a=b a=c", "duplicate_tag", 15),
         ("put m 1 2 value=b", "reserved_name", 11),
         ("put m 1 2 time=b", "reserved_name", 11),
