@@ -137,7 +137,8 @@ mod tests {
         zstd::encode_all(bytes, 19).unwrap()
     }
 
-    const ALL: [(Encoding, fn(&[u8]) -> Vec<u8>); 2] = [(Encoding::Gzip, gzip), (Encoding::Zstd, zstd)];
+    type Compress = fn(&[u8]) -> Vec<u8>;
+    const ALL: [(Encoding, Compress); 2] = [(Encoding::Gzip, gzip), (Encoding::Zstd, zstd)];
 
     #[test]
     fn a_bomb_stops_at_the_limit() {

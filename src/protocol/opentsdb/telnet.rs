@@ -12,6 +12,7 @@ use super::{
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are `Put`, and a box each would be an allocation a line")]
 pub enum Command<'a> {
     /// `put`: a data point.
     Put(Line<'a>),
