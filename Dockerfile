@@ -19,10 +19,12 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
 COPY --from=build /chunkwise /usr/local/bin/chunkwise
 USER chunkwise
 WORKDIR /var/lib/chunkwise
-EXPOSE 8080
+EXPOSE 8080 9009 4242
 # Within a container loopback is the container's own, so it listens on all addresses; what of it the world sees is decided
 # by how the port is published. There are no tokens yet: publish it to 127.0.0.1 (-p 127.0.0.1:8080:8080), never to all.
 ENV CHUNKWISE_HTTP__LISTEN=0.0.0.0:8080 \
+    CHUNKWISE_LINE_PROTOCOL__LISTEN=0.0.0.0:9009 \
+    CHUNKWISE_OPENTSDB__LISTEN=0.0.0.0:4242 \
     CHUNKWISE_HTTP__INSECURE_LISTEN=true
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["chunkwise"]

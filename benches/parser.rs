@@ -5,7 +5,11 @@
 
 use std::{fmt::Write, hint::black_box};
 
-use chunkwise::protocol::{Precision, parse};
+use chunkwise::protocol::{
+    Precision,
+    opentsdb::{Command, Commands},
+    parse,
+};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const LINES: usize = 10_000;
@@ -85,5 +89,35 @@ fn parser(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, parser);
+/// OpenTSDB's telnet lines, the same market data.
+fn puts() -> String {
+    let mut out = String::new();
+    for i in 0..LINES {
+        let (symbol, price) = (i % 1_000, 100.0 + (i * 7_919 % 10_000) as f64 / 100.0);
+        let time = 1_700_000_000_000 + i;
+        writeln!(out, "put ticks.price {time} {price:.2} symbol=SYM{symbol:04} exchange=XNAS")
+            .expect("a String takes everything");
+    }
+    out
+}
+
+fn telnet(criterion: &mut Criterion) {
+    let body = puts();
+    let mut group = criterion.benchmark_group("parser/opentsdb/lines");
+    group.throughput(Throughput::Elements(LINES as u64));
+    group.bench_with_input(BenchmarkId::from_parameter("chunkwise"), body.as_bytes(), |bencher, body| {
+        bencher.iter(|| {
+            let mut seen = 0;
+            for command in Commands::new(black_box(body)) {
+                if let Command::Put(line) = black_box(command.expect("the body is valid")) {
+                    seen += line.tags.len() + line.fields.len();
+                }
+            }
+            seen
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parser, telnet);
 criterion_main!(benches);

@@ -27,6 +27,22 @@ impl From<bool> for Exposure {
     }
 }
 
+impl Exposure {
+    /// The address, if it may be bound; `key` is the setting that it is from.
+    pub(super) fn allow(self, key: &str, address: SocketAddr) -> Result<SocketAddr, InvalidSetting> {
+        match self {
+            Self::Loopback if !address.ip().is_loopback() => Err(InvalidSetting::new(
+                key,
+                format!(
+                    "is {address}, which others can reach, and there are no tokens: whoever reaches it may read and \
+                     write everything. Listen on 127.0.0.1, or pass --insecure-listen if that is meant"
+                ),
+            )),
+            Self::Loopback | Self::Anywhere => Ok(address),
+        }
+    }
+}
+
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,17 +83,7 @@ impl HttpConfig {
     /// # Errors
     /// An address beyond loopback where [`Exposure`] does not allow it.
     pub fn listen_addr(&self) -> Result<SocketAddr, InvalidSetting> {
-        match self.exposure {
-            Exposure::Loopback if !self.listen.ip().is_loopback() => Err(InvalidSetting::new(
-                "http.listen",
-                format!(
-                    "is {}, which others can reach, and there are no tokens: whoever reaches it may read and write \
-                     everything. Listen on 127.0.0.1, or pass --insecure-listen if that is meant",
-                    self.listen
-                ),
-            )),
-            Exposure::Loopback | Exposure::Anywhere => Ok(self.listen),
-        }
+        self.exposure.allow("http.listen", self.listen)
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {

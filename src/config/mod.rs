@@ -15,6 +15,7 @@ mod error;
 mod http;
 mod ingest;
 mod layers;
+mod listen;
 mod log;
 mod place;
 mod secret;
@@ -29,6 +30,7 @@ pub use self::{
     http::{Exposure, HttpConfig, QuestionConfig},
     ingest::{IngestConfig, SameBody},
     layers::{ConfigFile, Setting},
+    listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
     secret::Secret,
 };
@@ -45,6 +47,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The HTTP listener.
     pub http: HttpConfig,
+    /// The listener for line protocol over TCP.
+    pub line_protocol: LineProtocolConfig,
+    /// The listener for OpenTSDB.
+    pub opentsdb: OpenTsdbConfig,
     /// What questions may cost.
     pub question: QuestionConfig,
     /// What writes may cost, and when two of them are one.
@@ -60,6 +66,8 @@ impl Default for Config {
             data_dir: None,
             database: DatabaseConfig::default(),
             http: HttpConfig::default(),
+            line_protocol: LineProtocolConfig::default(),
+            opentsdb: OpenTsdbConfig::default(),
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
             log: LogConfig::default(),

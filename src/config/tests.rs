@@ -75,6 +75,8 @@ fn a_value_without_sense_is_named_with_its_origin() {
         ("http.listen = 'localhost'", "`http.listen`"),
         ("http.max_body_bytes = 100000000", "`http.max_decoded_body_bytes`"),
         ("http.allowed_hosts = ['https://x.example']", "`http.allowed_hosts`"),
+        ("line_protocol.listen = 'localhost'", "`line_protocol.listen`"),
+        ("opentsdb.max_connections = 0", "`opentsdb.max_connections`"),
         ("log.level = 'loud'", "`log.level`"),
         ("log.format = 'xml'", "`log.format`"),
         ("namespace = ''", "`namespace`"),
@@ -103,6 +105,17 @@ fn listening_beyond_loopback_must_be_meant() {
     let flag = Setting::flag("--insecure-listen", "http.insecure_listen", true);
     assert!(load("http.listen = '0.0.0.0:8080'", &[], vec![flag]).unwrap().http.listen_addr().is_ok());
     assert!(load("http.listen = '[::1]:0'", &[], Vec::new()).unwrap().http.listen_addr().is_ok());
+}
+
+#[test]
+fn listeners_beside_http_follow_the_same_rule_and_can_be_off() {
+    let config = |file: &str| load(file, &[], Vec::new()).unwrap();
+    let (wide, off) = (config("line_protocol.listen = '0.0.0.0:9009'"), config("opentsdb.listen = 'off'"));
+    let refused = wide.line_protocol.listen_addr(wide.http.exposure).unwrap_err();
+    assert!(refused.key == "line_protocol.listen" && refused.reason.contains("--insecure-listen"), "{refused}");
+    assert!(wide.line_protocol.listen_addr(Exposure::Anywhere).unwrap().is_some());
+    assert_eq!(off.opentsdb.listen_addr(off.http.exposure), Ok(None));
+    assert_eq!(off.line_protocol.listen_addr(off.http.exposure).unwrap().unwrap().port(), 9009);
 }
 
 #[test]
@@ -137,7 +150,7 @@ fn the_documented_example_names_every_setting_and_no_other() {
     load(&complete, &[], Vec::new()).unwrap();
     let documented: BTreeSet<String> =
         toml::from_str::<toml::Table>(&complete).unwrap().iter().flat_map(keys).collect();
-    let sections = ["", "database", "http", "question", "ingest", "log"];
+    let sections = ["", "database", "http", "line_protocol", "opentsdb", "question", "ingest", "log"];
     let known: BTreeSet<String> =
         sections.into_iter().flat_map(known).filter(|key| !sections.contains(&&**key)).collect();
     assert_eq!(documented, known);

@@ -16,5 +16,5 @@ mod service;
 mod state;
 
 pub use router::{question_router, service_router};
-pub use serve::serve;
+pub use serve::{serve, serve_handed};
 pub use state::{Figures, HttpState};

@@ -11,7 +11,12 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+    time::sleep,
+};
 use tower::ServiceExt;
 
 /// How long the end waits for requests under way.
@@ -23,47 +28,89 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 ///
 /// 1. no connection is accepted any more;
 /// 2. idle connections are closed, requests under way get their answers, within ten seconds, and are cut after that;
-/// 3. it returns.
+/// 3. it returns. A connection that has become a WebSocket is its handler's to end.
 pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: impl Future<Output = ()>) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let mut server = Server::new(router, header_timeout);
     tokio::pin!(stop);
     loop {
-        let stream = tokio::select! {
+        tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => server.take(stream),
+                Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    if !is_the_clients(&error) {
-                        tracing::warn!(error = %error, "a connection could not be accepted");
-                        sleep(BACK_OFF).await;
-                    }
-                    continue;
+                    tracing::warn!(error = %error, "a connection could not be accepted");
+                    sleep(BACK_OFF).await;
                 }
             },
             () = &mut stop => break,
-        };
+        }
+    }
+    drop(listener);
+    server.drain().await;
+}
+
+/// Serves connections that another listener accepted and hands over, with nothing read from them, until `stop` completes
+/// or nobody is left to hand one over; then ends as [`serve`] does.
+pub async fn serve_handed(
+    mut handed: mpsc::Receiver<TcpStream>,
+    router: Router,
+    header_timeout: Duration,
+    stop: impl Future<Output = ()>,
+) {
+    let mut server = Server::new(router, header_timeout);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            stream = handed.recv() => match stream {
+                Some(stream) => server.take(stream),
+                None => break,
+            },
+            () = &mut stop => break,
+        }
+    }
+    drop(handed);
+    server.drain().await;
+}
+
+/// The connections that are served.
+struct Server {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl Server {
+    fn new(router: Router, header_timeout: Duration) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+        Self { router, builder, graceful: GracefulShutdown::new(), connections: JoinSet::new() }
+    }
+
+    fn take(&mut self, stream: TcpStream) {
         // Answers are small and wanted at once.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
-        let service = router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-        let watched = graceful.watch(connection);
-        connections.spawn(async move {
+        let service = self.router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
+        let service = TowerToHyperService::new(service);
+        let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let watched = self.graceful.watch(connection);
+        self.connections.spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
         });
-        while connections.try_join_next().is_some() {}
+        while self.connections.try_join_next().is_some() {}
     }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = sleep(DRAIN) => tracing::warn!("requests were still under way when time was up"),
+
+    async fn drain(mut self) {
+        tokio::select! {
+            () = self.graceful.shutdown() => {}
+            () = sleep(DRAIN) => tracing::warn!("requests were still under way when time was up"),
+        }
+        self.connections.shutdown().await;
     }
-    connections.shutdown().await;
 }
 
 fn is_the_clients(error: &io::Error) -> bool {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
-    protocol::LineError,
+    protocol::{LineError, opentsdb::PointError},
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -37,11 +37,21 @@ impl Refused {
         }
     }
 
+    /// A data point of OpenTSDB's that could not be read.
+    pub(super) fn point(error: &PointError, body: &[u8]) -> Self {
+        let original = body.get(error.bytes.clone()).unwrap_or_default();
+        Self::unfit_for(error.line, error.column, &error.fault.to_string(), original)
+    }
+
     /// A line whose row the measurement cannot take.
     pub(super) fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
+        Self::unfit_for(line, column, &fault.to_string(), original)
+    }
+
+    pub(super) fn unfit_for(line: u32, column: u32, reason: &str, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);
         let original = storable(&String::from_utf8_lossy(cut));
-        Self { line, column, reason: storable(&fault.to_string()), original }
+        Self { line, column, reason: storable(reason), original }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The write routes: InfluxDB's three generations of line protocol over HTTP, and the few routes that their clients ask
-//! before they write.
+//! before they write; OpenTSDB's JSON, which is `opentsdb`'s.
 //!
 //! All three do the same; they differ in the names of parameters and in what an error looks like, which is `answer`'s.
 
 mod answer;
+mod opentsdb;
 mod parameters;
 
 use std::sync::Arc;
@@ -18,12 +19,15 @@ use axum::{
 };
 use bytes::Bytes;
 
+pub use self::opentsdb::opentsdb_router;
 use self::{
     answer::{Dialect, Refusal},
     parameters::Parameters,
 };
 use super::{
-    BodyLimits, Ingest, Protocol, Refused, Repetition, RequestId, Room, WriteRequest, Written, body, influxql,
+    BodyLimits, Ingest, Protocol, Refused, Room, WriteRequest, Written, body,
+    identity::{idempotency_key, request_id},
+    influxql,
     request::hash,
 };
 use crate::protocol;
@@ -121,15 +125,7 @@ fn read_lines<'b>(
             Err(error) => unreadable.push(Refused::unreadable(&error, body)),
         }
     }
-    let options = http.ingest.options();
-    let id = match (key, options.repetition) {
-        (Some(key), _) => RequestId::from_key(&parameters.namespace, key, body_hash, options.key_keep),
-        // A line without a time gets the server's: the same bytes later are other rows.
-        (None, Repetition::SameBody { within }) if lines.iter().all(|line| line.time_us.is_some()) => {
-            RequestId::from_body(body_hash, within)
-        }
-        _ => RequestId::fresh(body_hash),
-    };
+    let id = request_id(http.ingest.options(), &parameters.namespace, key, body_hash, &lines);
     WriteRequest {
         protocol: Protocol::LineProtocolHttp,
         room,
@@ -141,18 +137,6 @@ fn read_lines<'b>(
         partial: parameters.partial,
         interval_us: None,
     }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
-    const MAX_BYTES: usize = 255;
-    let mut keys = headers.get_all("idempotency-key").iter();
-    let Some(key) = keys.next() else { return Ok(None) };
-    if keys.next().is_some() || key.is_empty() || key.len() > MAX_BYTES {
-        return Err(Refusal::invalid(format!(
-            "Idempotency-Key must be given once and have 1 to {MAX_BYTES} characters"
-        )));
-    }
-    Ok(Some(key.as_bytes().to_vec()))
 }
 
 /// The content type of every JSON answer here.

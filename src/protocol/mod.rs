@@ -20,6 +20,8 @@
 //! A body is read line by line ([`parse`](fn@parse)); a bad line is an [`LineError`] with its number and column, and the next one
 //! is read as if it had not been there. Where a bad line ends is a question of its own: `extent` answers it.
 //!
+//! [`opentsdb`] reads the two forms of another protocol into the same lines.
+//!
 //! What goes on from here is safe for the database: valid UTF-8 without NUL bytes, finite floats, times within the years
 //! 1 to 9999, and names and tags' values within [`Limits`].
 
@@ -31,6 +33,7 @@ mod keys;
 mod limits;
 mod line;
 mod lines;
+pub mod opentsdb;
 mod parse;
 mod time;
 

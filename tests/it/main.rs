@@ -9,6 +9,8 @@ mod embedded;
 mod faults;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
+// Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.
+mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
 // What tests stand on.

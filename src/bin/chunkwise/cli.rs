@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use chunkwise::config::{ConfigFile, Setting};
 use clap::{Args, Parser, Subcommand};
 
-use crate::{command, exit, listen::ListenArgs};
+use crate::{
+    command, exit,
+    listen::{ListenArgs, WriteListenArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,7 +93,7 @@ pub(crate) enum Command {
     Up(command::up::UpArgs),
     /// Run the ingestion service: the write routes.
     #[command(after_help = command::ingest::EXAMPLES)]
-    Ingest(ListenArgs),
+    Ingest(WriteListenArgs),
     /// Run the query service alone: it only reads, so it can run on a replica.
     #[command(after_help = command::serve::EXAMPLES)]
     Serve(ListenArgs),
@@ -114,7 +117,8 @@ impl Cli {
         let mut settings = self.globals.settings();
         match &self.command {
             Command::Up(args) => settings.extend(args.listen.settings()),
-            Command::Ingest(args) | Command::Serve(args) => settings.extend(args.settings()),
+            Command::Ingest(args) => settings.extend(args.settings()),
+            Command::Serve(args) => settings.extend(args.settings()),
             _ => {}
         }
         settings
@@ -158,6 +162,20 @@ mod tests {
         assert!(config.database.writer().is_none());
         assert_eq!(config.log.level, "debug");
         assert_eq!(config.http.listen_addr().unwrap().to_string(), "0.0.0.0:0");
+    }
+
+    #[test]
+    fn listeners_for_writes_have_flags_where_writes_are_taken() {
+        for service in ["up", "ingest"] {
+            let config = config(&format!(
+                "chunkwise {service} --line-protocol-listen 127.0.0.1:0 --opentsdb-listen off --listen 127.0.0.1:1"
+            ));
+            let exposure = config.http.exposure;
+            assert_eq!(config.line_protocol.listen_addr(exposure).unwrap().unwrap().port(), 0);
+            assert_eq!(config.opentsdb.listen_addr(exposure).unwrap(), None);
+            assert_eq!(config.http.listen_addr().unwrap().port(), 1);
+        }
+        assert!(Cli::try_parse_from(["chunkwise", "serve", "--opentsdb-listen", "off"]).is_err());
     }
 
     #[test]

@@ -11,17 +11,17 @@ use chunkwise::{
     config::{Config, SameBody},
     http::{self, Figures, HttpState, error, guard},
     hypertable::SchemaLimits,
-    ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, WriteHttp},
+    ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, TcpWrite, WriteHttp},
     query::{QueryLimits, Questions},
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::Place,
     demo,
-    listen::{self, StopSignal},
+    listen::{Listeners, StopSignal},
     supervise,
 };
 
@@ -54,16 +54,16 @@ impl Roles {
 /// Serves until SIGTERM or SIGINT. Then, in this order:
 ///
 /// 1. the demonstration's feed ends, and nobody starts a crashed database any more;
-/// 2. no connection is accepted, requests under way get their answers;
+/// 2. no connection is accepted, requests under way get their answers, what TCP clients have sent is read and written;
 /// 3. the writers commit what they have taken, and end.
 pub(crate) async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     roles: Roles,
     place: &Place,
     config: &Config,
     mut signal: StopSignal,
 ) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
+    let address = listeners.http.local_addr()?;
     let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
     let router = router(roles, address, place, config, ingest.as_ref())?;
     let stop = CancellationToken::new();
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     if let (Roles::EverythingWithDemo, Some(ingest)) = (roles, &ingest) {
         tokio::spawn(demo::stream(ingest.clone(), config.namespace.clone(), stop.clone()));
     }
-    listen::announce(&listener)?;
+    listeners.announce()?;
     if roles == Roles::EverythingWithDemo {
         demo::invite(address)?;
     }
@@ -86,7 +86,10 @@ pub(crate) async fn run(
             supervise::run(&used.server, &stop).await;
         }
     };
-    tokio::join!(http::serve(listener, router, config.http.header_timeout, stopped), supervised);
+    let Listeners { http, line_protocol, opentsdb } = listeners;
+    let line_protocol = serve_line_protocol(line_protocol, ingest.as_ref(), config, &stop);
+    let opentsdb = serve_opentsdb(opentsdb, ingest.as_ref(), config, &stop);
+    tokio::join!(http::serve(http, router, config.http.header_timeout, stopped), line_protocol, opentsdb, supervised);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {
@@ -105,22 +108,64 @@ fn router(
     let state = http_state(place, config, ingest)?;
     let mut router = http::service_router(state.clone());
     if let Some(ingest) = ingest {
-        let limits = BodyLimits {
-            sent_bytes: config.http.max_body_bytes.get(),
-            inflated_bytes: config.http.max_decoded_body_bytes.get(),
-        };
-        let namespace = config.namespace.as_str().into();
-        router = router.merge(ingest::router(WriteHttp { ingest: ingest.clone(), limits, namespace }));
+        let write = write_http(ingest, config);
+        router = router.merge(ingest::router(write.clone())).merge(ingest::opentsdb_router(write));
     }
     if roles.answer() {
         router = router.merge(http::question_router(state));
     }
+    Ok(guarded(router, address, config))
+}
+
+/// What stands around the routes of a listener on `address`.
+fn guarded(router: Router, address: SocketAddr, config: &Config) -> Router {
     let guard = Arc::new(guard::HostGuard::new(address, config.http.allowed_hosts.iter().cloned()));
     // Outermost last: headers go on every answer, the guard's own among them.
-    Ok(error::with_fallbacks(router)
+    error::with_fallbacks(router)
         .layer(from_fn(error::log_causes))
         .layer(from_fn_with_state(guard, guard::guard))
-        .layer(from_fn(guard::security_headers)))
+        .layer(from_fn(guard::security_headers))
+}
+
+fn write_http(ingest: &Ingest, config: &Config) -> WriteHttp {
+    let limits = BodyLimits {
+        sent_bytes: config.http.max_body_bytes.get(),
+        inflated_bytes: config.http.max_decoded_body_bytes.get(),
+    };
+    WriteHttp { ingest: ingest.clone(), limits, namespace: config.namespace.as_str().into() }
+}
+
+async fn serve_line_protocol(
+    listener: Option<TcpListener>,
+    ingest: Option<&Ingest>,
+    config: &Config,
+    stop: &CancellationToken,
+) {
+    let (Some(listener), Some(ingest)) = (listener, ingest) else { return };
+    let max_connections = config.line_protocol.max_connections;
+    let write = TcpWrite { ingest: ingest.clone(), namespace: config.namespace.as_str().into(), max_connections };
+    ingest::serve_line_protocol(listener, write, stop.clone()).await;
+}
+
+/// OpenTSDB's port: telnet lines, and HTTP with nothing but OpenTSDB's routes.
+async fn serve_opentsdb(
+    listener: Option<TcpListener>,
+    ingest: Option<&Ingest>,
+    config: &Config,
+    stop: &CancellationToken,
+) {
+    let (Some(listener), Some(ingest)) = (listener, ingest) else { return };
+    let address = match listener.local_addr() {
+        Ok(address) => address,
+        Err(error) => return tracing::error!(error = %error, "OpenTSDB's listener has no address"),
+    };
+    let router = guarded(ingest::opentsdb_router(write_http(ingest, config)), address, config);
+    let max_connections = config.opentsdb.max_connections;
+    let write = TcpWrite { ingest: ingest.clone(), namespace: config.namespace.as_str().into(), max_connections };
+    // A connection waits here only until it is picked up.
+    let (hand, handed) = mpsc::channel(16);
+    let lines = ingest::serve_opentsdb(listener, write, hand, stop.clone());
+    tokio::join!(lines, http::serve_handed(handed, router, config.http.header_timeout, stop.cancelled()));
 }
 
 fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {

@@ -25,6 +25,9 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     add::<PartialWrite>(schemas);
     add::<PartialWrite2>(schemas);
     add::<PartialWrite3>(schemas);
+    add::<DataPoint>(schemas);
+    add::<PutError>(schemas);
+    add::<PutSummary>(schemas);
     add::<Health>(schemas);
     add::<Influx1Results>(schemas);
     add::<QuestdbSettings>(schemas);
@@ -288,6 +291,47 @@ struct RefusedLine3 {
     original_line: String,
     line_number: u64,
     error_message: String,
+}
+
+/// A data point of OpenTSDB.
+#[derive(ToSchema)]
+struct DataPoint {
+    metric: String,
+    /// Seconds (up to 10 digits) or milliseconds (up to 13) since 1970.
+    timestamp: i64,
+    /// Also as text.
+    value: f64,
+    /// At least one.
+    tags: BTreeMap<String, String>,
+}
+
+/// What OpenTSDB answers without `summary` and `details`.
+#[derive(ToSchema)]
+struct PutError {
+    error: PutErrorBody,
+}
+
+#[derive(ToSchema)]
+struct PutErrorBody {
+    /// The status.
+    code: u16,
+    message: String,
+    details: String,
+}
+
+/// What OpenTSDB answers with `summary` or `details`.
+#[derive(ToSchema)]
+struct PutSummary {
+    success: u64,
+    failed: u64,
+    /// With `details`.
+    errors: Option<Vec<RefusedPoint>>,
+}
+
+#[derive(ToSchema)]
+struct RefusedPoint {
+    datapoint: DataPoint,
+    error: String,
 }
 
 #[derive(ToSchema)]

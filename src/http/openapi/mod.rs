@@ -74,7 +74,7 @@ pub fn document() -> OpenApi {
     let tags = [
         (questions::TAG, "Windows and correlations, as JSON, numpy arrays, Arrow or CSV"),
         (listings::TAG, "Measurements, series and chunks"),
-        (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it"),
+        (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it, and JSON as OpenTSDB's do"),
         (service::TAG, "Health, metrics, and what clients ask before they write"),
     ];
     OpenApiBuilder::new()

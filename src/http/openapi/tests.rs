@@ -19,10 +19,11 @@ use crate::{
     question::{CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 15] = [
+const ROUTES: [(&str, &[&str]); 16] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
+    ("/api/put", &["post"]),
     ("/query", &["get", "post"]),
     ("/settings", &["get"]),
     ("/ping", &["get", "head"]),

@@ -1,4 +1,4 @@
-//! The write routes, in the words of InfluxDB 1, 2 and 3.
+//! The write routes, in the words of InfluxDB 1, 2 and 3 and of OpenTSDB.
 
 use serde_json::json;
 use utoipa::openapi::{HttpMethod, Required, ResponseBuilder, request_body::RequestBodyBuilder};
@@ -60,7 +60,44 @@ pub(super) fn routes() -> Vec<Route> {
                 "lines": lines, "written": 9997
             }),
         ),
+        put(),
     ]
+}
+
+/// OpenTSDB's route.
+fn put() -> Route {
+    let point = json!({"metric": "sys.cpu.user", "timestamp": 1_672_219_800, "value": 42.5, "tags": {"host": "web01"}});
+    let body = RequestBodyBuilder::new()
+        .description(Some("One data point or an array of them, plain or compressed."))
+        .required(Some(Required::True))
+        .content("application/json", content(named("DataPoint"), point))
+        .build();
+    let error = json!({"error": {"code": 400, "message": "One or more data points had errors", "details": "..."}});
+    let refused = response(
+        "Data points were refused; the others were written, unless `accept_partial=false`. With `summary` or `details` \
+         the answer is as for 200.",
+    )
+    .content("application/json", content(named("PutError"), error));
+    let counted = response("Every data point is safe; with `summary` or `details`.")
+        .content("application/json", content(named("PutSummary"), json!({"success": 1, "failed": 0, "errors": []})));
+    route(HttpMethod::Post, "/api/put", TAG, "write_opentsdb", "Data points, as OpenTSDB takes them")
+        .describe(
+            "A 2xx means that every data point is safe. A metric is a measurement with the field `value`. Also on \
+             OpenTSDB's own port. The same request sent again within an hour is written once.",
+        )
+        .query("summary", text(), "If it is there, the answer counts.")
+        .query("details", text(), "If it is there, the answer also shows each refused data point.")
+        .query("sync", text(), "Ignored: the answer always comes after COMMIT.")
+        .query("namespace", text(), "The namespace; `public` if empty or missing.")
+        .query("accept_partial", boolean(true), "With `false` all data points are written or none.")
+        .header("Idempotency-Key", text(), "The request is written once for each key.")
+        .header("Content-Encoding", choice(&["gzip", "zstd"]), "How the body is compressed.")
+        .takes(body)
+        .answers(200, acknowledged(counted))
+        .answers(204, acknowledged(response("Every data point is safe.")))
+        .answers(400, acknowledged(refused))
+        .fails(&[403, 413, 422, 500, 503])
+        .build()
 }
 
 /// What the write routes have in common.

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::JSON;
 use crate::{
     db::Failure,
-    ingest::{IngestError, Refused, Written, body::BodyError},
+    ingest::{IngestError, Refused, Written, body::BodyError, identity::BadKey},
 };
 
 /// So many refused lines are named; the count is always whole.
-const MAX_NAMED: usize = 10_000;
+pub(super) const MAX_NAMED: usize = 10_000;
 
 /// Whose client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,9 @@ impl Dialect {
 /// Why a request is not answered with what it wrote.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
-    message: String,
-    lines: Vec<Refused>,
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+    pub(super) lines: Vec<Refused>,
 }
 
 impl Refusal {
@@ -76,12 +76,18 @@ impl Refusal {
     }
 }
 
+impl From<BadKey> for Refusal {
+    fn from(error: BadKey) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         let status = match error {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            BodyError::Gzip(_) | BodyError::Read(_) => StatusCode::BAD_REQUEST,
+            BodyError::Corrupt { .. } | BodyError::Read(_) => StatusCode::BAD_REQUEST,
         };
         Self { status, message: error.to_string(), lines: Vec::new() }
     }
@@ -143,13 +149,18 @@ pub(super) fn written(dialect: Dialect, written: &Written) -> Response {
         };
         (StatusCode::BAD_REQUEST, [JSON], body.to_string()).into_response()
     };
+    tell_receipt(&mut response, written);
+    response
+}
+
+/// The headers that say what was written.
+pub(super) fn tell_receipt(response: &mut Response, written: &Written) {
     let headers = response.headers_mut();
     headers.insert("chunkwise-ack", HeaderValue::from_static(written.ack.label()));
     headers.insert("chunkwise-written", HeaderValue::from(written.written));
     if written.duplicate {
         headers.insert("chunkwise-duplicate", HeaderValue::from_static("true"));
     }
-    response
 }
 
 /// Nothing was written.
@@ -174,11 +185,16 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal) -> Response {
         body = lines_body(lines, 0, body);
     }
     let mut response = (*status, [JSON], body.to_string()).into_response();
-    if *status == StatusCode::SERVICE_UNAVAILABLE {
+    tell_when_to_come_back(&mut response);
+    response
+}
+
+/// `Retry-After` on a 503.
+pub(super) fn tell_when_to_come_back(response: &mut Response) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         let seconds = HeaderValue::from(Failure::RETRY_AFTER.as_secs());
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
-    response
 }
 
 fn lines_body(refused: &[Refused], written: u64, mut body: Value) -> Value {

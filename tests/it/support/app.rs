@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::Stdio,
+    sync::mpsc,
     time::Duration,
 };
 
@@ -17,6 +18,8 @@ pub(crate) struct App {
     process: Process,
     pub(crate) base: String,
     agent: ureq::Agent,
+    /// What it says on standard output behind the address for HTTP.
+    said: std::sync::Mutex<mpsc::Receiver<String>>,
 }
 
 /// What came back.
@@ -59,12 +62,26 @@ impl App {
             }
         };
         // A program whose output nobody reads would stop at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(say.send(line))));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
-        Self { process, base, agent: config.into() }
+        Self { process, base, agent: config.into(), said: said.into() }
+    }
+
+    /// The rest of the next line on standard output that begins so: where another listener is. Each can be had once, in
+    /// the order in which they are said.
+    pub(crate) fn said(&self, beginning: &str) -> String {
+        let said = self.said.lock().unwrap();
+        loop {
+            let line =
+                said.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("{beginning:?} is not said"));
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+        }
     }
 
     /// The process's number.

@@ -12,6 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chunkwise"));
     command.args(arguments).env_remove("DATABASE_URL").stdin(Stdio::null());
+    // Programs of several tests run at once: none may take the usual ports.
+    for listener in ["LINE_PROTOCOL", "OPENTSDB"] {
+        command.env(format!("CHUNKWISE_{listener}__LISTEN"), "127.0.0.1:0");
+    }
     command
 }
 

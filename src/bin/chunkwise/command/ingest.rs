@@ -4,7 +4,7 @@ use chunkwise::config::Config;
 
 use crate::{
     database::{Embedded, Place},
-    listen::{self, StopSignal},
+    listen::{Listeners, StopSignal},
     service::{self, Roles},
 };
 
@@ -18,10 +18,10 @@ It brings the database's schema up to date before it listens. SIGTERM or Ctrl-C 
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut stop = StopSignal::listen()?;
-    let listener = listen::bind(&config.http).await?;
+    let listeners = Listeners::bind(config).await?;
     let Some(place) = stop.unless_heard(open(config)).await else { return Ok(()) };
     let place = place?;
-    let served = service::run(listener, Roles::Ingestion, &place, config, stop).await;
+    let served = service::run(listeners, Roles::Ingestion, &place, config, stop).await;
     served.and(place.close().await)
 }
 

@@ -4,7 +4,7 @@ use chunkwise::config::Config;
 
 use crate::{
     database::Place,
-    listen::{self, StopSignal},
+    listen::{Listeners, StopSignal},
     service::{self, Roles},
 };
 
@@ -18,10 +18,10 @@ It writes nothing and makes nothing: `chunkwise ingest`, `up` or `db migrate` mu
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut stop = StopSignal::listen()?;
-    let listener = listen::bind(&config.http).await?;
+    let listeners = Listeners::bind_http(config).await?;
     let Some(place) = stop.unless_heard(open(config)).await else { return Ok(()) };
     let place = place?;
-    let served = service::run(listener, Roles::Questions, &place, config, stop).await;
+    let served = service::run(listeners, Roles::Questions, &place, config, stop).await;
     served.and(place.close().await)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     database::{Embedded, Place},
     demo,
-    listen::{self, ListenArgs, StopSignal},
+    listen::{Listeners, StopSignal, WriteListenArgs},
     service::{self, Roles},
 };
 
@@ -16,6 +16,7 @@ Examples:
   chunkwise up --demo                              a database of its own, real prices, a live feed
   chunkwise up --database-url postgres://db/ticks  your own TimescaleDB
   chunkwise up --listen 127.0.0.1:0                a free port, printed as `listening on http://...`
+  chunkwise up --opentsdb-listen off               no port 4242; port 9009 likewise with --line-protocol-listen off
 
 Without --database-url and DATABASE_URL a TimescaleDB is started in the data folder; on Debian it is fetched first if the
 machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops. The
@@ -25,18 +26,18 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     demo: bool,
     #[command(flatten)]
-    pub(crate) listen: ListenArgs,
+    pub(crate) listen: WriteListenArgs,
 }
 
 pub(crate) async fn run(args: &UpArgs, config: &Config) -> anyhow::Result<()> {
     // Until the service listens a signal ends this at once; later ones are the service's own, which drains.
     let mut stop = StopSignal::listen()?;
-    let listener = listen::bind(&config.http).await?;
+    let listeners = Listeners::bind(config).await?;
     let Some(place) = stop.unless_heard(Place::for_everything(config, Embedded::Start)).await else { return Ok(()) };
     let place = place?;
     let roles = if args.demo { Roles::EverythingWithDemo } else { Roles::Everything };
     let served = match stop.unless_heard(prepare(args, config, &place)).await {
-        Some(Ok(())) => service::run(listener, roles, &place, config, stop).await,
+        Some(Ok(())) => service::run(listeners, roles, &place, config, stop).await,
         Some(Err(error)) => Err(error),
         None => Ok(()),
     };

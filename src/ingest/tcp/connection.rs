@@ -1,0 +1,193 @@
+//! One connection: read, cut, written, until it ends.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::TcpStream,
+    task::{JoinError, JoinSet},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    TcpWrite,
+    delivery::{Delivered, deliver},
+    dialect::{Dialect, End},
+    framing::Framing,
+};
+use crate::{
+    ingest::{IngestError, Refused, Room},
+    protocol::Limits,
+};
+
+/// A body is closed at so many bytes: transactions carry many bodies, so larger ones gain nothing.
+const BODY_BYTES: usize = 256 << 10;
+/// A body is closed when so long has passed since its first byte, and the socket has nothing more.
+const LINGER: Duration = Duration::from_millis(5);
+/// Bodies of one connection that are on their way at once: while one is committed, the next are read.
+const ON_THEIR_WAY: usize = 4;
+/// The buffer grows by so much.
+const READ_BYTES: usize = 16 << 10;
+
+/// How reading ended for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    Full,
+    Quiet,
+    Closed,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    dialect: Dialect,
+    write: TcpWrite,
+    stop: CancellationToken,
+    framing: Framing,
+    deliveries: JoinSet<Delivered>,
+    /// Lines that were not written.
+    refused: u64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        dialect: Dialect,
+        write: TcpWrite,
+        stop: CancellationToken,
+    ) -> Self {
+        let framing = Framing::new(dialect, Limits::default().line_bytes);
+        Self { stream, peer, dialect, write, stop, framing, deliveries: JoinSet::new(), refused: 0 }
+    }
+
+    /// Reads until the client closes, asks for the end, or everything stops; returns when what was read is written.
+    pub(super) async fn run(mut self) {
+        let ended = self.read_until_stopped().await;
+        if ended == Some(Filled::Quiet) {
+            // Everything stops: what the socket holds already is still taken.
+            while self.read(None).await == Filled::Full {}
+        }
+        if ended.is_some() && self.framing.is_cut_off() {
+            self.dialect.count_refused("cut_off", 1);
+            self.note_refused(1, "the connection ended within a line");
+        }
+        while let Some(delivered) = self.deliveries.join_next().await {
+            self.settle(delivered);
+        }
+        if self.refused > 1 {
+            tracing::info!(protocol = self.dialect.protocol().label(), peer = %self.peer, lines = self.refused,
+                "a connection ended of which lines were refused");
+        }
+    }
+
+    /// `Quiet` when everything stops, `Closed` when the client did, nothing when it is to be closed.
+    async fn read_until_stopped(&mut self) -> Option<Filled> {
+        loop {
+            let may_read = self.deliveries.len() < ON_THEIR_WAY;
+            tokio::select! {
+                Some(delivered) = self.deliveries.join_next() => {
+                    if self.settle(delivered).is_some() {
+                        return None;
+                    }
+                }
+                // What is wrong with the connection is told by the reading itself.
+                _ = self.stream.readable(), if may_read => {
+                    if self.read(Some(LINGER)).await == Filled::Closed {
+                        return Some(Filled::Closed);
+                    }
+                }
+                () = self.stop.cancelled() => return Some(Filled::Quiet),
+            }
+        }
+    }
+
+    /// Reads one body and sends it on its way. Waits for memory first: so long the client's bytes stay in the sockets.
+    async fn read(&mut self, linger: Option<Duration>) -> Filled {
+        let ingest = &self.write.ingest;
+        let wanted = (self.framing.len() + BODY_BYTES).min(ingest.options().queue_bytes);
+        let room = ingest.reserve(wanted).await;
+        let filled = self.fill(linger).await.unwrap_or_else(|error| {
+            tracing::debug!(peer = %self.peer, error = %error, "a connection was lost");
+            Filled::Closed
+        });
+        self.hand_over(room);
+        filled
+    }
+
+    async fn fill(&mut self, linger: Option<Duration>) -> io::Result<Filled> {
+        let full = self.framing.len() + BODY_BYTES;
+        let deadline = Instant::now() + linger.unwrap_or_default();
+        loop {
+            let buffer = self.framing.buffer();
+            buffer.reserve(READ_BYTES);
+            match self.stream.try_read_buf(buffer) {
+                Ok(0) => return Ok(Filled::Closed),
+                Ok(_) if self.framing.len() >= full => return Ok(Filled::Full),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if linger.is_none() {
+                        return Ok(Filled::Quiet);
+                    }
+                    match timeout_at(deadline, self.stream.readable()).await {
+                        Ok(readable) => readable?,
+                        Err(_) => return Ok(Filled::Quiet),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn hand_over(&mut self, room: Result<Room, IngestError>) {
+        let cut = self.framing.cut();
+        if cut.too_long > 0 {
+            self.dialect.count_refused("line_too_long", u64::from(cut.too_long));
+            self.note_refused(u64::from(cut.too_long), "a line is longer than a line may be");
+        }
+        if cut.body.is_empty() {
+            return;
+        }
+        match room {
+            Ok(room) => drop(self.deliveries.spawn(deliver(self.write.clone(), self.dialect, cut.body, room))),
+            // Less memory than any body takes was asked for, so this is a limit of nothing.
+            Err(error) => self.note_refused(1, &error.to_string()),
+        }
+    }
+
+    fn settle(&mut self, delivered: Result<Delivered, JoinError>) -> Option<End> {
+        let delivered = match delivered {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                tracing::error!(peer = %self.peer, error = %error, "lines were lost by a defect");
+                return None;
+            }
+        };
+        if let Some(Refused { line: _, column, reason, original }) = &delivered.first_refused {
+            self.note_refused(delivered.refused, &format!("column {column}: {reason} (the line: {original:?})"));
+        }
+        if self.dialect == Dialect::OpenTsdb && !delivered.replies.is_empty() {
+            // A client that does not read its answers must not hold up its lines: what does not fit is dropped.
+            drop(self.stream.try_write(delivered.replies.as_bytes()));
+        }
+        if delivered.end == Some(End::Binary) {
+            tracing::warn!(peer = %self.peer,
+                "a connection was closed: it sends QuestDB's binary protocol (version 2 or 3); set protocol_version=1 \
+                 at the client");
+            self.dialect.count_refused("binary_protocol", 1);
+        }
+        delivered.end
+    }
+
+    /// Counts lines that were not written, and logs the first, the tenth, the hundredth of the connection.
+    fn note_refused(&mut self, lines: u64, reason: &str) {
+        let before = self.refused;
+        self.refused += lines;
+        if before.checked_ilog10() != self.refused.checked_ilog10() {
+            tracing::warn!(protocol = self.dialect.protocol().label(), peer = %self.peer, lines = self.refused, reason,
+                "a line was refused");
+        }
+    }
+}
