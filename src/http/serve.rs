@@ -25,7 +25,7 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 ///
 /// 1. no connection is accepted any more;
 /// 2. idle connections are closed, requests under way get their answers, within ten seconds, and are cut after that;
-/// 3. it returns.
+/// 3. it returns. A connection that has become a WebSocket is its handler's to end.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
@@ -51,7 +51,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
         let service = router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
         let watched = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
-    protocol::LineError,
+    protocol::{LineError, json::BadRow},
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -35,6 +35,13 @@ impl Refused {
             reason: storable(&error.reason.to_string()),
             original: storable(&error.original(body, ORIGINAL_BYTES)),
         }
+    }
+
+    /// A row of JSON that was refused: its number is the line, and the reason begins with the path of what is wrong.
+    #[must_use]
+    pub fn bad_row(bad: &BadRow) -> Self {
+        let reason = storable(&format!("{}: {}", bad.path, bad.mistake));
+        Self { line: bad.row, column: 1, reason, original: String::new() }
     }
 
     /// A line whose row the measurement cannot take.

@@ -17,6 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use self::{
     answer::{Dialect, Refusal},
@@ -24,7 +25,7 @@ use self::{
 };
 use super::{
     BodyLimits, Ingest, Protocol, Refused, Repetition, RequestId, Room, WriteRequest, Written, body, influxql,
-    request::hash,
+    request::hash, ws,
 };
 use crate::protocol;
 
@@ -37,6 +38,8 @@ pub struct WriteHttp {
     pub limits: BodyLimits,
     /// The namespace of requests that name none.
     pub namespace: Arc<str>,
+    /// Cancelled to end open WebSockets: what they have sent is answered first.
+    pub stop: CancellationToken,
 }
 
 /// The write routes.
@@ -47,6 +50,7 @@ pub fn router(write: WriteHttp) -> Router {
         .route("/api/v3/write_lp", post(write_v3))
         .route("/query", get(influxql::query).post(influxql::query))
         .route("/settings", get(influxql::settings))
+        .route("/api/v1/ws/write", get(ws::upgrade))
         .with_state(write)
 }
 

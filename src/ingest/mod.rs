@@ -15,6 +15,7 @@ mod body;
 mod fault;
 mod housekeeping;
 mod http;
+mod identity;
 mod influxql;
 mod prepare;
 mod request;
@@ -23,6 +24,7 @@ mod row;
 mod service;
 mod transaction;
 mod writer;
+mod ws;
 
 pub use body::BodyLimits;
 pub use fault::{Refused, RowFault};

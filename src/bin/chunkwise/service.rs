@@ -65,8 +65,8 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
-    let router = router(roles, address, place, config, ingest.as_ref())?;
     let stop = CancellationToken::new();
+    let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
 
     if let (Roles::EverythingWithDemo, Some(ingest)) = (roles, &ingest) {
         tokio::spawn(demo::stream(ingest.clone(), config.namespace.clone(), stop.clone()));
@@ -99,6 +99,7 @@ fn router(
     place: &Place,
     config: &Config,
     ingest: Option<&Ingest>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Router> {
     let state = http_state(place, config, ingest)?;
     let mut router = http::service_router(state.clone());
@@ -108,7 +109,8 @@ fn router(
             inflated_bytes: config.http.max_decoded_body_bytes.get(),
         };
         let namespace = config.namespace.as_str().into();
-        router = router.merge(ingest::router(WriteHttp { ingest: ingest.clone(), limits, namespace }));
+        let write = WriteHttp { ingest: ingest.clone(), limits, namespace, stop: stop.clone() };
+        router = router.merge(ingest::router(write));
     }
     if roles.answer() {
         router = router.merge(http::question_router(state));
