@@ -50,9 +50,9 @@ async fn answer(client: &mut Client) -> Value {
 /// The code that the server closes with, after answers that nobody wants.
 async fn close_code(client: &mut Client) -> u16 {
     loop {
-        match tokio::time::timeout(LIMIT, client.next()).await.expect("it stays open").unwrap().unwrap() {
-            Message::Close(frame) => return frame.unwrap().code.into(),
-            _ => {}
+        let message = tokio::time::timeout(LIMIT, client.next()).await.expect("it stays open").unwrap().unwrap();
+        if let Message::Close(frame) = message {
+            return frame.unwrap().code.into();
         }
     }
 }
