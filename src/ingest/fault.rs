@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
-    protocol::{LineError, opentsdb::PointError},
+    protocol::{LineError, json::BadRow, opentsdb::PointError},
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -41,6 +41,13 @@ impl Refused {
     pub(super) fn point(error: &PointError, body: &[u8]) -> Self {
         let original = body.get(error.bytes.clone()).unwrap_or_default();
         Self::unfit_for(error.line, error.column, &error.fault.to_string(), original)
+    }
+
+    /// A row of JSON that was refused: its number is the line, and the reason begins with the path of what is wrong.
+    #[must_use]
+    pub fn bad_row(bad: &BadRow) -> Self {
+        let reason = storable(&format!("{}: {}", bad.path, bad.mistake));
+        Self { line: bad.row, column: 1, reason, original: String::new() }
     }
 
     /// A line whose row the measurement cannot take.

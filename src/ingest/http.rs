@@ -18,6 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 pub use self::opentsdb::opentsdb_router;
 use self::{
@@ -29,6 +30,7 @@ use super::{
     identity::{idempotency_key, request_id},
     influxql,
     request::hash,
+    ws,
 };
 use crate::protocol;
 
@@ -41,6 +43,8 @@ pub struct WriteHttp {
     pub limits: BodyLimits,
     /// The namespace of requests that name none.
     pub namespace: Arc<str>,
+    /// Cancelled to end open WebSockets: what they have sent is answered first.
+    pub stop: CancellationToken,
 }
 
 /// The write routes.
@@ -51,6 +55,7 @@ pub fn router(write: WriteHttp) -> Router {
         .route("/api/v3/write_lp", post(write_v3))
         .route("/query", get(influxql::query).post(influxql::query))
         .route("/settings", get(influxql::settings))
+        .route("/api/v1/ws/write", get(ws::upgrade))
         .with_state(write)
 }
 

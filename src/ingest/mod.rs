@@ -25,6 +25,7 @@ mod service;
 mod tcp;
 mod transaction;
 mod writer;
+mod ws;
 
 pub use body::BodyLimits;
 pub use fault::{Refused, RowFault};

@@ -25,6 +25,8 @@
 //! What goes on from here is safe for the database: valid UTF-8 without NUL bytes, finite floats, times within the years
 //! 1 to 9999, and names and tags' values within [`Limits`].
 
+pub mod json;
+
 mod cursor;
 mod error;
 mod extent;

@@ -13,6 +13,8 @@ mod layout;
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
+// Feeds that stay connected: WebSocket.
+mod streams;
 // What tests stand on.
 mod support;
 // Lines over HTTP to committed rows.

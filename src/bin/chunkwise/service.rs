@@ -65,8 +65,8 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let address = listeners.http.local_addr()?;
     let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
-    let router = router(roles, address, place, config, ingest.as_ref())?;
     let stop = CancellationToken::new();
+    let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
 
     if let (Roles::EverythingWithDemo, Some(ingest)) = (roles, &ingest) {
         tokio::spawn(demo::stream(ingest.clone(), config.namespace.clone(), stop.clone()));
@@ -104,11 +104,12 @@ fn router(
     place: &Place,
     config: &Config,
     ingest: Option<&Ingest>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Router> {
     let state = http_state(place, config, ingest)?;
     let mut router = http::service_router(state.clone());
     if let Some(ingest) = ingest {
-        let write = write_http(ingest, config);
+        let write = write_http(ingest, config, stop);
         router = router.merge(ingest::router(write.clone())).merge(ingest::opentsdb_router(write));
     }
     if roles.answer() {
@@ -127,12 +128,12 @@ fn guarded(router: Router, address: SocketAddr, config: &Config) -> Router {
         .layer(from_fn(guard::security_headers))
 }
 
-fn write_http(ingest: &Ingest, config: &Config) -> WriteHttp {
+fn write_http(ingest: &Ingest, config: &Config, stop: &CancellationToken) -> WriteHttp {
     let limits = BodyLimits {
         sent_bytes: config.http.max_body_bytes.get(),
         inflated_bytes: config.http.max_decoded_body_bytes.get(),
     };
-    WriteHttp { ingest: ingest.clone(), limits, namespace: config.namespace.as_str().into() }
+    WriteHttp { ingest: ingest.clone(), limits, namespace: config.namespace.as_str().into(), stop: stop.clone() }
 }
 
 async fn serve_line_protocol(
@@ -159,7 +160,7 @@ async fn serve_opentsdb(
         Ok(address) => address,
         Err(error) => return tracing::error!(error = %error, "OpenTSDB's listener has no address"),
     };
-    let router = guarded(ingest::opentsdb_router(write_http(ingest, config)), address, config);
+    let router = guarded(ingest::opentsdb_router(write_http(ingest, config, stop)), address, config);
     let max_connections = config.opentsdb.max_connections;
     let write = TcpWrite { ingest: ingest.clone(), namespace: config.namespace.as_str().into(), max_connections };
     // A connection waits here only until it is picked up.

@@ -1,0 +1,3 @@
+//! Feeds that stay connected.
+
+mod websocket;
