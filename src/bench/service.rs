@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -78,11 +79,9 @@ impl Service {
 
     /// Ends it as a supervisor would.
     pub(super) async fn stop(mut self) {
-        if let Some(pid) =
-            self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            // It may have ended by itself.
-            drop(rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        if let Some(Err(error)) = pid.map(|pid| kill_process(pid, Signal::TERM)) {
+            tracing::debug!(%error, "the service has ended by itself");
         }
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             drop(self.child.kill().await);
