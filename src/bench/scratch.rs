@@ -47,6 +47,10 @@ impl ScratchDatabase {
         Ok(connection.close().await?)
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How to connect to it.
     pub(super) fn options(&self) -> PgConnectOptions {
         self.server.clone().database(&self.name)

@@ -55,6 +55,9 @@ async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
     assert_eq!(report["environment"]["settings"]["fsync"], "on");
     assert!(told.text().contains("service_to_ceiling"), "{}", told.text());
 
-    let left: i64 = database.scalar("SELECT count(*) FROM pg_database WHERE datname ~ '^chunkwise_bench_'").await;
+    let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
+    let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
+    assert!(name.starts_with("chunkwise_bench_"), "{name}");
+    let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
     assert_eq!(left, 0);
 }

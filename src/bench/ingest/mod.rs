@@ -90,6 +90,12 @@ impl IngestBench {
         }
     }
 
+    /// The name of its database: whoever kills the benchmark has to drop it.
+    #[must_use]
+    pub fn database_name(&self) -> &str {
+        self.scratch.name()
+    }
+
     /// Measures. `tell` gets a line about each step as it begins.
     ///
     /// # Errors

@@ -92,6 +92,7 @@ async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = IngestBench::prepare(options, &place.database.owner().connect_options(), program).await?;
+    eprintln!("in the database {}, which is dropped at the end", bench.database_name());
     // Also after Ctrl-C: a database that nobody drops would stay on the server.
     let measured = stop.unless_heard(bench.run(&|step| eprintln!("{step}"))).await;
     let discarded = bench.discard().await;
