@@ -160,7 +160,7 @@ impl CopyRows {
     }
 
     /// The COPY with the times of the rows from `first_row` on.
-    pub(super) fn from_row(&self, first_row: u64) -> Vec<u8> {
+    pub(super) fn starting_at(&self, first_row: u64) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         // PostgreSQL counts from the year 2000; the difference is in the bytes as they were encoded.
         for (row, at) in (0..self.rows).map(|row| (row, Self::HEADER_BYTES + row * Self::ROW_BYTES + Self::TIME_AT)) {
@@ -210,7 +210,7 @@ mod tests {
             let at = CopyRows::HEADER_BYTES + row * CopyRows::ROW_BYTES + CopyRows::TIME_AT;
             i64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()) + 946_684_800_000_000
         };
-        let moved = rows.from_row(1_000);
+        let moved = rows.starting_at(1_000);
         assert_eq!((0..3).map(|row| time_us(&moved, row)).collect::<Vec<_>>(), [1_000, 1_001, 1_002].map(row_time_us));
     }
 }

@@ -33,7 +33,7 @@ const NAMESPACE: &str = "public";
 const CONNECTIONS: usize = 4;
 const REQUEST_ROWS: usize = 10_000;
 /// Requests of one line, as many small clients send them.
-const SINGLE_LINES_PER_SECOND: f64 = 500.0;
+const SINGLE_LINES_PER_SECOND: u32 = 500;
 const SINGLE_LINE_CONNECTIONS: usize = 8;
 /// How long rows without an acknowledgement may take to show.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
@@ -231,10 +231,10 @@ impl<'b> Runner<'b> {
 
     /// Requests of one line at a set rate, on connections that stay open.
     pub(super) async fn single_lines(&mut self, report: &mut Report) -> Result<(), BenchError> {
-        let requests = self.options.single_line_seconds * SINGLE_LINES_PER_SECOND as u64;
+        let requests = self.options.single_line_seconds * u64::from(SINGLE_LINES_PER_SECOND);
         let sinks = self.sinks(Transport::Http, SINGLE_LINE_CONNECTIONS, &self.lines).await?;
         let first = self.take_rows(requests);
-        let measured = load::open(sinks, first, requests, SINGLE_LINES_PER_SECOND).await?;
+        let measured = load::open(sinks, first, requests, f64::from(SINGLE_LINES_PER_SECOND)).await?;
         self.sent += requests;
         report.add("single_line_rate", measured.rows_per_second(), "requests/s", Better::Higher);
         figures::latency("single_line_ack", &measured, report);

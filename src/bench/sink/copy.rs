@@ -29,7 +29,7 @@ impl CopySink {
 impl Sink for CopySink {
     /// Whatever `rows` says, a transaction has all ready-made rows.
     async fn send(&mut self, first_row: u64, _: usize) -> Result<(), BenchError> {
-        let bytes = self.rows.from_row(first_row);
+        let bytes = self.rows.starting_at(first_row);
         let mut transaction = self.connection.begin().await?;
         sqlx::query(
             "INSERT INTO chunkwise.ledger (id, body_hash, written, expires_at)

@@ -94,7 +94,7 @@ async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<
     let bench = IngestBench::prepare(options, &place.database.owner().connect_options(), program).await?;
     eprintln!("in the database {}, which is dropped at the end", bench.database_name());
     // Also after Ctrl-C: a database that nobody drops would stay on the server.
-    let measured = stop.unless_heard(bench.run(&|step| eprintln!("{step}"))).await;
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
     let discarded = bench.discard().await;
     place.leave().await;
     let Some(report) = measured else { bail!("stopped before there were figures") };
