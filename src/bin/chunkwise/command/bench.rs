@@ -96,10 +96,11 @@ async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<
     // Also after Ctrl-C: a database that nobody drops would stay on the server.
     let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
     let discarded = bench.discard().await;
-    place.leave().await;
+    let left = place.leave().await;
     let Some(report) = measured else { bail!("stopped before there were figures") };
     let report = report?;
     discarded.context("dropping the benchmark's database")?;
+    left?;
     Ok(report)
 }
 
