@@ -11,10 +11,14 @@
 
 mod assets;
 mod decimal;
+pub mod journal;
 mod noise;
 mod pace;
 mod rows;
+pub mod run;
+pub mod send;
 mod sensors;
+pub mod verify;
 
 pub use assets::{Assets, AssetsOptions, Tick};
 pub use pace::{Backfill, Pace};

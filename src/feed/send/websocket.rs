@@ -1,0 +1,91 @@
+//! JSON frames over a WebSocket, an answer for each.
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, Utf8Bytes},
+};
+use uuid::Uuid;
+
+use super::{Answer, Target};
+use crate::feed::journal::Strength;
+
+#[derive(Debug)]
+pub(super) struct WebSocket {
+    url: String,
+    stream: Option<WebSocketStream<MaybeTlsStream<TcpStream>>>,
+}
+
+/// A frame of the server's. What else it may hold is not needed here.
+#[derive(Debug, Deserialize)]
+struct Frame {
+    id: Option<String>,
+    ack: Option<String>,
+    #[serde(default)]
+    written: u64,
+    #[serde(default)]
+    duplicate: bool,
+    #[serde(default)]
+    lines: Vec<serde_json::Value>,
+    error: Option<serde_json::Value>,
+}
+
+impl WebSocket {
+    pub(super) fn new(target: &Target) -> Self {
+        Self { url: target.url().to_string(), stream: None }
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        self.stream = None;
+    }
+
+    pub(super) async fn send(&mut self, id: Uuid, body: &Bytes) -> Answer {
+        match self.exchange(id, body).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.disconnect();
+                Answer::in_doubt(error)
+            }
+        }
+    }
+
+    async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Error> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(connect_async(&self.url).await?.0),
+        };
+        stream.send(Message::Text(Utf8Bytes::try_from(body.clone())?)).await?;
+        let id = id.to_string();
+        while let Some(message) = stream.next().await {
+            let Message::Text(text) = message? else { continue };
+            match serde_json::from_str::<Frame>(&text) {
+                // Another's is a late answer to an earlier attempt.
+                Ok(frame) if frame.id.as_deref() == Some(&id) => return Ok(answer(frame)),
+                _ => {}
+            }
+        }
+        Err(Error::ConnectionClosed)
+    }
+
+    pub(super) async fn close(&mut self) {
+        if let Some(mut stream) = self.stream.take() {
+            // There is nothing left to lose.
+            drop(stream.close(None).await);
+        }
+    }
+}
+
+fn answer(frame: Frame) -> Answer {
+    let strength = frame.ack.as_deref().and_then(Strength::from_label);
+    match (strength, frame.error) {
+        (Some(_), _) if !frame.lines.is_empty() => {
+            Answer::Refused { written: frame.written, reason: frame.lines[0].to_string() }
+        }
+        (Some(strength), None) => Answer::Acknowledged { strength, duplicate: frame.duplicate },
+        (_, Some(error)) => Answer::in_doubt(error),
+        (None, None) => Answer::in_doubt("the answer does not say what became of the frame"),
+    }
+}
