@@ -100,10 +100,8 @@ fn write_all(path: &Path, mut file: &File, waiting: &mpsc::Receiver<Record>) {
             tracing::error!(error = %error, path = %path.display(), "the journal cannot be written");
             return;
         }
-        for on_disk in records.into_iter().filter_map(|record| record.on_disk) {
-            // Whoever does not wait any more has no use for it.
-            drop(on_disk.send(()));
-        }
+        // Whoever does not wait any more has no use for it.
+        records.into_iter().filter_map(|record| record.on_disk?.send(()).err()).for_each(drop);
     }
 }
 

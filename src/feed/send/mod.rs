@@ -9,6 +9,9 @@ mod target;
 mod tcp;
 mod websocket;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -30,7 +30,13 @@ struct Frame {
     duplicate: bool,
     #[serde(default)]
     lines: Vec<serde_json::Value>,
-    error: Option<serde_json::Value>,
+    error: Option<FrameError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FrameError {
+    code: String,
+    message: String,
 }
 
 impl WebSocket {
@@ -62,8 +68,8 @@ impl WebSocket {
         while let Some(message) = stream.next().await {
             let Message::Text(text) = message? else { continue };
             match serde_json::from_str::<Frame>(&text) {
-                // Another's is a late answer to an earlier attempt.
-                Ok(frame) if frame.id.as_deref() == Some(&id) => return Ok(answer(frame)),
+                // Without an id: nothing could be made of the frame. One request is under way at a time, so it is ours.
+                Ok(frame) if frame.id.as_deref().is_none_or(|other| other == id) => return Ok(answer(frame)),
                 _ => {}
             }
         }
@@ -81,11 +87,19 @@ impl WebSocket {
 fn answer(frame: Frame) -> Answer {
     let strength = frame.ack.as_deref().and_then(Strength::from_label);
     match (strength, frame.error) {
-        (Some(_), _) if !frame.lines.is_empty() => {
+        (Some(_), None) if !frame.lines.is_empty() => {
             Answer::Refused { written: frame.written, reason: frame.lines[0].to_string() }
         }
         (Some(strength), None) => Answer::Acknowledged { strength, duplicate: frame.duplicate },
-        (_, Some(error)) => Answer::in_doubt(error),
+        (_, Some(FrameError { code, message })) => {
+            let reason = format!("{code}: {message}");
+            // The others say nothing against the frame itself.
+            if matches!(code.as_str(), "invalid" | "key_mismatch" | "too_large") {
+                Answer::Refused { written: 0, reason }
+            } else {
+                Answer::in_doubt(reason)
+            }
+        }
         (None, None) => Answer::in_doubt("the answer does not say what became of the frame"),
     }
 }

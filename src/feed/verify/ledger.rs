@@ -7,21 +7,17 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    feed::{
-        journal::{Outcome, Recorded},
-        send::Protocol,
-    },
+    feed::journal::{Outcome, Recorded},
     ingest::RequestId,
 };
 
 /// Asked for at once.
 const STEP: usize = 10_000;
 
-/// The feed's ids of the requests in doubt that the ledger has, with rows. Nothing for protocols whose ids in the ledger
-/// are not made of the feed's.
+/// The feed's ids of the requests in doubt that the ledger has, with rows. Nothing for protocols without ids.
 pub(super) async fn requests(connection: &mut PgConnection, recorded: &Recorded) -> Result<HashSet<Uuid>, sqlx::Error> {
     let mut known = HashSet::new();
-    if recorded.header.protocol != Protocol::LineProtocolHttp {
+    if !recorded.header.protocol.acknowledges() {
         return Ok(known);
     }
     let in_doubt: Vec<(Uuid, Uuid)> = recorded

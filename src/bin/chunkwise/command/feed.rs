@@ -12,7 +12,7 @@ use chunkwise::{
     feed::{
         FieldSet, Kind, Recipe,
         journal::{Header, Journal, Recorded},
-        run::{self, End, Plan, Schedule, Summary},
+        run::{self, End, Plan, Schedule, Spread, Summary},
         send::{Protocol, Target},
         verify::{Proof, Verdict, verify},
     },
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     database::Place,
     exit::{Exit, Reported},
+    listen::StopSignal,
     output::{self, Output},
 };
 
@@ -37,16 +38,20 @@ Examples:
   chunkwise feed --rate 50000 --duration 10m --measurement soak --journal soak.journal
   chunkwise feed --verify soak.journal
       The same with a journal, and then the proof from the database: each acknowledged row is there once, with its exact
-      bits, and nothing else is. Kill whatever you like in between, but not the feed. Where rows were spooled, wait until
-      they are in the database. Exits with 0 if all is well, else with 1.
+      bits, and nothing else is. Kill whatever you like in between, also the feed: what it then did not hear an answer to
+      may be there or not, but not in part. Where rows were spooled, wait until they are in the database.
+
+A feed exits with 0 if every line was acknowledged, or handed over where a protocol has no acknowledgements, else with 1.
+A verification exits with 0 if nothing is lost, twice, wrong, torn or foreign, else with 1.
+A first Ctrl-C begins no new request and settles those under way; a second ends at once.
 
 Every row is made of the seed, its source and its number alone: the same flags give the same rows. A measurement that is
 verified must be the feed's own.")]
 pub(crate) struct FeedArgs {
     /// Compare the database with a journal instead of sending anything
-    #[arg(long, value_name = "JOURNAL")]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["WhatArgs", "HowArgs"])]
     verify: Option<PathBuf>,
-    /// Also write the result as JSON; - is standard output
+    /// Write the result as JSON too; - writes it to standard output instead of the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -201,16 +206,19 @@ pub(crate) async fn run(args: &FeedArgs, config: &Config) -> anyhow::Result<()> 
 async fn send(args: &FeedArgs, config: &Config) -> anyhow::Result<()> {
     let plan = args.plan(&config.namespace)?;
     let journal = args.how.journal.as_ref().map(|path| Journal::create(path, &plan.header)).transpose()?;
+    let mut signal = StopSignal::listen()?;
     let stop = CancellationToken::new();
-    let interrupted = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            interrupted.cancel();
+    let mut feeding = Box::pin(run::run(plan, journal, stop.clone()));
+    let summary = match signal.unless_heard(&mut feeding).await {
+        Some(summary) => summary?,
+        None => {
+            tracing::info!("ending: requests under way are settled first; a second signal ends at once");
+            stop.cancel();
+            let settled = signal.unless_heard(feeding).await;
+            settled.context("ended at once: requests under way are in doubt, as the journal says")??
         }
-    });
-    let summary = run::run(plan, journal, stop).await?;
-    write_json(args, &summary)?;
-    output::print(told(&summary).as_bytes())?;
+    };
+    tell(args, &summary, &told(&summary))?;
     if summary.refused_lines + summary.in_doubt_lines > 0 {
         return Err(Reported(Exit::Failure).into());
     }
@@ -223,27 +231,28 @@ async fn check(args: &FeedArgs, journal: &std::path::Path, config: &Config) -> a
     let place = Place::for_questions(config).await?;
     place.verify().await?;
     let proof = verify(&recorded, &place.database).await.context("verifying")?;
-    place.leave().await;
-    write_json(args, &proof)?;
-    output::print(proved(&proof).as_bytes())?;
+    place.leave().await?;
+    tell(args, &proof, &proved(&proof))?;
     match proof.verdict() {
         Verdict::Kept => Ok(()),
         Verdict::Broken => Err(Reported(Exit::Failure).into()),
     }
 }
 
-fn write_json(args: &FeedArgs, result: &impl serde::Serialize) -> anyhow::Result<()> {
-    let Some(path) = &args.json else { return Ok(()) };
-    let mut json = serde_json::to_vec_pretty(result)?;
-    json.push(b'\n');
-    Output::new(Some(path.clone())).write(&json)
+fn tell(args: &FeedArgs, result: &impl serde::Serialize, text: &str) -> anyhow::Result<()> {
+    let json = args.json.as_ref().map(|path| Output::new(Some(path.clone())));
+    if let Some(output) = &json {
+        let mut bytes = serde_json::to_vec_pretty(result)?;
+        bytes.push(b'\n');
+        output.write(&bytes)?;
+    }
+    if json == Some(Output::Stdout) { Ok(()) } else { output::print(text.as_bytes()) }
 }
 
 fn told(summary: &Summary) -> String {
     let mut text = format!(
         "{} lines in {} requests, {:.1} MB, {:.1} s: {:.0} lines/s\n\
-         acknowledged {} (committed {}, spooled {}, unstated {}), handed over {}, refused {}, in doubt {}\n\
-         acknowledged after p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms\n",
+         acknowledged {} (committed {}, spooled {}, unstated {}), handed over {}, refused {}, in doubt {}\n",
         summary.sent_lines,
         summary.requests,
         summary.bytes as f64 / 1e6,
@@ -256,15 +265,13 @@ fn told(summary: &Summary) -> String {
         summary.handed_over_lines,
         summary.refused_lines,
         summary.in_doubt_lines,
-        summary.acknowledge_ms.p50,
-        summary.acknowledge_ms.p99,
-        summary.acknowledge_ms.max,
     );
+    let spread = |of: &Spread| format!("p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms\n", of.p50, of.p99, of.max);
+    if summary.acknowledged_lines() > 0 {
+        text += &format!("acknowledged after {}", spread(&summary.acknowledge_ms));
+    }
     if summary.behind_ms.max > 0.0 {
-        text += &format!(
-            "behind the schedule by p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms\n",
-            summary.behind_ms.p50, summary.behind_ms.p99, summary.behind_ms.max
-        );
+        text += &format!("behind the schedule by {}", spread(&summary.behind_ms));
     }
     if summary.doubts > 0 {
         text +=
