@@ -14,6 +14,9 @@ use crate::feed::journal::Strength;
 /// Different reasons that are told; all are counted.
 const REASONS: usize = 5;
 
+/// Longer times are counted as this one: an hour.
+const LONGEST_US: u64 = 3_600_000_000;
+
 /// What became of a feed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -95,7 +98,9 @@ struct Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are among those that it can have");
+        // With bounds: one that grows by itself takes its first bound, 2, for all that is greater when it saturates.
+        let histogram =
+            || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are 1 and more than twice that");
         Self {
             first: None,
             last: None,
@@ -221,5 +226,29 @@ fn spread(histogram: &Histogram<u64>) -> Spread {
         p50: at(histogram.value_at_quantile(0.5)),
         p99: at(histogram.value_at_quantile(0.99)),
         max: at(histogram.max()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_to_a_thousandth_up_to_an_hour() {
+        let meter = Meter::default();
+        for time_ms in 1..=100 {
+            meter.acknowledged(1, Strength::Committed, false, Duration::from_millis(time_ms * 20));
+        }
+        meter.sending(1, 1, Some(Duration::from_secs(100_000)));
+        let summary = meter.summary();
+        for (told, expected) in [
+            (summary.acknowledge_ms.p50, 1_000.0),
+            (summary.acknowledge_ms.p99, 1_980.0),
+            (summary.acknowledge_ms.max, 2_000.0),
+            (summary.behind_ms.max, 3_600_000.0),
+        ] {
+            assert!((told / expected - 1.0_f64).abs() < 0.001, "{told} for {expected}");
+        }
+        assert_eq!(summary.acknowledged_lines(), 100);
     }
 }

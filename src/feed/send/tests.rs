@@ -174,7 +174,7 @@ async fn a_message_is_sent_when_the_broker_has_it_and_in_doubt_when_it_hangs_up(
     assert_eq!(connection.send(ID, &body).await, Answer::Sent);
     connection.disconnect();
     assert!(matches!(connection.send(ID, &body).await, Answer::InDoubt { .. }));
-    assert_eq!(server.await.unwrap(), [&body, &body]);
+    assert_eq!(server.await.unwrap(), vec![body; 2]);
 }
 
 #[tokio::test]

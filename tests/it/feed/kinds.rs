@@ -23,7 +23,9 @@ async fn a_schedule_is_kept_and_measured() {
     let (code, summary) =
         stand.feed(&["--rate", "5000", "--duration", "1s", "--lines-per-request", "100", "--connections", "2"]);
     assert_eq!((code, &summary["committed_lines"], &summary["requests"]), (0, &5_000.into(), &50.into()));
-    assert!(summary["acknowledge_ms"]["max"].as_f64().unwrap() >= summary["acknowledge_ms"]["p50"].as_f64().unwrap());
+    let [p50, p99, max] = ["p50", "p99", "max"].map(|at| summary["acknowledge_ms"][at].as_f64().unwrap());
+    // Nothing is committed in less than a tenth of a millisecond.
+    assert!(0.1 < p50 && p50 <= p99 && p99 <= max, "{summary:#}");
     stand.assert_found(&[]);
 }
 
