@@ -62,7 +62,7 @@ impl Http {
             .header("idempotency-key", id.to_string())
             .body(Full::new(body.clone()))?;
         let response = self.connected().await?.send_request(request).await?;
-        Ok(answer(response).await?)
+        answer(response).await
     }
 
     async fn connected(
