@@ -13,7 +13,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("question", &[]),
     ("protocol", &[]),
     ("local", &[]),
-    ("feed", &[]),
     ("config", &["question"]),
     ("spool", &["protocol"]),
     ("db", &[]),
@@ -22,6 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),
+    // It sends as a client does, and verifies what the tables hold.
+    ("feed", &["copy", "hypertable", "db", "ingest"]),
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),

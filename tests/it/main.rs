@@ -9,6 +9,8 @@ mod bench;
 mod embedded;
 // Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.
 mod faults;
+// Made-up data sent by the program itself, and its proof that nothing was lost: what is planted must be found.
+mod feed;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
 // Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.
