@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
-    protocol::LineError,
+    protocol::{Line, LineError},
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -26,6 +26,11 @@ pub struct Refused {
 const ORIGINAL_BYTES: usize = 256;
 
 impl Refused {
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.reason.capacity() + self.original.capacity()
+    }
+
     /// A line that the parser refused.
     #[must_use]
     pub fn unreadable(error: &LineError, body: &[u8]) -> Self {
@@ -37,17 +42,52 @@ impl Refused {
         }
     }
 
-    /// A line whose row the measurement cannot take.
-    pub(super) fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
+    /// A line whose row the measurement cannot take. The column is where the text stands that is at fault, if it was
+    /// borrowed from the body.
+    pub(super) fn unfit_line(line: &Line<'_>, body: &[u8], fault: &RowFault, about: &str) -> Self {
+        let original = body.get(line.bytes.clone()).unwrap_or_default();
+        let column = match (about.as_ptr() as usize).checked_sub(original.as_ptr() as usize) {
+            Some(offset) if !about.is_empty() && offset < original.len() => offset + 1,
+            _ if matches!(fault, RowFault::TooFarAhead { .. }) => time_column(original),
+            _ => 1,
+        };
+        Self::unfit(line.number, u32::try_from(column).unwrap_or(u32::MAX), fault, original)
+    }
+
+    fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);
         let original = storable(&String::from_utf8_lossy(cut));
         Self { line, column, reason: storable(&fault.to_string()), original }
     }
 }
 
+/// The time is what follows the last space of a line that has one.
+fn time_column(original: &[u8]) -> usize {
+    let trimmed = original.trim_ascii_end();
+    memchr::memrchr(b' ', trimmed).map_or(1, |space| space + 2)
+}
+
 /// The ledger keeps what was refused, and PostgreSQL's text cannot hold NUL bytes.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+impl RowFault {
+    /// The label of its metrics.
+    pub(super) fn class(&self) -> &'static str {
+        match self {
+            Self::TypeConflict { .. } | Self::UnsignedTooLarge { .. } => "type",
+            Self::TagIsField(_) | Self::FieldIsTag(_) => "role",
+            Self::Name(_) => "name",
+            Self::TooManyFields(..)
+            | Self::TooManyTags(..)
+            | Self::TooManyMeasurements(_)
+            | Self::TooManyNewSeries(_) => "limit",
+            Self::TooFarAhead { .. } => "time",
+            Self::Row(_) => "value",
+            Self::Measurement(_) => "measurement",
+        }
+    }
 }
 
 /// Why a row does not fit its measurement; the text says what to do.
@@ -92,6 +132,17 @@ pub enum RowFault {
         /// By how many seconds.
         ahead_s: i64,
     },
+    /// The request is a mess, or a collection of many.
+    #[error(
+        "the lines before it are of {0} measurements, the most that a request may have: send it in another request"
+    )]
+    TooManyMeasurements(usize),
+    /// Somebody makes series without end, mostly by a tag that is really a value.
+    #[error(
+        "{0} series were made within a minute, the most that may be: send it again later, and see whether a tag is really \
+         a value (ingest.max_new_series_per_minute)"
+    )]
+    TooManyNewSeries(u64),
     /// A value that the database cannot hold.
     #[error("{0}")]
     Row(RowError),

@@ -16,17 +16,14 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use bytes::Bytes;
 
 use self::{
     answer::{Dialect, Refusal},
     parameters::Parameters,
 };
 use super::{
-    BodyLimits, Ingest, Protocol, Refused, Repetition, RequestId, Room, WriteRequest, Written, body, influxql,
-    request::hash,
+    BodyLimits, BodyRequest, Identity, Ingest, Protocol, Repetition, RequestId, Written, body, influxql, request::hash,
 };
-use crate::protocol;
 
 /// What the write routes need.
 #[derive(Debug, Clone)]
@@ -89,58 +86,31 @@ async fn handle(
 ) -> Result<Written, Refusal> {
     let parameters = Parameters::parse(dialect, query, &http.namespace)?;
     let key = idempotency_key(headers)?;
-    let body = body::read(headers, body, http.limits).await?;
-
+    let mut room = http.ingest.open_room();
+    let body = body::read(headers, body, http.limits, &mut room).await?;
     let body_hash = hash(&[
         parameters.namespace.as_bytes(),
         dialect.kind().as_bytes(),
         format!("{:?} {:?}", parameters.precision, parameters.partial).as_bytes(),
         &body,
     ]);
-    let started = std::time::Instant::now();
-    let room = http.ingest.try_reserve(body.len())?;
-    let request = read_lines(http, &parameters, &body, key.as_deref(), body_hash, room);
-    let written = http.ingest.write(request).await?;
-    metrics::histogram!("chunkwise_ingest_acknowledge_seconds", "protocol" => "http").record(started.elapsed());
-    Ok(written)
-}
-
-fn read_lines<'b>(
-    http: &WriteHttp,
-    parameters: &'b Parameters,
-    body: &'b Bytes,
-    key: Option<&[u8]>,
-    body_hash: uuid::Uuid,
-    room: Room,
-) -> WriteRequest<'b> {
-    let mut lines = Vec::new();
-    let mut unreadable = Vec::new();
-    for line in protocol::parse(body, parameters.precision) {
-        match line {
-            Ok(line) => lines.push(line),
-            Err(error) => unreadable.push(Refused::unreadable(&error, body)),
-        }
-    }
     let options = http.ingest.options();
-    let id = match (key, options.repetition) {
-        (Some(key), _) => RequestId::from_key(&parameters.namespace, key, body_hash, options.key_keep),
-        // A line without a time gets the server's: the same bytes later are other rows.
-        (None, Repetition::SameBody { within }) if lines.iter().all(|line| line.time_us.is_some()) => {
-            RequestId::from_body(body_hash, within)
-        }
-        _ => RequestId::fresh(body_hash),
+    let identity = match (&key, options.repetition) {
+        (Some(key), _) => Identity::Fixed(RequestId::from_key(&parameters.namespace, key, body_hash, options.key_keep)),
+        (None, Repetition::SameBody { within }) => Identity::BodyIfTimed { body_hash, within },
+        (None, Repetition::KeyOnly) => Identity::Fixed(RequestId::fresh(body_hash)),
     };
-    WriteRequest {
+    let request = BodyRequest {
         protocol: Protocol::LineProtocolHttp,
         room,
         namespace: &parameters.namespace,
-        lines,
-        body,
-        unreadable,
-        id,
+        body: &body,
+        precision: parameters.precision,
+        identity,
         partial: parameters.partial,
         interval_us: None,
-    }
+    };
+    Ok(http.ingest.write_body(request).await?)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
