@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_writer_that_ends_by_a_defect_is_started_again() {
         let (counters, runs) = (Arc::new(Counters::default()), AtomicU32::new(0));
         keep_running(Arc::clone(&counters), || async {
