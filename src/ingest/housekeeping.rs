@@ -1,10 +1,10 @@
 //! Deletes what the ledger and the change log keep no longer, in small steps.
 
-use std::time::Duration;
+use std::{sync::Weak, time::Duration};
 
-use tokio::{sync::mpsc::WeakUnboundedSender, time::MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
-use super::writer::Job;
+use super::lanes::Sender;
 use crate::db::Database;
 
 const EVERY: Duration = Duration::from_secs(20);
@@ -22,13 +22,13 @@ const STEPS: [&str; 2] = [
 ];
 
 /// Runs until the service's queue is closed.
-pub(super) async fn run(database: Database, service: WeakUnboundedSender<Job>) {
+pub(super) async fn run(database: Database, service: Weak<Sender>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = tokio::time::Instant::now() + EVERY;
     loop {
         ticks.tick().await;
-        if service.upgrade().is_none() {
+        if service.strong_count() == 0 {
             return;
         }
         if tokio::time::Instant::now() < next {

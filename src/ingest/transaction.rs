@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 use uuid::Uuid;
 
-use super::{Refused, prepare::Part, request::RequestId};
+use super::{
+    Refused,
+    prepare::{Part, off_the_async_threads},
+    request::RequestId,
+};
 use crate::{batch::Batch, copy, hypertable::Measurement};
 
 /// A request as the writers see it.
@@ -27,8 +31,22 @@ pub(super) enum Outcome {
     Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused> },
 }
 
+/// Why nothing was committed.
+#[derive(Debug)]
+pub(super) struct CommitError {
+    pub(super) error: sqlx::Error,
+    /// The measurement whose rows were being copied.
+    pub(super) measurement: Option<i32>,
+}
+
+impl From<sqlx::Error> for CommitError {
+    fn from(error: sqlx::Error) -> Self {
+        Self { error, measurement: None }
+    }
+}
+
 /// Commits all entries, whose ids must differ from each other; returns an outcome for each.
-pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, sqlx::Error> {
+pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, CommitError> {
     let mut transaction = connection.begin().await?;
     let new = open(&mut transaction, entries).await?;
     if new.is_empty() {
@@ -39,11 +57,13 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
             let batch = match batches.as_slice() {
                 [one] => *one,
                 many => {
-                    merged = merge(many)?;
+                    merged = Batch::concat(many).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
                     &merged
                 }
             };
-            copy::copy_in(&mut transaction, measurement, batch).await?;
+            sort(batch);
+            let copied = copy::copy_in(&mut transaction, measurement, batch).await;
+            copied.map_err(|error| CommitError { error, measurement: Some(measurement.id) })?;
         }
         transaction.commit().await?;
     }
@@ -62,15 +82,18 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
                 .iter()
                 .find(|(id, _)| *id == entry.id.id)
                 .map(|(_, outcome)| outcome.clone())
-                .ok_or(sqlx::Error::RowNotFound)
+                .ok_or_else(|| sqlx::Error::RowNotFound.into())
         })
         .collect()
 }
 
-fn merge(batches: &[&Batch]) -> Result<Batch, sqlx::Error> {
-    let mut merged = Batch::concat(batches).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    merged.sort();
-    Ok(merged)
+fn sort(batch: &Batch) {
+    const LONG_ROWS: usize = 20_000;
+    if batch.len() < LONG_ROWS {
+        batch.sort();
+    } else {
+        off_the_async_threads(|| batch.sort());
+    }
 }
 
 /// Batches of the new requests by measurement, in the order of measurements: every transaction locks them in the same.
