@@ -2,6 +2,7 @@
 
 mod answers;
 mod concurrency;
+mod limits;
 mod once;
 mod roles;
 mod schema;
