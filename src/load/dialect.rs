@@ -28,8 +28,7 @@ pub(super) fn sniff_format(path: &Path, prefix: &[u8]) -> FileFormat {
 /// The measurement that a file's name gives: `sp500_prices.csv.gz` -> `sp500_prices`.
 pub(super) fn measurement_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
-    let lower = name.to_ascii_lowercase();
-    let plain = lower.strip_suffix(".gz").map_or(name, |stem| &name[..stem.len()]);
+    let plain = uncompressed(name);
     let stem = match plain.rsplit_once('.') {
         Some((stem, ending)) if ["csv", "tsv", "txt", "lp"].contains(&ending.to_ascii_lowercase().as_str()) => stem,
         _ => plain,
@@ -38,9 +37,21 @@ pub(super) fn measurement_of(path: &Path) -> Option<String> {
 }
 
 fn ending(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
-    plain.rsplit_once('.').map(|(_, ending)| ending.to_owned())
+    let (_, ending) = uncompressed(path.file_name()?.to_str()?).rsplit_once('.')?;
+    Some(ending.to_ascii_lowercase())
+}
+
+/// A file's name without the ending that says how it is compressed.
+fn uncompressed(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if ["gz", "zst"].contains(&ending.to_ascii_lowercase().as_str()) => stem,
+        _ => name,
+    }
+}
+
+/// Whether a file's name says that it can be loaded.
+pub(super) fn is_loadable(path: &Path) -> bool {
+    matches!(ending(path).as_deref(), Some("csv" | "tsv" | "lp" | "line" | "influx"))
 }
 
 /// A measurement with tags, then a space that no backslash escapes, then `field=` with neither space nor comma in the name:
@@ -108,6 +119,7 @@ mod tests {
         let name = |path: &str| measurement_of(Path::new(path));
         assert_eq!(name("/data/sp500_prices.csv.gz").as_deref(), Some("sp500_prices"));
         assert_eq!(name("a.b.TSV").as_deref(), Some("a.b"));
+        assert_eq!(name("ticks.csv.ZST").as_deref(), Some("ticks"));
         assert_eq!(name("v1.2").as_deref(), Some("v1.2"));
         assert_eq!(name(".csv"), None);
     }

@@ -7,7 +7,7 @@ use super::RowError;
 /// Why a file cannot be loaded. The messages do not name the file: the caller knows which one it gave.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file cannot be opened or read; for a gzip file also that it is cut short or damaged.
+    /// The file cannot be opened or read; for a compressed file also that it is cut short or damaged.
     #[error("reading the file failed after {after_bytes} bytes")]
     Read {
         /// Bytes of the file that were read before.
@@ -26,7 +26,7 @@ pub enum LoadError {
     #[error("the file is {0}: save it as UTF-8 first (iconv -f UTF-16 -t UTF-8, or \"CSV UTF-8\" in Excel)")]
     Encoding(&'static str),
     /// The file is of a kind that is not read.
-    #[error("the file is {0}, which is not read here: give CSV or line protocol, plain or gzip")]
+    #[error("the file is {0}, which is not read here: give CSV or line protocol, plain, gzip or zstd")]
     UnsupportedFormat(&'static str),
     /// The first line holds values.
     #[error("the first line looks like data (`{0}`): put a header line with the columns' names before it")]

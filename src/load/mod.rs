@@ -17,10 +17,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz` or without), else by the first line |
+//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz`, `.zst` or without), else by the first line |
 //! | measurement | the file's name without its endings |
 //! | names | as the header writes them, case included, without white space around them |
-//! | time | the column named `time`, `timestamp`, `date` and so on (also `time (UTC)`), else the only one with ISO times |
+//! | time | the column named `time`, `timestamp`, `date` and so on (also `time (UTC)`), else the only one with ISO times; of a given format, the one whose cells are of it |
 //! | time format | ISO 8601 with the year first, `YYYYMMDD`, or a number since 1970 by its size; never a guess between day and month |
 //! | tags | the columns of text |
 //! | fields | the columns of numbers (float8), booleans and further times; a quarter of the cells may be bad |
@@ -30,6 +30,7 @@ mod cell;
 mod census;
 mod dialect;
 mod error;
+mod folder;
 mod infer;
 mod iso;
 mod lines;
@@ -51,6 +52,7 @@ mod time_rule;
 
 pub use census::Census;
 pub use error::LoadError;
+pub use folder::{Found, find_files};
 pub use lines::PartLines;
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;

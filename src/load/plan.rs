@@ -179,7 +179,7 @@ fn csv_plan(path: &Path, source: Source, prefix: Vec<u8>, options: &LoadOptions)
     };
     // A bad row in the sample is shown in the plan; whether it stops the load is for the load.
     let part = read_part(raw, &inferred.mapping, BadRows::LeaveOut)?;
-    let tail_us = if extent.covers_file || compression == Compression::Gzip {
+    let tail_us = if extent.covers_file || compression != Compression::Plain {
         None
     } else {
         sample::last_time(path, &inferred.mapping)

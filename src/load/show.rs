@@ -18,6 +18,7 @@ impl fmt::Display for Plan {
         let compressed = match self.compression {
             Compression::Plain => "",
             Compression::Gzip => ", gzip",
+            Compression::Zstd => ", zstd",
         };
         let content = match &self.content {
             PlannedContent::Csv(_) => "CSV",

@@ -1,4 +1,4 @@
-//! A file as a stream of its plain bytes: gzip undone, the byte order mark dropped, what cannot be read refused.
+//! A file as a stream of its plain bytes: gzip and zstd undone, the byte order mark dropped, what cannot be read refused.
 
 use std::{
     fs::File,
@@ -24,6 +24,8 @@ pub enum Compression {
     Plain,
     /// gzip, of one member or several.
     Gzip,
+    /// zstd, of one frame or several, with a window of at most 128 MiB.
+    Zstd,
 }
 
 /// How far the reading of a file has come.
@@ -62,13 +64,19 @@ impl Source {
         let mut file = Counted { file, consumed: Arc::clone(&progress.consumed) };
         let mut magic = Vec::with_capacity(8);
         (&mut file).take(8).read_to_end(&mut magic).map_err(opened)?;
-        let gzip = magic.starts_with(&[0x1f, 0x8b]);
+        let compression = if magic.starts_with(&[0x1f, 0x8b]) {
+            Compression::Gzip
+        } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Compression::Zstd
+        } else {
+            Compression::Plain
+        };
         refuse_other_formats(&magic)?;
         let whole = BufReader::with_capacity(64 * 1024, io::Cursor::new(magic).chain(file));
-        let (compression, reader): (_, Box<dyn Read + Send>) = if gzip {
-            (Compression::Gzip, Box::new(MultiGzDecoder::new(whole)))
-        } else {
-            (Compression::Plain, Box::new(whole))
+        let reader: Box<dyn Read + Send> = match compression {
+            Compression::Plain => Box::new(whole),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(whole)),
+            Compression::Zstd => Box::new(zstd::Decoder::with_buffer(whole).map_err(opened)?),
         };
         let mut source = Self { reader, progress, compression };
         let mut prefix = Vec::new();
@@ -108,10 +116,9 @@ impl Read for Counted {
 }
 
 fn refuse_other_formats(magic: &[u8]) -> Result<(), LoadError> {
-    let known: [(&[u8], &str); 5] = [
+    let known: [(&[u8], &str); 4] = [
         (b"PK\x03\x04", "a ZIP archive (or an Excel workbook)"),
         (b"PAR1", "a Parquet file"),
-        (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd"),
         (b"BZh", "compressed with bzip2"),
         (&[0xfd, b'7', b'z', b'X', b'Z'], "compressed with xz"),
     ];

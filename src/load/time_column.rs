@@ -1,11 +1,14 @@
 //! Which column is the time, and how it is written.
 
+use chrono_tz::Tz;
+
 use super::{
-    LoadError, LoadOptions, TimeFormat, TimePattern, UnixUnit, cell::read_number, profile::Profile, refusal::excerpt,
+    LoadError, LoadOptions, TimeFormat, TimePattern, TimeRule, UnixUnit, cell::read_number, profile::Profile,
+    refusal::excerpt,
 };
 
 /// Names that a time column has, in lower case and without a unit or zone in brackets; the likelier first.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "time",
     "timestamp",
     "datetime",
@@ -18,7 +21,13 @@ const NAMES: [&str; 12] = [
     "unix",
     "unixtime",
     "unix_time",
+    "datum",
 ];
+
+/// `t` is a temperature as often as a time: it is the time where its numbers are seconds of the year 1973 or later, or
+/// something finer.
+const SHORT_NAME: &str = "t";
+const LEAST_SHORT: f64 = 1e8;
 
 /// The time column's index and its format.
 pub(super) fn find(
@@ -26,12 +35,13 @@ pub(super) fn find(
     profiles: &[Profile<'_>],
     options: &LoadOptions,
 ) -> Result<(usize, TimeFormat), LoadError> {
+    let pattern = options.time_format.as_deref().map(TimePattern::new).transpose()?.map(TimeFormat::Pattern);
     let index = match &options.time_column {
         Some(name) => index_of(names, name)?,
-        None => guess(names, profiles, options.time_format.is_some())?,
+        None => guess(names, profiles, pattern.as_ref())?,
     };
-    let format = match &options.time_format {
-        Some(pattern) => TimeFormat::Pattern(TimePattern::new(pattern)?),
+    let format = match pattern {
+        Some(pattern) => pattern,
         None => infer_format(&names[index], &profiles[index])?,
     };
     // A day's rows would all have the time of its midnight.
@@ -65,22 +75,43 @@ pub(super) fn listed(names: &[String]) -> String {
     text
 }
 
-fn guess(names: &[String], profiles: &[Profile<'_>], has_pattern: bool) -> Result<usize, LoadError> {
+fn guess(names: &[String], profiles: &[Profile<'_>], pattern: Option<&TimeFormat>) -> Result<usize, LoadError> {
     let bare = |name: &String| name.to_lowercase().split(['(', '[']).next().unwrap_or_default().trim().to_owned();
     let bare: Vec<String> = names.iter().map(bare).collect();
     let named: Vec<usize> = NAMES.iter().filter_map(|name| bare.iter().position(|known| known == name)).collect();
+    if let Some(pattern) = pattern {
+        // Which zone the times are of does not matter for whether they are any.
+        let rule = TimeRule { format: pattern.clone(), zone: Tz::UTC };
+        let fits = |index: &usize| {
+            let distinct = &profiles[*index].distinct;
+            let read = distinct.iter().filter(|cell| rule.read(cell).is_ok()).count();
+            read > 0 && read * 4 >= distinct.len() * 3
+        };
+        let fitting: Vec<usize> = (0..names.len()).filter(fits).collect();
+        return match (named.iter().find(|index| fitting.contains(index)), fitting.as_slice()) {
+            (Some(&index), _) | (None, &[index]) => Ok(index),
+            // Under a name for times its cells are told one by one why they are none.
+            (None, []) => named.first().copied().ok_or_else(|| LoadError::NoTimeColumn(listed(names))),
+            (None, several) => {
+                let several: Vec<_> = several.iter().map(|&index| names[index].clone()).collect();
+                Err(LoadError::ManyTimeColumns(listed(&several)))
+            }
+        };
+    }
     let can_be = |profile: &Profile<'_>| profile.mostly(profile.iso_times) || profile.mostly(profile.numbers);
     // `Time` of the day beside `Date` is found out later; here a name counts only if its cells can be times.
-    if let Some(&index) =
-        named.iter().find(|&&index| can_be(&profiles[index])).filter(|_| !has_pattern).or(named.first())
-    {
+    if let Some(&index) = named.iter().find(|&&index| can_be(&profiles[index])).or(named.first()) {
         return Ok(index);
     }
+    let short = bare.iter().position(|name| name == SHORT_NAME).filter(|&index| {
+        let least = profiles[index].distinct.iter().filter_map(|cell| read_number(cell).ok()).reduce(f64::min);
+        profiles[index].mostly(profiles[index].numbers) && least.is_some_and(|least| least >= LEAST_SHORT)
+    });
     let typed: Vec<usize> =
         (0..names.len()).filter(|&index| profiles[index].mostly(profiles[index].iso_times)).collect();
     match typed[..] {
         [index] => Ok(index),
-        [] => Err(LoadError::NoTimeColumn(listed(names))),
+        [] => short.ok_or_else(|| LoadError::NoTimeColumn(listed(names))),
         _ => Err(LoadError::ManyTimeColumns(listed(
             &typed.iter().map(|&index| names[index].clone()).collect::<Vec<_>>(),
         ))),

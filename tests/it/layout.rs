@@ -30,6 +30,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("query", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
     ("format", &["query", "frame", "question"]),
     ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
+    // Looks at every part from outside, and no part knows it.
+    ("bench", &["feed", "db", "hypertable", "batch", "copy"]),
 ];
 
 const MAX_LINES: usize = 400;

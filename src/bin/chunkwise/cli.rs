@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.
     Correlate(command::correlate::CorrelateArgs),
+    /// Measure this machine and its database.
+    Bench(command::bench::BenchArgs),
     /// The database: start and stop the embedded one, look at any.
     Db(command::db::DbArgs),
     /// Print a completion script for a shell.

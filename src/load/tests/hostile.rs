@@ -226,6 +226,43 @@ fn a_damaged_gzip_file_is_an_error_and_one_of_several_members_is_read_whole() {
 }
 
 #[test]
+fn zstd_is_undone_and_a_damaged_file_is_an_error() {
+    let text = format!("time,v\n{}", "2020-01-01,1\n".repeat(200_000));
+    let (first, second) = text.as_bytes().split_at(text.len() / 2);
+    let packed = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
+    let plan = default_plan("a.csv.zst", [packed(first), packed(second)].concat()).unwrap();
+    assert_eq!((plan.compression, csv(&plan).mapping.measurement.as_str()), (crate::load::Compression::Zstd, "a"));
+    let file = Written::new("a.csv.zst", [packed(first), packed(second)].concat());
+    assert_eq!(census(&file.plan(&LoadOptions::default()).unwrap()).tally.rows, 200_000);
+    let whole = packed(text.as_bytes());
+    let cut = Written::new("a.csv.zst", &whole[..whole.len() - 10]);
+    let error = cut.plan(&LoadOptions::default()).and_then(|plan| plan.dry_run(|_| {})).unwrap_err();
+    assert!(matches!(error, LoadError::Read { .. }), "{error}");
+}
+
+#[test]
+fn a_time_format_finds_its_column_whatever_its_name() {
+    let pattern = |text: &str| LoadOptions { time_format: Some(text.into()), ..LoadOptions::default() };
+    let german = "Name,Wert,Tag\nA,1.5,31.01.2020\nB,2.5,01.02.2020\n";
+    let plan = Written::new("a.csv", german).plan(&pattern("%d.%m.%Y")).unwrap();
+    assert_eq!(csv(&plan).mapping.with_role(Role::Time).collect::<Vec<_>>(), [(2, "Tag")]);
+    let two = "von,bis,v\n31.01.2020,01.02.2020,1\n";
+    assert!(matches!(Written::new("a.csv", two).plan(&pattern("%d.%m.%Y")), Err(LoadError::ManyTimeColumns(_))));
+    let named = "Datum,bis,v\n31.01.2020,01.02.2020,1\n";
+    let plan = Written::new("a.csv", named).plan(&pattern("%d.%m.%Y")).unwrap();
+    assert_eq!(csv(&plan).mapping.with_role(Role::Time).collect::<Vec<_>>(), [(0, "Datum")]);
+    let none = Written::new("a.csv", "a,b\nx,1\n").plan(&pattern("%d.%m.%Y"));
+    assert!(matches!(none, Err(LoadError::NoTimeColumn(_))));
+}
+
+#[test]
+fn a_column_called_t_is_the_time_only_where_its_numbers_are_of_our_days() {
+    let times = default_plan("a.csv", "t,v\n1577836800,1\n1577836801,2\n").unwrap();
+    assert_eq!(csv(&times).mapping.with_role(Role::Time).collect::<Vec<_>>(), [(0, "t")]);
+    assert!(matches!(default_plan("a.csv", "t,v\n21.5,1\n22.5,2\n"), Err(LoadError::NoTimeColumn(_))));
+}
+
+#[test]
 fn options_for_csv_are_refused_for_line_protocol() {
     let file = Written::new("a.lp", "m v=1 1\n");
     let options = LoadOptions { time_column: Some("t".into()), ..LoadOptions::default() };

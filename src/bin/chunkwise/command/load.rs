@@ -10,7 +10,8 @@ use anyhow::Context;
 use chrono_tz::Tz;
 use chunkwise::{
     config::Config,
-    load::{BadRows, Census, FileFormat, LoadOptions, Plan, Tally, WideOptions, Zone},
+    load::{BadRows, Census, FileFormat, LoadOptions, Plan, Tally, WideOptions, Zone, find_files},
+    protocol::Precision,
     question::Timestamp,
 };
 use clap::Args;
@@ -29,13 +30,15 @@ Examples:
       Date,AAPL,MSFT,... : each column but the date is a series, its header the value of the tag symbol.
   chunkwise load stocks.csv --measurement stocks --tag-columns Ticker --dry-run
       Ticker,Date,Open,Close,... : shows what would be loaded, and loads nothing.
-  chunkwise load sensors.lp.gz
-      InfluxDB's line protocol.
+  chunkwise load sensors.lp.gz --precision s
+      InfluxDB's line protocol, with times in seconds.
+  chunkwise load days/ --measurement trades
+      All files of CSV or line protocol in a folder, by name.
 
 A file's beginning tells what it holds; the plan is shown, with the flags that change it. Rows that cannot be read are left
 out and reported with their line; the exit code is 4 then. A load that was cut off is started again with the same command and writes nothing twice.")]
 pub(crate) struct LoadArgs {
-    /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain or gzip
+    /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain, gzip or zstd; of a folder, all such files in it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Show what would be loaded, read everything, write nothing
@@ -44,6 +47,9 @@ pub(crate) struct LoadArgs {
     /// csv or lp [default: by the file's name, else by its first line]
     #[arg(long, value_name = "FORMAT", value_parser = file_format)]
     format: Option<FileFormat>,
+    /// What the times of line protocol count: ns, us, ms, s, m, h, or auto by their size
+    #[arg(long, value_name = "UNIT", default_value = "ns", value_parser = precision)]
+    precision: Precision,
     /// Stop at the first row that cannot be read instead of leaving it out
     #[arg(long)]
     stop_at_bad_row: bool,
@@ -89,6 +95,10 @@ fn file_format(name: &str) -> Result<FileFormat, &'static str> {
     }
 }
 
+fn precision(unit: &str) -> Result<Precision, &'static str> {
+    unit.parse().map_err(|_| "write ns, us, ms, s, m, h or auto")
+}
+
 fn delimiter(text: &str) -> Result<u8, &'static str> {
     match text.as_bytes() {
         b"tab" | b"\\t" => Ok(b'\t'),
@@ -117,11 +127,16 @@ impl LoadArgs {
 pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> {
     // All plans first: a mistake about the last file shows before the first one is loaded.
     let mut plans = Vec::new();
-    for path in &args.files {
-        let (path, options) = (path.clone(), args.options());
+    let found = find_files(&args.files)
+        .map_err(|(folder, error)| anyhow::Error::from(error).context(folder.display().to_string()))?;
+    for path in &found.skipped {
+        eprintln!("skipped: {}, which is not called like a file of CSV or line protocol", path.display());
+    }
+    for path in found.files {
+        let options = args.options();
         let name = path.display().to_string();
         let planned = tokio::task::spawn_blocking(move || Plan::infer(&path, &options)).await?;
-        plans.push(Arc::new(planned.context(name)?));
+        plans.push(Arc::new(planned.context(name)?.with_precision(args.precision)));
     }
     if args.dry_run {
         for plan in plans {
@@ -237,6 +252,7 @@ mod tests {
         assert!(options("--field close").is_err(), "a field without a wide tag would do nothing");
         assert!(options("--format parquet").is_err());
         assert!(options("--delimiter ::").is_err());
+        assert!(options("--precision weeks").is_err());
     }
 
     #[tokio::test]

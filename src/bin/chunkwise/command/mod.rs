@@ -1,5 +1,6 @@
 //! One file a subcommand: its flags, and the wiring of the library's parts to them.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod correlate;
 pub(crate) mod db;
@@ -23,6 +24,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Load(args) => load::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
+        Command::Bench(args) => bench::run(&args, config).await,
         Command::Db(args) => db::run(args, config).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

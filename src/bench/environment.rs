@@ -1,0 +1,109 @@
+//! Where figures were measured.
+
+use std::{collections::BTreeMap, fmt, fs};
+
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, Row};
+
+use super::BenchError;
+use crate::db;
+
+/// Settings of the server that a rate of writes depends on.
+const SETTINGS: [&str; 10] = [
+    "shared_buffers",
+    "max_wal_size",
+    "checkpoint_timeout",
+    "wal_compression",
+    "synchronous_commit",
+    "fsync",
+    "full_page_writes",
+    "wal_level",
+    "jit",
+    "max_connections",
+];
+
+/// Machine, server and settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Environment {
+    /// When the benchmark began, RFC 3339 in UTC.
+    pub date: String,
+    /// This program's version.
+    pub chunkwise: String,
+    /// How it was compiled: `release` or `debug`. Figures of the latter say nothing about the former.
+    pub build: String,
+    /// The processor's model, as the system calls it.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// The machine's memory.
+    pub memory_bytes: u64,
+    /// The system and its version.
+    pub kernel: String,
+    /// PostgreSQL's version.
+    pub postgres: String,
+    /// TimescaleDB's version.
+    pub timescaledb: String,
+    /// TimescaleDB's edition.
+    pub edition: String,
+    /// The server's settings that matter.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Reads this machine, and asks the server.
+    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, BenchError> {
+        let server = db::check_server(connection).await?;
+        let rows = sqlx::query("SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1)")
+            .bind(SETTINGS)
+            .fetch_all(connection)
+            .await?;
+        let mut settings = BTreeMap::new();
+        for row in rows {
+            settings.insert(row.try_get("name")?, row.try_get("value")?);
+        }
+        let system = rustix::system::uname();
+        Ok(Self {
+            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            chunkwise: env!("CARGO_PKG_VERSION").to_owned(),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            cpu: cpu_model(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: memory_bytes(),
+            kernel: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+            postgres: server.postgres,
+            timescaledb: server.timescaledb,
+            edition: server.edition.to_string(),
+            settings,
+        })
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gib = self.memory_bytes >> 30;
+        writeln!(
+            f,
+            "chunkwise {} ({}) on {}, {} cores, {gib} GiB, {}",
+            self.chunkwise, self.build, self.cpu, self.cores, self.kernel
+        )?;
+        write!(f, "PostgreSQL {}, TimescaleDB {} ({})", self.postgres, self.timescaledb, self.edition)?;
+        for (name, value) in &self.settings {
+            write!(f, ", {name} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+fn cpu_model() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
+}
+
+/// Zero where the system does not tell.
+fn memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    total.map_or(0, |kib: u64| kib * 1024)
+}

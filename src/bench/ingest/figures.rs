@@ -1,0 +1,70 @@
+//! The names of figures, and how they come about.
+
+use crate::bench::{
+    Better, Report,
+    load::Measured,
+    process::CpuSeconds,
+    statistics::{median, trend},
+};
+
+/// Service and controls, round by round; ratios are of neighbours in time.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    service: Vec<f64>,
+    ceiling: Vec<f64>,
+    naive: Vec<f64>,
+    cpu: Vec<(CpuSeconds, u64)>,
+}
+
+impl Rounds {
+    pub(super) fn add(&mut self, service: &Measured, ceiling: &Measured, naive: &Measured, cpu: Option<CpuSeconds>) {
+        self.service.push(service.rows_per_second());
+        self.ceiling.push(ceiling.rows_per_second());
+        self.naive.push(naive.rows_per_second());
+        self.cpu.extend(cpu.map(|cpu| (cpu, service.rows)));
+    }
+
+    pub(super) fn report(&self, report: &mut Report) {
+        let mut add = |name: &str, samples: Vec<f64>, unit, better| {
+            report.add_samples(name, median(&samples), unit, better, samples);
+        };
+        let ratio = |controls: &[f64]| self.service.iter().zip(controls).map(|(own, control)| own / control).collect();
+        add("service_to_ceiling", ratio(&self.ceiling), "ratio", Better::Higher);
+        add("service_to_naive", ratio(&self.naive), "ratio", Better::Higher);
+        add("service_rate", self.service.clone(), "lines/s", Better::Higher);
+        add("ceiling_rate", self.ceiling.clone(), "rows/s", Better::Higher);
+        add("naive_rate", self.naive.clone(), "rows/s", Better::Higher);
+        let each_million = |seconds: fn(&CpuSeconds) -> Option<f64>| -> Vec<f64> {
+            self.cpu.iter().filter_map(|(cpu, rows)| Some(seconds(cpu)? * 1e6 / *rows as f64)).collect()
+        };
+        let unit = "CPU s/million lines";
+        add("cpu_generator", each_million(|cpu| Some(cpu.generator)), unit, Better::Lower);
+        add("cpu_service", each_million(|cpu| Some(cpu.service)), unit, Better::Lower);
+        add("cpu_database", each_million(|cpu| cpu.database), unit, Better::Lower);
+    }
+}
+
+/// The median, the 99th percentile and the longest time to an acknowledgement.
+pub(super) fn latency(name: &str, measured: &Measured, report: &mut Report) {
+    for (quantile, label) in [(0.5, "p50"), (0.99, "p99"), (1.0, "max")] {
+        report.add(format!("{name}_{label}"), measured.latency_ms(quantile), "ms", Better::Lower);
+    }
+}
+
+/// Whether a rate falls over a long run: its slope, in percent of the mean rate a million rows, and what a straight line
+/// loses from the first to the last slice.
+pub(super) fn steadiness(name: &str, measured: &Measured, report: &mut Report) {
+    const MILLION: u64 = 1_000_000;
+    let slice_rows = MILLION.min(measured.rows / 10).max(1);
+    let rates = measured.slices(slice_rows);
+    report.add_samples(format!("{name}_rate"), measured.rows_per_second(), "rows/s", Better::Higher, rates.clone());
+    let Some(trend) = trend(&rates) else { return };
+    let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+    let percent = 100.0 / mean * MILLION as f64 / slice_rows as f64;
+    let unit = "%/million rows";
+    report.add(format!("{name}_slope"), trend.slope * percent, unit, Better::Higher);
+    report.add(format!("{name}_slope_low"), (trend.slope - trend.half_width) * percent, unit, Better::Higher);
+    report.add(format!("{name}_slope_high"), (trend.slope + trend.half_width) * percent, unit, Better::Higher);
+    let over_all = trend.slope * (rates.len() - 1) as f64 / mean * 100.0;
+    report.add(format!("{name}_change"), over_all, "%", Better::Higher);
+}

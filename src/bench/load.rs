@@ -1,0 +1,179 @@
+//! Load: several senders, each with a connection of its own.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hdrhistogram::Histogram;
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{BenchError, sink::Sink};
+
+/// The longest time that is told apart.
+const LONGEST_US: u64 = 600_000_000;
+
+/// What a load came to.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) rows: u64,
+    pub(super) elapsed: Duration,
+    /// From sending a request to its acknowledgement, in microseconds.
+    pub(super) latency_us: Histogram<u64>,
+    /// Rows that were acknowledged so far, and when, for each request.
+    pub(super) progress: Vec<(u64, Duration)>,
+}
+
+impl Measured {
+    pub(super) fn rows_per_second(&self) -> f64 {
+        self.rows as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// A quantile of the latency, in milliseconds.
+    pub(super) fn latency_ms(&self, quantile: f64) -> f64 {
+        self.latency_us.value_at_quantile(quantile) as f64 / 1_000.0
+    }
+
+    /// The rate of each slice of so many rows, in order; what is left at the end belongs to none.
+    pub(super) fn slices(&self, slice_rows: u64) -> Vec<f64> {
+        let mut rates = Vec::new();
+        let (mut from_rows, mut from) = (0, Duration::ZERO);
+        for &(rows, at) in &self.progress {
+            if rows >= from_rows + slice_rows {
+                rates.push((rows - from_rows) as f64 / (at - from).as_secs_f64().max(1e-9));
+                (from_rows, from) = (rows, at);
+            }
+        }
+        rates
+    }
+}
+
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in order, and three digits are few")
+}
+
+pub(super) fn record(histogram: &mut Histogram<u64>, latency: Duration) {
+    histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US));
+}
+
+/// Sends the rows from `first_row` on, each sender its next request as soon as the last one is acknowledged.
+pub(super) async fn closed<S: Sink>(
+    sinks: Vec<S>,
+    first_row: u64,
+    rows: u64,
+    request_rows: usize,
+) -> Result<Measured, BenchError> {
+    let claimed = Arc::new(AtomicU64::new(0));
+    let progress = Arc::new(Mutex::new(Vec::new()));
+    let begun = Instant::now();
+    let mut senders = JoinSet::new();
+    for mut sink in sinks {
+        let (claimed, progress) = (Arc::clone(&claimed), Arc::clone(&progress));
+        senders.spawn(async move {
+            let mut latency_us = histogram();
+            loop {
+                let claim = claimed.fetch_add(request_rows as u64, Ordering::Relaxed);
+                if claim >= rows {
+                    // The connection stays open until everybody has finished.
+                    return Ok::<_, BenchError>((latency_us, sink));
+                }
+                let count = usize::try_from(rows - claim).unwrap_or(usize::MAX).min(request_rows);
+                let sent = Instant::now();
+                sink.send(first_row + claim, count).await?;
+                record(&mut latency_us, sent.elapsed());
+                let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = progress.last().map_or(0, |&(rows, _)| rows);
+                progress.push((before + count as u64, begun.elapsed()));
+            }
+        });
+    }
+    let mut latency_us = histogram();
+    while let Some(ended) = senders.join_next().await {
+        let (own, _) = ended??;
+        latency_us += own;
+    }
+    let progress = std::mem::take(&mut *progress.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Measured { rows, elapsed: begun.elapsed(), latency_us, progress })
+}
+
+/// Sends one row a request at a set rate, whether or not the answers keep up: the latency counts from when a request was
+/// due, so that one slow answer is not hidden by the requests that waited for it.
+pub(super) async fn open<S: Sink>(
+    sinks: Vec<S>,
+    first_row: u64,
+    requests: u64,
+    per_second: f64,
+) -> Result<Measured, BenchError> {
+    let connections = sinks.len() as u64;
+    let begun = Instant::now();
+    let mut senders = JoinSet::new();
+    for (own, mut sink) in (0..).zip(sinks) {
+        senders.spawn(async move {
+            let mut latency_us = histogram();
+            let mut request = own;
+            while request < requests {
+                let due = begun + Duration::from_secs_f64(request as f64 / per_second);
+                tokio::time::sleep_until(due).await;
+                sink.send(first_row + request, 1).await?;
+                record(&mut latency_us, due.elapsed());
+                request += connections;
+            }
+            Ok::<_, BenchError>(latency_us)
+        });
+    }
+    let mut latency_us = histogram();
+    while let Some(ended) = senders.join_next().await {
+        latency_us += ended??;
+    }
+    Ok(Measured { rows: requests, elapsed: begun.elapsed(), latency_us, progress: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes what it is sent.
+    struct Notes(Arc<Mutex<Vec<(u64, usize)>>>);
+
+    impl Sink for Notes {
+        async fn send(&mut self, first_row: u64, rows: usize) -> Result<(), BenchError> {
+            self.0.lock().unwrap().push((first_row, rows));
+            Ok(())
+        }
+    }
+
+    fn three(notes: &Arc<Mutex<Vec<(u64, usize)>>>) -> Vec<Notes> {
+        (0..3).map(|_| Notes(Arc::clone(notes))).collect()
+    }
+
+    #[tokio::test]
+    async fn every_row_is_sent_once() {
+        let notes = Arc::default();
+        let measured = closed(three(&notes), 100, 1_005, 10).await.unwrap();
+        let mut sent = notes.lock().unwrap().clone();
+        sent.sort_unstable();
+        assert_eq!(sent.len(), 101);
+        assert!(
+            sent.iter()
+                .zip(0..)
+                .all(|(&(first, rows), at)| first == 100 + at * 10 && rows == if at == 100 { 5 } else { 10 })
+        );
+        assert_eq!((measured.rows, measured.latency_us.len()), (1_005, 101));
+        assert_eq!(measured.progress.last().unwrap().0, 1_005);
+        assert_eq!(measured.slices(500).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_open_load_sends_nothing_before_it_is_due() {
+        let notes = Arc::default();
+        let measured = open(three(&notes), 7, 101, 1_000.0).await.unwrap();
+        let mut sent = notes.lock().unwrap().clone();
+        sent.sort_unstable();
+        assert_eq!(sent, (7..108).map(|row| (row, 1)).collect::<Vec<_>>());
+        assert!(measured.elapsed >= Duration::from_millis(100), "{measured:?}");
+        assert_eq!(measured.latency_us.len(), 101);
+    }
+}

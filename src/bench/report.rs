@@ -1,0 +1,113 @@
+//! What a benchmark found.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Environment;
+
+/// Which way a figure should move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+}
+
+/// A figure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    /// Its name; the same in every report.
+    pub name: String,
+    /// The figure; of several samples their median, unless the name says otherwise.
+    pub value: f64,
+    /// What it is counted in.
+    pub unit: &'static str,
+    /// Which way it should move.
+    pub better: Better,
+    /// The single measurements, in order.
+    pub samples: Vec<f64>,
+}
+
+/// All figures of a benchmark, and where they were measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Machine, server and settings.
+    pub environment: Environment,
+    /// The figures, ratios first.
+    pub metrics: Vec<Metric>,
+}
+
+impl Report {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self { environment, metrics: Vec::new() }
+    }
+
+    /// Adds a figure that was measured once.
+    pub(super) fn add(&mut self, name: impl Into<String>, value: f64, unit: &'static str, better: Better) {
+        self.add_samples(name, value, unit, better, vec![value]);
+    }
+
+    /// Adds a figure with its samples. What is not a number is left out, as JSON has no word for it.
+    pub(super) fn add_samples(
+        &mut self,
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        better: Better,
+        samples: Vec<f64>,
+    ) {
+        if value.is_finite() && samples.iter().all(|sample| sample.is_finite()) {
+            self.metrics.push(Metric { name: name.into(), value, unit, better, samples });
+        }
+    }
+
+    /// The figure of that name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+}
+
+/// For people: the environment in two lines, then a figure a line.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.environment)?;
+        let width = self.metrics.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
+        for Metric { name, value, unit, .. } in &self.metrics {
+            writeln!(f, "{name:width$}  {:>14} {unit}", shown(*value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Three or four digits that mean something: `1234567`, `12.35`, `0.0123`.
+fn shown(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1_000.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_no_null_and_reads_as_documented() {
+        let mut report = Report::new(Environment::default());
+        report.add("rate", 2.5, "lines/s", Better::Higher);
+        report.add("nothing", f64::NAN, "ms", Better::Lower);
+        report.add_samples("half", 1.0, "ms", Better::Lower, vec![1.0, f64::INFINITY]);
+        let json = serde_json::to_value(&report).unwrap();
+        let rate = serde_json::json!({
+            "name": "rate", "value": 2.5, "unit": "lines/s", "better": "higher", "samples": [2.5]
+        });
+        assert_eq!(json["metrics"], serde_json::json!([rate]));
+        assert!(!json.to_string().contains("null"));
+        assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
+    }
+}

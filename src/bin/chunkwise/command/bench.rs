@@ -1,0 +1,140 @@
+//! `chunkwise bench`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use chunkwise::{
+    bench::{IngestBench, IngestBenchOptions, Report, Transport},
+    config::Config,
+};
+use clap::{Args, Subcommand};
+
+use crate::{
+    database::{Embedded, Place},
+    listen::StopSignal,
+    output::{self, Output},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// How fast lines become committed rows, beside what the database takes of ready-made bytes.
+    Ingest(IngestArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise bench ingest --quick
+      A look within a minute, on the embedded database.
+  chunkwise bench ingest --steady 50000000 --json ingest.json
+      Also 50 million rows in one go, and whether the rate falls on the way.
+
+It makes a database of its own on the server, runs `chunkwise ingest` on it, and drops it at the end. Ratios come first:
+service_to_ceiling compares with ready-made COPY by 4 connections into the same kind of table, service_to_naive is against
+COPY into a table with TimescaleDB's default index and one on (series_id, time). Measure with a release build, and with
+nothing else running: the database's CPU time is that of the whole server.")]
+struct IngestArgs {
+    /// Fewer rows, rounds and combinations
+    #[arg(long)]
+    quick: bool,
+    /// Rows of each measurement [default: 1000000; quick: 200000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    rows: Option<u64>,
+    /// Series that the rows are of
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    series: u32,
+    /// Ways in to compare, with commas between: http, tcp, websocket, telnet
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "http", value_parser = transport)]
+    protocols: Vec<Transport>,
+    /// Also write so many rows in one go, and tell whether the rate falls
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(100_000..=10_000_000_000))]
+    steady: Option<u64>,
+    /// Write the report to a file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn transport(name: &str) -> Result<Transport, &'static str> {
+    let found = Transport::ALL.into_iter().find(|transport| transport.name() == name);
+    found.ok_or("write http, tcp, websocket or telnet")
+}
+
+impl IngestArgs {
+    fn options(&self) -> IngestBenchOptions {
+        let base = if self.quick { IngestBenchOptions::quick() } else { IngestBenchOptions::full() };
+        IngestBenchOptions {
+            rows: self.rows.unwrap_or(base.rows),
+            series: self.series,
+            transports: self.protocols.clone(),
+            steady_rows: self.steady,
+            ..base
+        }
+    }
+}
+
+pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
+    let What::Ingest(args) = &args.what;
+    let report = ingest(args.options(), config).await?;
+    if let Some(file) = &args.json {
+        Output::new(Some(file.clone())).write(&serde_json::to_vec_pretty(&report)?)?;
+    }
+    output::print(report.to_string().as_bytes())
+}
+
+async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<Report> {
+    let mut stop = StopSignal::listen()?;
+    let program = std::env::current_exe().context("finding this program's file")?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let bench = IngestBench::prepare(options, &place.database.owner().connect_options(), program).await?;
+    eprintln!("in the database {}, which is dropped at the end", bench.database_name());
+    // Also after Ctrl-C: a database that nobody drops would stay on the server.
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
+    let discarded = bench.discard().await;
+    let left = place.leave().await;
+    let Some(report) = measured else { bail!("stopped before there were figures") };
+    let report = report?;
+    discarded.context("dropping the benchmark's database")?;
+    left?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn options(flags: &str) -> Result<IngestBenchOptions, clap::Error> {
+        let line = format!("chunkwise bench ingest {flags}");
+        let Command::Bench(BenchArgs { what: What::Ingest(args) }) =
+            Cli::try_parse_from(line.split_whitespace())?.command
+        else {
+            panic!("{line}")
+        };
+        Ok(args.options())
+    }
+
+    #[test]
+    fn flags_change_the_usual_and_the_quick_options() {
+        assert_eq!(options("").unwrap(), IngestBenchOptions::full());
+        assert_eq!(options("--quick").unwrap(), IngestBenchOptions::quick());
+        let options =
+            options("--quick --rows 20000 --series 100000 --protocols http,telnet --steady 50000000").unwrap();
+        assert_eq!((options.rows, options.series, options.steady_rows), (20_000, 100_000, Some(50_000_000)));
+        assert_eq!(options.transports, [Transport::Http, Transport::Telnet]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for flags in ["--rows 0", "--series 0", "--protocols carrier-pigeon", "--steady 1"] {
+            assert!(options(flags).is_err(), "{flags}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `chunkwise bench`: it runs, its figures are whole, and nothing is left on the server.
+
+use serde_json::Value;
+
+use crate::support::{TestDatabase, run};
+
+#[tokio::test]
+async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ingest.json");
+    let file = file.to_str().unwrap();
+    let arguments = ["bench", "ingest", "--quick", "--rows", "20000", "--steady", "100000", "--json", file];
+    let told = run(&[&arguments[..], &["--database-url", &database.url()]].concat()).successful();
+
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(!text.contains("null"), "{text}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let metrics = report["metrics"].as_array().unwrap();
+    let value = |name: &str| -> f64 {
+        let metric = metrics.iter().find(|metric| metric["name"] == name);
+        let metric = metric.unwrap_or_else(|| panic!("{name} is not in {text}"));
+        assert!(matches!(metric["better"].as_str(), Some("higher" | "lower")) && metric["unit"].is_string());
+        assert!(!metric["samples"].as_array().unwrap().is_empty(), "{name}");
+        metric["value"].as_f64().unwrap()
+    };
+    assert_eq!(metrics[0]["name"], "service_to_ceiling");
+    for name in [
+        "service_to_naive",
+        "service_rate",
+        "ceiling_rate",
+        "naive_rate",
+        "cpu_generator",
+        "cpu_service",
+        "http_1_connections_1000_lines_rate",
+        "http_4_connections_10000_lines_ack_p99",
+        "http_rate",
+        "single_line_rate",
+        "single_line_ack_p50",
+        "single_line_ack_max",
+        "steady_service_rate",
+        "steady_ceiling_rate",
+        "service_row_bytes",
+        "ceiling_row_bytes",
+        "naive_row_bytes",
+        "service_memory_peak_bytes",
+    ] {
+        assert!(value(name) > 0.0, "{name} in {text}");
+    }
+    assert!(value("naive_row_bytes") > value("ceiling_row_bytes"), "two indexes take room");
+    assert!(value("steady_service_slope_low") <= value("steady_service_slope_high"));
+    for name in ["cpu", "kernel", "postgres", "timescaledb", "edition", "chunkwise", "date", "build"] {
+        assert!(report["environment"][name].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+    }
+    assert_eq!(report["environment"]["settings"]["fsync"], "on");
+    assert!(told.text().contains("service_to_ceiling"), "{}", told.text());
+
+    let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
+    let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
+    assert!(name.starts_with("chunkwise_bench_"), "{name}");
+    let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
+    assert_eq!(left, 0);
+}
