@@ -37,6 +37,12 @@ impl Refused {
         }
     }
 
+    /// A row that the database refused; `rendered` is what it was made of, in line protocol.
+    pub(super) fn by_the_database(line: u32, reason: String, rendered: &str) -> Self {
+        let original = rendered.chars().take(ORIGINAL_BYTES).collect();
+        Self { line, column: 1, reason, original }
+    }
+
     /// A line whose row the measurement cannot take.
     pub(super) fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);

@@ -9,13 +9,17 @@
 //!
 //! Invariants: a request is acknowledged only after the COMMIT that carries all of it; its id is fixed before the first
 //! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by the queue's bytes and
-//! by a request's size; a line's fault is never another line's.
+//! by a request's size; a line's fault is never another line's, and a request's never another request's: rows that only
+//! the database can refuse are found, committed around, and kept as dead letters.
 
+mod attempt;
 mod body;
+mod dead_letter;
 mod fault;
 mod housekeeping;
 mod http;
 mod influxql;
+mod isolate;
 mod prepare;
 mod request;
 mod room;

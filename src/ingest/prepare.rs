@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Part {
     pub(super) measurement: Arc<Measurement>,
     pub(super) batch: Batch,
+    /// The number of each row's line in its request, in the order in which rows arrived in the batch.
+    pub(super) lines: Vec<u32>,
 }
 
 /// A request's rows.
@@ -101,11 +103,11 @@ impl Core {
             return Ok(());
         }
         let ids = self.series_ids(&measurement, &rows).await?;
-        let (batch, unfit) = to_batch(&measurement, &rows, &ids);
+        let (batch, lines, unfit) = to_batch(&measurement, &rows, &ids);
         let unfit = unfit.into_iter().map(|(row, fault)| refuse(rows[row].1, body, &fault, ""));
         prepared.refused.extend(unfit);
         prepared.rows += batch.len();
-        prepared.parts.push(Part { measurement, batch });
+        prepared.parts.push(Part { measurement, batch, lines });
         Ok(())
     }
 
@@ -203,8 +205,12 @@ fn tag_values(measurement: &Measurement, line: &Line<'_>) -> Vec<Option<String>>
     measurement.tags.iter().map(|tag| value_of(&tag.name)).collect()
 }
 
-/// The rows that a COPY takes, and those that it would fail on.
-fn to_batch(measurement: &Measurement, rows: &[(Row<'_>, &Line<'_>)], ids: &[i64]) -> (Batch, Vec<(usize, RowFault)>) {
+/// The rows that a COPY takes with their lines' numbers, and those that it would fail on.
+fn to_batch(
+    measurement: &Measurement,
+    rows: &[(Row<'_>, &Line<'_>)],
+    ids: &[i64],
+) -> (Batch, Vec<u32>, Vec<(usize, RowFault)>) {
     let mut used = vec![false; measurement.fields.len()];
     for (row, _) in rows {
         for (field, _) in &row.values {
@@ -225,16 +231,18 @@ fn to_batch(measurement: &Measurement, rows: &[(Row<'_>, &Line<'_>)], ids: &[i64
         .collect();
     let mut batch = Batch::new(columns);
     let mut values = Vec::new();
+    let mut lines = Vec::with_capacity(rows.len());
     let mut unfit = Vec::new();
-    for (index, ((row, _), id)) in rows.iter().zip(ids).enumerate() {
+    for (index, ((row, line), id)) in rows.iter().zip(ids).enumerate() {
         values.clear();
         values.extend(row.values.iter().map(|(field, value)| (place[*field], *value)));
-        if let Err(error) = batch.push_row(row.time_us, *id, &values) {
-            unfit.push((index, RowFault::Row(error)));
+        match batch.push_row(row.time_us, *id, &values) {
+            Ok(()) => lines.push(line.number),
+            Err(error) => unfit.push((index, RowFault::Row(error))),
         }
     }
     batch.sort();
-    (batch, unfit)
+    (batch, lines, unfit)
 }
 
 /// The column of a refused line: where the text that is at fault stands, if it was borrowed from the body.

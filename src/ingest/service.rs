@@ -88,6 +88,8 @@ pub struct Written {
     pub written: u64,
     /// Lines refused, in order.
     pub refused: Vec<Refused>,
+    /// How many of them only the database refused: they are kept as dead letters.
+    pub dead_lettered: u64,
     /// The ledger had it already, and nothing was written now.
     pub duplicate: bool,
 }
@@ -123,7 +125,7 @@ pub enum IngestError {
     /// The measurement was dropped or made anew in the meantime.
     #[error("the measurement was dropped while it was written to: send it again")]
     Stale,
-    /// A defect, or rows that only the database could refuse.
+    /// What the database refused could not be told apart by row: a constraint that somebody added to a series table.
     #[error("the database refused the rows")]
     Database(#[source] Arc<sqlx::Error>),
 }
@@ -133,7 +135,12 @@ impl IngestError {
         match classify(&error) {
             Failure::Unavailable | Failure::Contention | Failure::Timeout => Self::Unavailable(Some(Arc::new(error))),
             Failure::Stale => Self::Stale,
-            Failure::Data | Failure::Defect => Self::Database(Arc::new(error)),
+            Failure::Data => Self::Database(Arc::new(error)),
+            Failure::Defect => {
+                // Nobody knows that the rows are at fault, so their sender keeps them.
+                tracing::error!(error = %error, "the database failed in an unknown way; rows are sent back");
+                Self::Unavailable(Some(Arc::new(error)))
+            }
         }
     }
 
@@ -158,6 +165,7 @@ pub struct Counters {
     received: AtomicU64,
     committed: AtomicU64,
     refused: AtomicU64,
+    dead_lettered: AtomicU64,
     duplicate: AtomicU64,
     failed: AtomicU64,
     requests: AtomicU64,
@@ -172,6 +180,8 @@ pub struct CounterValues {
     pub committed: u64,
     /// Lines that were refused.
     pub refused: u64,
+    /// Lines whose rows the database refused, and which are kept as dead letters.
+    pub dead_lettered: u64,
     /// Lines of repeated requests.
     pub duplicate: u64,
     /// Lines of requests that were sent back whole: database away, writers behind, all or nothing.
@@ -187,11 +197,13 @@ impl Counters {
     #[must_use]
     pub fn values(&self) -> CounterValues {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (committed, refused, duplicate, failed) =
-            (load(&self.committed), load(&self.refused), load(&self.duplicate), load(&self.failed));
+        let (committed, refused, dead_lettered) =
+            (load(&self.committed), load(&self.refused), load(&self.dead_lettered));
+        let (duplicate, failed) = (load(&self.duplicate), load(&self.failed));
         let received = load(&self.received);
-        let in_flight = received.saturating_sub(committed + refused + duplicate + failed);
-        CounterValues { received, committed, refused, duplicate, failed, in_flight, requests: load(&self.requests) }
+        let in_flight = received.saturating_sub(committed + refused + dead_lettered + duplicate + failed);
+        let requests = load(&self.requests);
+        CounterValues { received, committed, refused, dead_lettered, duplicate, failed, in_flight, requests }
     }
 }
 
@@ -308,9 +320,10 @@ impl Ingest {
         match &result {
             Ok(written) if written.duplicate => count(&self.counters.duplicate, "duplicate", lines),
             Ok(written) => {
-                let refused = written.refused.len() as u64;
+                let refused = (written.refused.len() as u64).saturating_sub(written.dead_lettered);
                 count(&self.counters.committed, "committed", written.written);
                 count(&self.counters.refused, "refused", refused);
+                count(&self.counters.dead_lettered, "dead_lettered", written.dead_lettered);
             }
             Err(_) => count(&self.counters.failed, "failed", lines),
         }
@@ -318,8 +331,17 @@ impl Ingest {
     }
 
     async fn write_uncounted(&self, request: WriteRequest<'_>) -> Result<Written, IngestError> {
-        let WriteRequest { protocol: _, room: _room, namespace, mut lines, body, unreadable, id, partial, interval_us } =
-            request;
+        let WriteRequest {
+            protocol: source,
+            room: _room,
+            namespace,
+            mut lines,
+            body,
+            unreadable,
+            id,
+            partial,
+            interval_us,
+        } = request;
         check_namespace(namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
         // A measurement can be remade between preparing and writing; twice in a row would be somebody's script.
         for _ in 0..3 {
@@ -339,17 +361,21 @@ impl Ingest {
                 return Err(IngestError::AllOrNothing(refused));
             }
             if rows == 0 {
-                return Ok(Written { ack: Ack::Committed, written: 0, refused, duplicate: false });
+                return Ok(Written { refused, ..Written::default() });
             }
-            match self.enqueue(Entry { id, parts, rows, refused: refused.clone() }).await {
+            match self.enqueue(Entry { id, parts, rows, refused: refused.clone(), source, partial }).await {
                 Ok(Outcome::Committed) => {
-                    return Ok(Written { ack: Ack::Committed, written: rows as u64, refused, duplicate: false });
+                    return Ok(Written { written: rows as u64, refused, ..Written::default() });
                 }
+                Ok(Outcome::Partial { written, refused, dead_lettered }) => {
+                    return Ok(Written { written, refused, dead_lettered, ..Written::default() });
+                }
+                Ok(Outcome::Refused(refused)) => return Err(IngestError::AllOrNothing(refused)),
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
                     return Err(IngestError::KeyMismatch);
                 }
-                Ok(Outcome::Duplicate { written, refused, .. }) => {
-                    return Ok(Written { ack: Ack::Committed, written, refused, duplicate: true });
+                Ok(Outcome::Duplicate { written, refused, dead_lettered, .. }) => {
+                    return Ok(Written { ack: Ack::Committed, written, refused, dead_lettered, duplicate: true });
                 }
                 Err(IngestError::Stale) => {
                     for line in &lines {

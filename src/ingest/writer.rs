@@ -1,25 +1,20 @@
 //! Writers: each takes as many waiting requests as make a good transaction, and commits them together.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use sqlx::PgConnection;
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{
+    attempt::{self, Retry},
+    isolate,
     service::IngestError,
     transaction::{Entry, Outcome, commit},
 };
-use crate::db::{Database, Failure, Role, classify};
+use crate::db::Database;
 
 /// A transaction is closed to further requests at so many rows: beyond it the rate of COPY does not rise any more.
 const GROUP_ROWS: usize = 50_000;
-/// A COPY that does not end ignores every timeout of the server; only its client can end it.
-const ATTEMPT: Duration = Duration::from_secs(60);
-/// A request that cannot be committed is tried again for so long before its client is told to come back.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request in the queue.
 #[derive(Debug)]
@@ -74,9 +69,18 @@ async fn commit_group(database: &Database, connection: &mut Option<PgConnection>
         Err(error) if jobs.len() > 1 && !error.is_unavailable() => {
             // One request's fault must not be the others': each for itself.
             for job in jobs {
-                let outcome = commit_patiently(database, connection, &[&job.entry]).await;
-                let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or(IngestError::Stale));
+                let outcome = match commit_patiently(database, connection, &[&job.entry]).await {
+                    Ok(mut outcomes) => outcomes.pop().ok_or(IngestError::Stale),
+                    Err(IngestError::Database(_)) => isolate::settle(database, connection, &job.entry).await,
+                    Err(error) => Err(error),
+                };
                 drop(job.reply.send(outcome));
+            }
+        }
+        // One row's fault must not be the others' either.
+        Err(IngestError::Database(_)) => {
+            for job in jobs {
+                drop(job.reply.send(isolate::settle(database, connection, &job.entry).await));
             }
         }
         Err(error) => {
@@ -94,23 +98,20 @@ async fn commit_patiently(
     connection: &mut Option<PgConnection>,
     entries: &[&Entry],
 ) -> Result<Vec<Outcome>, IngestError> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut pause = Duration::from_millis(20);
+    let bytes = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.batch.bytes()).sum();
+    let mut retry = Retry::begin();
     let mut in_doubt = false;
     loop {
-        let error = match attempt(database, connection, entries).await {
+        let work = async |connection: &mut PgConnection| commit(connection, entries).await;
+        let error = match attempt::within(attempt::limit(bytes), database, connection, work).await {
             Ok(outcomes) if in_doubt => return Ok(own(outcomes, entries)),
             Ok(outcomes) => return Ok(outcomes),
             Err(error) => error,
         };
         in_doubt = true;
-        let again = matches!(classify(&error), Failure::Unavailable | Failure::Contention);
-        if !again || Instant::now() + pause > deadline {
+        if !retry.again(&error).await {
             return Err(IngestError::database(error));
         }
-        tracing::debug!(error = %error, "a write transaction is tried again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 
@@ -121,22 +122,4 @@ fn own(outcomes: Vec<Outcome>, entries: &[&Entry]) -> Vec<Outcome> {
         other => other,
     };
     outcomes.into_iter().zip(entries).map(own).collect()
-}
-
-/// The connection is given back only after a whole attempt: an interrupted one would hand on half a COPY.
-async fn attempt(
-    database: &Database,
-    connection: &mut Option<PgConnection>,
-    entries: &[&Entry],
-) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut own = match connection.take() {
-        Some(own) => own,
-        None => database.connect(Role::Writer).await?,
-    };
-    let outcomes = match tokio::time::timeout(ATTEMPT, commit(&mut own, entries)).await {
-        Ok(outcomes) => outcomes?,
-        Err(_) => return Err(sqlx::Error::PoolTimedOut),
-    };
-    *connection = Some(own);
-    Ok(outcomes)
 }

@@ -32,6 +32,7 @@ mod limits;
 mod line;
 mod lines;
 mod parse;
+mod render;
 mod time;
 
 pub use error::{LineError, Reason};

@@ -129,15 +129,15 @@ pub(super) fn written(dialect: Dialect, written: &Written) -> Response {
             first.reason
         );
         let body = match dialect {
-            Dialect::V1 => lines_body(&written.refused, written.written, json!({ "error": message })),
+            Dialect::V1 => lines_body(&written.refused, written, json!({ "error": message })),
             Dialect::V2 => lines_body(
                 &written.refused,
-                written.written,
+                written,
                 json!({ "code": "invalid", "message": message, "error": message }),
             ),
             Dialect::V3 => lines_body(
                 &written.refused,
-                written.written,
+                written,
                 json!({ "error": "partial write of line protocol occurred", "data": v3_lines(&written.refused) }),
             ),
         };
@@ -171,7 +171,7 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal) -> Response {
         },
     };
     if !lines.is_empty() {
-        body = lines_body(lines, 0, body);
+        body = lines_body(lines, &Written::default(), body);
     }
     let mut response = (*status, [JSON], body.to_string()).into_response();
     if *status == StatusCode::SERVICE_UNAVAILABLE {
@@ -181,7 +181,7 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal) -> Response {
     response
 }
 
-fn lines_body(refused: &[Refused], written: u64, mut body: Value) -> Value {
+fn lines_body(refused: &[Refused], written: &Written, mut body: Value) -> Value {
     let named: Vec<Value> = refused
         .iter()
         .take(MAX_NAMED)
@@ -189,7 +189,8 @@ fn lines_body(refused: &[Refused], written: u64, mut body: Value) -> Value {
         .collect();
     body["lines"] = Value::Array(named);
     body["refused"] = json!(refused.len());
-    body["written"] = json!(written);
+    body["written"] = json!(written.written);
+    body["dead_lettered"] = json!(written.dead_lettered);
     body
 }
 
