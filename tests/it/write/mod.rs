@@ -2,6 +2,8 @@
 
 mod answers;
 mod concurrency;
+mod isolation;
+mod mended;
 mod once;
 mod roles;
 mod schema;
