@@ -39,6 +39,9 @@ pub struct HttpConfig {
     /// Names, besides loopback's own, that a request's `Host` and `Origin` may have. On loopback they are checked so
     /// that a web page of elsewhere cannot read or write through a browser.
     pub allowed_hosts: Vec<String>,
+    /// How long a client may take to send a request's headers; then its connection is closed.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub header_timeout: Duration,
     /// The largest body as it is sent; more is 413.
     pub max_body_bytes: NonZeroUsize,
     /// The largest body once inflated, which bounds what a small compressed body can take; more is 413.
@@ -51,6 +54,7 @@ impl Default for HttpConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             exposure: Exposure::Loopback,
             allowed_hosts: Vec::new(),
+            header_timeout: Duration::from_secs(30),
             max_body_bytes: const { NonZeroUsize::new(16 << 20).expect("a constant above zero") },
             max_decoded_body_bytes: const { NonZeroUsize::new(64 << 20).expect("a constant above zero") },
         }

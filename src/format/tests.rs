@@ -65,6 +65,8 @@ fn correlate_answer() -> CorrelateAnswer {
     CorrelateAnswer {
         target: series(1, &[Some(ODD[0]), Some("AAPL")]),
         rows: rows(),
+        compared: 3,
+        unmatched: Vec::new(),
         ranges: vec![
             range("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
             range("2021-01-01T00:00:00Z", "2022-01-01T00:00:00Z"),

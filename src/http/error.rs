@@ -7,7 +7,7 @@
 //!   object that depends on the code.
 //! - A client never sees the text of the database or of an unexpected failure. Such a cause travels with the response
 //!   as an extension and is logged once, by [`log_causes`] at the boundary; nothing else logs it.
-//! - What passes by itself (429, 503) carries `Retry-After`.
+//! - What passes by itself (503) carries `Retry-After`.
 
 mod boundary;
 mod near;
@@ -18,16 +18,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    http::{
-        HeaderValue, StatusCode,
-        header::{RETRY_AFTER, WWW_AUTHENTICATE},
-    },
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use boundary::{Cause, log_causes, with_fallbacks};
+pub(super) use near::hint as near_hint;
 pub use near::near_matches;
 
 use crate::{
@@ -65,10 +63,7 @@ pub enum ApiError {
         /// How many match.
         total: usize,
     },
-    /// 401: a token is missing or not known.
-    #[error("a token is needed: send it as `Authorization: Bearer TOKEN`")]
-    Unauthorized,
-    /// 403: not allowed for this token, or from this origin or to this host.
+    /// 403: not allowed from this origin or to this host.
     #[error("{message}")]
     Forbidden {
         /// For programs, in snake_case.
@@ -146,15 +141,6 @@ pub enum ApiError {
     /// 413: the request's body is longer than the server takes.
     #[error("the body of the request is too long")]
     BodyTooLarge,
-    /// 422: the idempotency key was used before with another body.
-    #[error("the key in `Idempotency-Key` was used with another body: use a fresh key for each request")]
-    IdempotencyMismatch,
-    /// 429: the token's own limit is reached.
-    #[error("this token's limit is reached: try again later")]
-    RateLimited {
-        /// When to try again.
-        retry_after: Duration,
-    },
     /// 500: anything else; the cause is logged and never shown.
     #[error("the server failed to answer; its log says why")]
     Internal(#[source] BoxError),
@@ -208,7 +194,6 @@ impl ApiError {
             Self::BadRequest { .. } | Self::InvalidQuestion(_) | Self::AmbiguousTarget { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::UnknownMeasurement { .. }
             | Self::UnknownField { .. }
@@ -218,8 +203,6 @@ impl ApiError {
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded { .. } | Self::DatabaseUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -233,7 +216,6 @@ impl ApiError {
             Self::BadRequest { code, .. } | Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
             Self::InvalidQuestion(_) => "invalid_question",
             Self::AmbiguousTarget { .. } => "ambiguous_target",
-            Self::Unauthorized => "unauthorized",
             Self::UnknownMeasurement { .. } => "unknown_measurement",
             Self::UnknownField { .. } => "unknown_field",
             Self::UnknownSeries { .. } => "unknown_series",
@@ -242,8 +224,6 @@ impl ApiError {
             Self::NotAcceptable { .. } => "not_acceptable",
             Self::TooLarge { .. } => "too_large",
             Self::BodyTooLarge => "body_too_large",
-            Self::IdempotencyMismatch => "idempotency_mismatch",
-            Self::RateLimited { .. } => "rate_limited",
             Self::Internal(_) => "internal",
             Self::Overloaded { .. } => "overloaded",
             Self::DatabaseUnavailable { .. } => "database_unavailable",
@@ -276,26 +256,17 @@ impl ApiError {
             Self::TooLarge { estimate_bytes, limit_bytes } => {
                 json!({ "estimate_bytes": estimate_bytes, "limit_bytes": limit_bytes })
             }
-            Self::RateLimited { retry_after }
-            | Self::Overloaded { retry_after }
-            | Self::DatabaseUnavailable { retry_after, .. } => {
+            Self::Overloaded { retry_after } | Self::DatabaseUnavailable { retry_after, .. } => {
                 json!({ "retry_after_s": whole_seconds(*retry_after) })
             }
             Self::Timeout { limit } => json!({ "limit_s": limit.as_secs_f64() }),
-            Self::Unauthorized
-            | Self::Forbidden { .. }
-            | Self::Conflict { .. }
-            | Self::BodyTooLarge
-            | Self::IdempotencyMismatch
-            | Self::Internal(_) => json!({}),
+            Self::Forbidden { .. } | Self::Conflict { .. } | Self::BodyTooLarge | Self::Internal(_) => json!({}),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after }
-            | Self::Overloaded { retry_after }
-            | Self::DatabaseUnavailable { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded { retry_after } | Self::DatabaseUnavailable { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -318,14 +289,8 @@ impl IntoResponse for ApiError {
         if let Some(retry_after) = self.retry_after() {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
         }
-        match self {
-            Self::Unauthorized => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Internal(cause) | Self::DatabaseUnavailable { cause, .. } => {
-                response.extensions_mut().insert(Cause(Arc::from(cause)));
-            }
-            _ => {}
+        if let Self::Internal(cause) | Self::DatabaseUnavailable { cause, .. } = self {
+            response.extensions_mut().insert(Cause(Arc::from(cause)));
         }
         response
     }

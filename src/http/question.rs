@@ -11,7 +11,10 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{error::ApiError, negotiate::negotiate};
+use super::{
+    error::{ApiError, near_hint, near_matches},
+    negotiate::negotiate,
+};
 use crate::{
     format::{self, Format, Layout},
     question::{CorrelateQuestion, Invalid, WindowQuestion},
@@ -184,13 +187,23 @@ fn not_read(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     if !error.inner().is_data() {
         return malformed(error.inner());
     }
-    let reason = error.inner().to_string();
+    let told = error.inner().to_string();
+    // Where in the text is for those who must find a comma; for all else the path says more.
+    let position = format!(" at line {} column {}", error.inner().line(), error.inner().column());
+    let reason = told.strip_suffix(&position).unwrap_or(&told);
     let mut path = error.path().to_string();
     // The path of a missing field is that of the object that lacks it; serde names the field in its message only.
     if let Some(field) = reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         path = if path == "." { field.to_owned() } else { format!("{path}.{field}") };
     }
-    Invalid::new(path, shortened(&reason)).into()
+    Invalid::new(path, shortened(reason) + &hint_of_field(reason)).into()
+}
+
+/// `: did you mean `top`?` for `` unknown field `tops`, expected one of `top`, `order` ``.
+fn hint_of_field(reason: &str) -> String {
+    let Some(rest) = reason.strip_prefix("unknown field `") else { return String::new() };
+    let Some((name, known)) = rest.split_once("`, expected ") else { return String::new() };
+    near_hint(&near_matches(name, known.split('`').skip(1).step_by(2)))
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {

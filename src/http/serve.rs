@@ -14,21 +14,19 @@ use hyper_util::{
 use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 use tower::ServiceExt;
 
-/// How long a client may take to send a request's headers.
-const HEADERS: Duration = Duration::from_secs(30);
 /// How long the end waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept (no more file descriptors, say) the loop waits instead of spinning.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` completes; then:
+/// Serves until `stop` completes; a client that takes longer than `header_timeout` over a request's headers is cut off. Then:
 ///
 /// 1. no connection is accepted any more;
 /// 2. idle connections are closed, requests under way get their answers, within ten seconds, and are cut after that;
 /// 3. it returns.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: impl Future<Output = ()>) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     tokio::pin!(stop);

@@ -5,14 +5,9 @@ use super::{ColumnType, Field, Measurement, Tag, quote_ident, quote_literal, sch
 /// So many tags of a measurement get an index; more would make each new series dearer than it is worth.
 const MAX_INDEXED_TAGS: usize = 8;
 
-/// The two schemas of a namespace. `public` is everybody's and is there already.
-pub(super) fn create_namespace(namespace: &str) -> Vec<String> {
-    let store = store_schema(namespace);
-    let mut statements = vec![format!("CREATE SCHEMA {}", quote_ident(&store))];
-    if namespace != "public" {
-        statements.push(format!("CREATE SCHEMA {}", quote_ident(namespace)));
-    }
-    statements
+/// The two schemas of a namespace but `public`, whose own a migration makes.
+pub(super) fn create_namespace(namespace: &str) -> [String; 2] {
+    [store_schema(namespace).as_str(), namespace].map(|schema| format!("CREATE SCHEMA {}", quote_ident(schema)))
 }
 
 /// Storage, series table and triggers of a measurement that has no columns of its own yet.

@@ -14,6 +14,7 @@ use super::error::doing;
 use super::machine::Machine;
 use super::process::{command, output};
 use super::settings::{Places, chunkwise_conf};
+use super::users::{Users, Wish};
 use super::{Installation, LocalConfig, LocalError, Progress, Step};
 
 /// The superuser, and the database.
@@ -65,6 +66,26 @@ impl Cluster {
         self.folder.join("lock")
     }
 
+    pub(super) fn users(&self) -> Users {
+        Users::new(self.folder.join("users"))
+    }
+
+    pub(super) fn wish(&self) -> Wish {
+        Wish::read(&self.wish_file())
+    }
+
+    /// Call it under the lock.
+    pub(super) fn set_wish(&self, wish: Wish) -> Result<(), LocalError> {
+        if self.wish() == wish {
+            return Ok(());
+        }
+        self.write(&self.wish_file(), &format!("{}\n", wish.word()))
+    }
+
+    fn wish_file(&self) -> PathBuf {
+        self.folder.join("wish")
+    }
+
     /// Where the Unix socket is: beside the data, where no cleaner of temporary files removes it, unless that path is too long.
     pub(super) fn socket_dir(&self) -> PathBuf {
         let beside = self.folder.join("run");
@@ -89,12 +110,12 @@ impl Cluster {
         if let Some(data_dir) = self.folder.parent() {
             let missing: Vec<_> = data_dir.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
             for ancestor in missing.into_iter().rev() {
-                make_folder(ancestor, 0o755)?;
+                make_folder(ancestor, 0o755).map_err(|error| unusable(data_dir, error))?;
             }
         }
         // Root writes and deletes below here: the server's account must not be able to put something else in these folders' place.
         let mode = if self.account == Account::Own { 0o700 } else { 0o711 };
-        make_folder(&self.folder, mode)?;
+        make_folder(&self.folder, mode).map_err(|error| unusable(&self.folder, error))?;
         for folder in [self.log_dir(), self.socket_dir()] {
             self.make_own_folder(&folder)?;
         }
@@ -219,6 +240,13 @@ fn make_folder(folder: &Path, mode: u32) -> Result<(), LocalError> {
         Err(error) => return Err(doing("create", folder)(error)),
     }
     fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(doing("set the mode of", folder))
+}
+
+fn unusable(path: &Path, error: LocalError) -> LocalError {
+    match error {
+        LocalError::Io { source, .. } => LocalError::DataDir { path: path.to_owned(), source },
+        error => error,
+    }
 }
 
 fn check_owner(folder: &Path) -> Result<(), LocalError> {

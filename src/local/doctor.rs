@@ -46,6 +46,9 @@ pub struct Check {
 }
 
 impl Check {
+    /// The name of the check that fails where the server cannot be asked at all.
+    pub const CONNECTION: &str = "connection";
+
     fn new(name: &'static str, verdict: Verdict, found: impl Into<String>) -> Self {
         Self { name, verdict, found: found.into(), advice: None }
     }
@@ -143,12 +146,12 @@ async fn connect_and_examine(options: &PgConnectOptions) -> Vec<Check> {
             drop(connection.close().await);
             examined.unwrap_or_else(|error| {
                 let advice = "look at the server's log; the connection was made, but its settings could not be read";
-                vec![Check::judged("connection", Verdict::Fail, with_sources(&error), advice)]
+                vec![Check::judged(Check::CONNECTION, Verdict::Fail, with_sources(&error), advice)]
             })
         }
         Err(error) => {
             let advice = "is the server running, and are host, port, user, password and database right?";
-            vec![Check::judged("connection", Verdict::Fail, with_sources(&error), advice)]
+            vec![Check::judged(Check::CONNECTION, Verdict::Fail, with_sources(&error), advice)]
         }
     }
 }

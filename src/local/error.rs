@@ -58,6 +58,24 @@ pub enum LocalError {
     #[error("the server (process {pid}) has not stopped within {waited_s} s; it is still shutting down, see {}", log.display())]
     StopTimedOut { pid: i32, waited_s: u64, log: PathBuf },
 
+    /// Other processes use the server.
+    #[error(
+        "the embedded database is in use{}: end what uses it first, or stop it anyway with --force",
+        pids_text(pids)
+    )]
+    InUse {
+        /// Who, as far as the system tells.
+        pids: Vec<i32>,
+    },
+
+    /// Somebody has stopped the server on purpose, and only a start on purpose brings it back.
+    #[error("the embedded database was stopped on purpose: start it with `chunkwise db start` or `chunkwise up`")]
+    StoppedOnPurpose,
+
+    /// The data folder cannot be made.
+    #[error("the data folder {} cannot be made: choose another with --data-dir", path.display())]
+    DataDir { path: PathBuf, source: io::Error },
+
     /// No TCP port of the range that chunkwise uses is free.
     #[error("no free TCP port between {from} and {to} on 127.0.0.1")]
     NoPort { from: u16, to: u16 },
@@ -148,6 +166,15 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+fn pids_text(pids: &[i32]) -> String {
+    let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
+    match pids.as_slice() {
+        [] => String::new(),
+        [pid] => format!(" by process {pid}"),
+        pids => format!(" by processes {}", pids.join(", ")),
+    }
 }
 
 fn passed_over_text(passed_over: &[PassedOver]) -> String {

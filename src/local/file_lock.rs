@@ -10,13 +10,31 @@ use super::{Progress, Step};
 
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Waits until this process alone has the lock; dropping the file gives it back. It asks again and again instead of blocking in
-/// the system call, so that the wait can be cancelled like any other future.
+/// Waits until this process alone has the lock; dropping the file gives it back.
 pub(super) async fn exclusive(path: &Path, progress: Progress<'_>) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    wait_for(path, File::try_lock, progress).await
+}
+
+/// Waits until no process has the lock for itself alone; dropping the file gives it back.
+pub(super) async fn shared(path: &Path, progress: Progress<'_>) -> io::Result<File> {
+    wait_for(path, File::try_lock_shared, progress).await
+}
+
+/// The file, made for this user if it is missing.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// Asks again and again instead of blocking in the system call, so that the wait can be cancelled like any other future.
+async fn wait_for(
+    path: &Path,
+    try_lock: fn(&File) -> Result<(), TryLockError>,
+    progress: Progress<'_>,
+) -> io::Result<File> {
+    let file = open(path)?;
     let mut told = false;
     loop {
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),

@@ -14,6 +14,8 @@
 //! ```text
 //! <data-dir>/postgres/          for this user alone; root's lets the account that PostgreSQL runs as through to what is its own
 //!   lock                        locked by the process that is starting or stopping the server
+//!   users                       locked, shared, by each process that uses the server
+//!   wish                        what is to become of the server when nobody uses it
 //!   password                    of the superuser `chunkwise`; mode 0600
 //!   port                        the TCP port on 127.0.0.1, chosen at the first start
 //!   run/                        the Unix socket (in /tmp where this path would be too long for one)
@@ -55,10 +57,12 @@ mod progress;
 mod provision;
 mod server;
 mod settings;
+mod users;
 
 pub use config::LocalConfig;
 pub use doctor::{Check, Subject, Verdict, examine};
 pub use error::{CommandError, FetchError, LocalError};
 pub use installation::{Installation, Origin, PassedOver, Search};
 pub use progress::{Progress, Step};
-pub use server::{Running, Server, StartedBy, Status};
+pub use server::{Left, Running, Server, StartedBy, Status, Stop};
+pub use users::Membership;

@@ -13,6 +13,7 @@ use super::error::doing;
 use super::launch::{Begun, RECOVERY, launch, wait_until_ready};
 use super::postmaster::{Phase, Postmaster, is_alive};
 use super::provision::provision;
+use super::users::{Membership, Wish};
 use super::{Installation, LocalConfig, LocalError, Progress, file_lock};
 
 const GLANCE: Duration = Duration::from_millis(25);
@@ -56,6 +57,28 @@ pub enum StartedBy {
     Before,
 }
 
+/// What a stop does about others who use the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Refuses to take it from them.
+    IfUnused,
+    /// Ends their connections.
+    Anyway,
+}
+
+/// What became of the server when somebody left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody else used it: it was stopped.
+    Stopped,
+    /// It was not running any more.
+    NotRunning,
+    /// Others use it; their process ids, as far as the system tells. The last of them stops it.
+    InUse(Vec<i32>),
+    /// It goes on until it is stopped on purpose, as [`Server::keep`] asked.
+    Kept,
+}
+
 /// A server that takes connections, and how to reach it.
 #[derive(Clone)]
 pub struct Running {
@@ -81,6 +104,7 @@ impl Server {
     /// Finds the running server, or starts it, making whatever is missing first: programs, cluster, database, extension. Recovers
     /// from a crash or a power cut. Two processes may call it at once: the second finds the first's server.
     ///
+    /// A server that this call starts goes on until the last of its users [leaves](Self::leave), unless [`Self::keep`] is called.
     /// Dropping the future tells a server that it was starting to stop.
     ///
     /// # Errors
@@ -89,13 +113,78 @@ impl Server {
         let cluster = Cluster::new(&self.config)?;
         cluster.make_folders()?;
         let _lock = lock(&cluster, progress).await?;
+        let running = self.start_under_lock(&cluster, progress).await?;
+        if running.started_by == StartedBy::Us || cluster.wish() == Wish::Stopped {
+            cluster.set_wish(Wish::WhileUsed)?;
+        }
+        Ok(running)
+    }
+
+    /// The same for a server that has crashed: how long it goes on stays as it was.
+    ///
+    /// # Errors
+    /// [`LocalError::StoppedOnPurpose`] where it has not crashed but was stopped; else as [`Self::start`].
+    pub async fn start_again(&self, progress: Progress<'_>) -> Result<Running, LocalError> {
+        let cluster = Cluster::new(&self.config)?;
+        cluster.make_folders()?;
+        let _lock = lock(&cluster, progress).await?;
+        if cluster.wish() == Wish::Stopped {
+            return Err(LocalError::StoppedOnPurpose);
+        }
+        self.start_under_lock(&cluster, progress).await
+    }
+
+    /// Makes the server go on, from now on, until [`Self::stop`].
+    ///
+    /// # Errors
+    /// Files that this user may not write.
+    pub async fn keep(&self, progress: Progress<'_>) -> Result<(), LocalError> {
+        let cluster = Cluster::new(&self.config)?;
+        let _lock = lock(&cluster, progress).await?;
+        cluster.set_wish(Wish::Keep)
+    }
+
+    /// Counts this process among those who use the server, whether it runs yet or not. To be called before [`Self::start`] or
+    /// [`Self::status`]: then nobody stops the server in between.
+    ///
+    /// # Errors
+    /// Files that this user may not write.
+    pub async fn join(&self, progress: Progress<'_>) -> Result<Membership, LocalError> {
+        let cluster = Cluster::new(&self.config)?;
+        cluster.make_folders()?;
+        cluster.users().join(progress).await
+    }
+
+    /// Stops the server as [`Self::stop`] does if nobody else uses it and nobody asked for it to be [kept](Self::keep).
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub async fn leave(
+        &self,
+        membership: Membership,
+        limit: Duration,
+        progress: Progress<'_>,
+    ) -> Result<Left, LocalError> {
+        let cluster = Cluster::new(&self.config)?;
+        // Of several who leave at once the last one to get the lock finds nobody.
+        let _lock = lock(&cluster, progress).await?;
+        drop(membership);
+        let users = cluster.users();
+        let Some(_nobody) = users.nobody()? else { return Ok(Left::InUse(users.pids())) };
+        if cluster.wish() == Wish::Keep {
+            return Ok(Left::Kept);
+        }
+        Ok(if end(&cluster, limit).await? { Left::Stopped } else { Left::NotRunning })
+    }
+
+    async fn start_under_lock(&self, cluster: &Cluster, progress: Progress<'_>) -> Result<Running, LocalError> {
         let mut begun = Begun::default();
-        let started = self.start_under_lock(&cluster, progress, &mut begun).await;
+        let started = self.find_or_launch_and_provision(cluster, progress, &mut begun).await;
         begun.keep();
         started
     }
 
-    async fn start_under_lock(
+    async fn find_or_launch_and_provision(
         &self,
         cluster: &Cluster,
         progress: Progress<'_>,
@@ -146,24 +235,24 @@ impl Server {
     }
 
     /// Stops the server, ending its connections (PostgreSQL's fast mode), and waits for its checkpoint and its end. `false` if it
-    /// was not running.
+    /// was not running. From then on only [`Self::start`] starts it.
     ///
     /// # Errors
-    /// [`LocalError::StopTimedOut`] after `limit`; the server goes on shutting down.
-    pub async fn stop(&self, limit: Duration, progress: Progress<'_>) -> Result<bool, LocalError> {
+    /// [`LocalError::InUse`] where others use it and `stop` respects that; [`LocalError::StopTimedOut`] after `limit`: the server
+    /// goes on shutting down.
+    pub async fn stop(&self, stop: Stop, limit: Duration, progress: Progress<'_>) -> Result<bool, LocalError> {
         let cluster = Cluster::new(&self.config)?;
         if !cluster.exists() {
             return Ok(false);
         }
         let _lock = lock(&cluster, progress).await?;
-        let Some(postmaster) = Postmaster::find(&cluster.data())? else { return Ok(false) };
-        match kill_process(postmaster.pid, Signal::INT) {
-            // It has just ended.
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(doing("stop the server in", &cluster.data())(error.into())),
+        let users = cluster.users();
+        let nobody = users.nobody()?;
+        if nobody.is_none() && stop == Stop::IfUnused {
+            return Err(LocalError::InUse { pids: users.pids() });
         }
-        wait_for_end(&cluster, &postmaster, limit).await?;
-        Ok(true)
+        cluster.set_wish(Wish::Stopped)?;
+        end(&cluster, limit).await
     }
 
     /// Looks without changing anything.
@@ -263,6 +352,18 @@ impl fmt::Debug for Running {
             .field("started_by", started_by)
             .finish_non_exhaustive()
     }
+}
+
+/// Stops the server; `false` if it does not run. Call it under the lock.
+async fn end(cluster: &Cluster, limit: Duration) -> Result<bool, LocalError> {
+    let Some(postmaster) = Postmaster::find(&cluster.data())? else { return Ok(false) };
+    match kill_process(postmaster.pid, Signal::INT) {
+        // It has just ended.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => return Err(doing("stop the server in", &cluster.data())(error.into())),
+    }
+    wait_for_end(cluster, &postmaster, limit).await?;
+    Ok(true)
 }
 
 async fn lock(cluster: &Cluster, progress: Progress<'_>) -> Result<std::fs::File, LocalError> {

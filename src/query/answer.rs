@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     frame::Frame,
-    question::{CorrelateQuestion, Stat, TimeRange},
+    question::{CorrelateQuestion, Selector, Stat, TimeRange},
 };
 
 /// One series of an answer.
@@ -26,6 +26,23 @@ pub struct AnswerRows {
     pub series: Vec<AnswerSeries>,
     /// Equal versions mean equal series in equal order (`Chunkwise-Series-Version`).
     pub version: String,
+}
+
+impl AnswerRows {
+    /// The values and ids of a selector that none of these series has, as `symbol=AAPLE` or `series_id=7`: probably misspelt.
+    #[must_use]
+    pub fn unmatched(&self, selector: &Selector) -> Vec<String> {
+        let ids = selector.series_ids.iter().flatten();
+        let ids = ids.filter(|id| self.series.iter().all(|series| series.series_id != **id));
+        let ids = ids.map(|id| format!("series_id={id}"));
+        let values = selector.tags.iter().flat_map(|(tag, values)| values.iter().map(move |value| (tag, value)));
+        let values = values.filter(|(tag, value)| {
+            let column = self.tag_names.iter().position(|name| name == *tag);
+            let has = |series: &AnswerSeries| column.and_then(|at| series.tags.get(at)?.as_ref()) == Some(*value);
+            !self.series.iter().any(has)
+        });
+        values.map(|(tag, value)| format!("{tag}={value}")).chain(ids).collect()
+    }
 }
 
 /// What an answer cost.
@@ -91,6 +108,10 @@ pub struct CorrelateAnswer {
     pub target: AnswerSeries,
     /// The series of the answer's columns: ascending id, or rank order where the question has `top`.
     pub rows: AnswerRows,
+    /// How many series the target was compared with, itself not counted: more than the rows where the question has `top`.
+    pub compared: usize,
+    /// What of `against` none of them has; see [`AnswerRows::unmatched`].
+    pub unmatched: Vec<String>,
     /// As asked.
     pub ranges: Vec<TimeRange>,
     /// rows = ranges, columns = series; NaN where undefined.
@@ -119,5 +140,25 @@ impl CorrelateAnswer {
     #[must_use]
     pub fn is_ranked(question: &CorrelateQuestion) -> bool {
         question.top.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_series_has_is_named_as_it_was_asked_for() {
+        let series =
+            |series_id, symbol: Option<&str>| AnswerSeries { series_id, tags: vec![symbol.map(str::to_owned)] };
+        let rows = AnswerRows {
+            tag_names: vec!["symbol".to_owned()],
+            series: vec![series(1, Some("AAPL")), series(2, None)],
+            version: String::new(),
+        };
+        let unmatched = |pairs: &[&str]| rows.unmatched(&Selector::from_pairs(pairs).unwrap());
+        assert_eq!(unmatched(&[]), [""; 0]);
+        assert_eq!(unmatched(&["symbol=AAPL", "series_id=1"]), [""; 0]);
+        assert_eq!(unmatched(&["symbol=AAPL", "symbol=AAPLE", "series_id=7"]), ["symbol=AAPLE", "series_id=7"]);
     }
 }

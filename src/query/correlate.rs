@@ -29,6 +29,8 @@ pub(super) fn correlated(
     let series = rows.series.len();
     // A target that is no row of the answer stands behind them.
     let own = (row < series).then_some(row);
+    let unmatched = rows.unmatched(&question.against);
+    let compared = series - usize::from(own.is_some());
     let columns: Vec<Range<usize>> = question
         .ranges
         .iter()
@@ -59,7 +61,18 @@ pub(super) fn correlated(
     }
     let stats = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
     receipt.ms.compute = ms(began.elapsed());
-    Ok(CorrelateAnswer { target, rows, ranges: question.ranges.clone(), r, n, stats, as_of_us, receipt })
+    Ok(CorrelateAnswer {
+        target,
+        rows,
+        compared,
+        unmatched,
+        ranges: question.ranges.clone(),
+        r,
+        n,
+        stats,
+        as_of_us,
+        receipt,
+    })
 }
 
 fn figure(stat: Stat, r: &Array2<f64>, n: &Array2<i64>, q: Option<&Array2<f64>>) -> Option<StatColumn> {

@@ -1,12 +1,10 @@
 //! Which database a command works on: the configured one, else the embedded one.
 
-use std::sync::atomic::AtomicBool;
-
 use anyhow::Context;
 use chunkwise::{
     config::{Config, Secret},
     db::{self, Database, DatabaseOptions, Role},
-    local::{LocalConfig, Running, Server, StartedBy, Status},
+    local::{Left, LocalConfig, Membership, Running, Server, StartedBy, Status},
 };
 use sqlx::{Connection, postgres::PgConnectOptions};
 
@@ -34,9 +32,15 @@ pub(crate) enum Embedded {
 pub(crate) struct Place {
     pub(crate) database: Database,
     /// The embedded server, where it is the database.
-    pub(crate) embedded: Option<Server>,
-    /// Whether this process started it, at first or after a crash.
-    pub(crate) started: AtomicBool,
+    pub(crate) embedded: Option<Use>,
+}
+
+/// The embedded server, which others do not stop while this is held.
+#[derive(Debug)]
+pub(crate) struct Use {
+    pub(crate) server: Server,
+    membership: Membership,
+    started_by: StartedBy,
 }
 
 impl Place {
@@ -45,25 +49,26 @@ impl Place {
         let settings = &config.database;
         match (settings.owner(), settings.writer(), settings.reader()) {
             (Some(owner), Some(writer), Some(reader)) => {
-                Ok(Self::new(config, parse(owner)?, parse(writer)?, parse(reader)?, None, StartedBy::Before))
+                Ok(Self::new(config, parse(owner)?, parse(writer)?, parse(reader)?, None))
             }
             (owner, writer, reader) => {
-                let server = Server::new(local_config(config)?);
-                let running = embedded.server(&server).await?;
+                let (running, used) = embedded.server(config).await?;
                 let role = |url: Option<&Secret>| url.map_or_else(|| Ok(running.connect_options()), parse);
-                let started = running.started_by();
-                Ok(Self::new(config, role(owner)?, role(writer)?, role(reader)?, Some(server), started))
+                Ok(Self::new(config, role(owner)?, role(writer)?, role(reader)?, Some(used)))
             }
         }
     }
 
     /// A database for questions alone: only the reader's URL is needed, so it may be a replica's.
     pub(crate) async fn for_questions(config: &Config) -> anyhow::Result<Self> {
-        let reader = match config.database.reader() {
-            Some(url) => parse(url)?,
-            None => Embedded::MustRun.server(&Server::new(local_config(config)?)).await?.connect_options(),
+        let (reader, used) = match config.database.reader() {
+            Some(url) => (parse(url)?, None),
+            None => {
+                let (running, used) = Embedded::MustRun.server(config).await?;
+                (running.connect_options(), Some(used))
+            }
         };
-        Ok(Self::new(config, reader.clone(), reader.clone(), reader, None, StartedBy::Before))
+        Ok(Self::new(config, reader.clone(), reader.clone(), reader, used))
     }
 
     fn new(
@@ -71,8 +76,7 @@ impl Place {
         owner: PgConnectOptions,
         writer: PgConnectOptions,
         reader: PgConnectOptions,
-        embedded: Option<Server>,
-        started: StartedBy,
+        embedded: Option<Use>,
     ) -> Self {
         let settings = &config.database;
         let options = DatabaseOptions {
@@ -83,7 +87,7 @@ impl Place {
             statement_timeout: settings.statement_timeout,
             acquire_timeout: settings.connect_timeout,
         };
-        Self { database: Database::new(options), embedded, started: AtomicBool::new(started == StartedBy::Us) }
+        Self { database: Database::new(options), embedded }
     }
 
     /// Makes sure that the server can be relied on, and brings its schema up to date.
@@ -111,18 +115,29 @@ impl Place {
     }
 
     /// Disconnects; an embedded server that was started goes on, for the commands that come next.
-    pub(crate) async fn leave(self) {
+    pub(crate) async fn leave(self) -> anyhow::Result<()> {
         self.database.close().await;
+        if let Some(Use { server, started_by: StartedBy::Us, .. }) = &self.embedded {
+            server.keep(&StartProgress::new().callback()).await.context("keeping the embedded database running")?;
+        }
+        Ok(())
     }
 
-    /// Disconnects, and stops the embedded server if this process started it: one that ran before goes on.
+    /// Disconnects, and stops the embedded server unless others use it or `db start` asked for it to go on.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;
-        if let (Some(server), true) = (self.embedded, self.started.into_inner()) {
-            server
-                .stop(STOP_LIMIT, &StartProgress::new().callback())
-                .await
-                .context("stopping the embedded database")?;
+        let Some(Use { server, membership, .. }) = self.embedded else { return Ok(()) };
+        let left = server
+            .leave(membership, STOP_LIMIT, &StartProgress::new().callback())
+            .await
+            .context("stopping the embedded database")?;
+        match left {
+            Left::Stopped => tracing::info!("the embedded database is stopped"),
+            Left::NotRunning => {}
+            Left::InUse(pids) => tracing::info!(?pids, "the embedded database goes on: other processes use it"),
+            Left::Kept => {
+                tracing::info!("the embedded database goes on, as it was asked to; `chunkwise db stop` stops it");
+            }
         }
         Ok(())
     }
@@ -132,13 +147,20 @@ impl Place {
 pub(crate) const STOP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Embedded {
-    async fn server(self, server: &Server) -> anyhow::Result<Running> {
-        match (self, server.status()?) {
-            (Self::MustRun, Status::Running(running)) => Ok(running),
-            // Also where it seems to run: a server that was killed a moment ago still does, and only trying it tells.
-            (Self::Start, _) | (Self::MustRun, Status::Starting { .. }) => start(server).await,
-            (Self::MustRun, _) => Err(NoDatabase.into()),
+    async fn server(self, config: &Config) -> anyhow::Result<(Running, Use)> {
+        let server = Server::new(local_config(config)?);
+        if self == Self::MustRun && matches!(server.status()?, Status::Absent | Status::Stopped) {
+            return Err(NoDatabase.into());
         }
+        let membership = server.join(&StartProgress::new().callback()).await?;
+        let running = match (self, server.status()?) {
+            (Self::MustRun, Status::Running(running)) => running,
+            // Also where it seems to run: a server that was killed a moment ago still does, and only trying it tells.
+            (Self::Start, _) | (Self::MustRun, Status::Starting { .. }) => start(&server).await?,
+            (Self::MustRun, _) => return Err(NoDatabase.into()),
+        };
+        let started_by = running.started_by();
+        Ok((running, Use { server, membership, started_by }))
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{database::Place, service};
 #[derive(Debug)]
 pub(crate) struct Engine {
     questions: Questions,
+    /// Held, so that nobody stops the embedded server meanwhile.
+    _place: Place,
 }
 
 impl Engine {
@@ -20,7 +22,8 @@ impl Engine {
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let place = Place::for_questions(config).await?;
         place.verify().await?;
-        Ok(Self { questions: Questions::new(place.database.clone(), service::query_limits(config)) })
+        let questions = Questions::new(place.database.clone(), service::query_limits(config));
+        Ok(Self { questions, _place: place })
     }
 
     /// Answers a window question.

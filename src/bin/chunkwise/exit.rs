@@ -1,6 +1,6 @@
 //! What the program's exit code says, and how an error looks.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io::ErrorKind, process::ExitCode};
 
 use chunkwise::{
     config::{ConfigError, InvalidSetting},
@@ -8,6 +8,8 @@ use chunkwise::{
     format::FormatError,
     http::error::ApiError,
     ingest::IngestError,
+    load::LoadError,
+    local::LocalError,
     question::{Invalid, SelectorError},
 };
 
@@ -16,7 +18,7 @@ use crate::{database::NoDatabase, output::Closed};
 /// For `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes: 0 done; 1 it failed; 2 the command line, the settings or the question are wrong; 3 the database cannot be
-reached or is not ready.";
+reached or is not ready; 4 rows of a file were refused, the others are loaded.";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) enum Exit {
     /// As clap exits for flags that it does not know.
     Usage = 2,
     Database = 3,
+    /// A load wrote the good rows only, or stopped at a bad one.
+    BadRows = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -75,6 +79,12 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(Reported(exit)) = cause.downcast_ref() {
         return Some(*exit);
     }
+    if let Some(error) = cause.downcast_ref() {
+        return exit_of_load(error);
+    }
+    if let Some(exit) = cause.downcast_ref().and_then(exit_of_local) {
+        return Some(exit);
+    }
     if cause.is::<ConfigError>()
         || cause.is::<InvalidSetting>()
         || cause.is::<Invalid>()
@@ -95,6 +105,44 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
     cause.downcast_ref::<sqlx::Error>().is_some_and(is_away).then_some(Exit::Database)
 }
 
+/// What another file or another flag would mend is the command line's; what the file holds is not.
+fn exit_of_load(error: &LoadError) -> Option<Exit> {
+    match error {
+        LoadError::BadRow(_) => Some(Exit::BadRows),
+        LoadError::Read { source, .. } => {
+            let is_named_wrongly =
+                matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory);
+            is_named_wrongly.then_some(Exit::Usage)
+        }
+        LoadError::UnknownColumn { .. }
+        | LoadError::NoTimeColumn(_)
+        | LoadError::ManyTimeColumns(_)
+        | LoadError::AmbiguousDate { .. }
+        | LoadError::UnknownTimeFormat { .. }
+        | LoadError::InvalidTimeFormat(_)
+        | LoadError::TextInWide(_)
+        | LoadError::SameName(_)
+        | LoadError::NoMeasurement
+        | LoadError::OnlyForCsv(_) => Some(Exit::Usage),
+        _ => None,
+    }
+}
+
+fn exit_of_local(error: &LocalError) -> Option<Exit> {
+    match error {
+        LocalError::NoHome
+        | LocalError::DataDir { .. }
+        | LocalError::Unreachable { .. }
+        | LocalError::ForeignOwner { .. } => Some(Exit::Usage),
+        LocalError::NoInstallation { .. }
+        | LocalError::DidNotStart { .. }
+        | LocalError::OldProcesses { .. }
+        | LocalError::StoppedOnPurpose
+        | LocalError::MajorVersion { .. } => Some(Exit::Database),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::{Context, anyhow};
@@ -112,6 +160,10 @@ mod tests {
         assert_eq!(wrapped(Reported(Exit::Database).into()), Exit::Database);
         assert_eq!(wrapped(sqlx::Error::PoolTimedOut.into()), Exit::Database);
         assert_eq!(wrapped(IngestError::Unavailable(None).into()), Exit::Database);
+        assert_eq!(wrapped(LoadError::NoMeasurement.into()), Exit::Usage);
+        assert_eq!(wrapped(LoadError::Empty.into()), Exit::Failure);
+        assert_eq!(wrapped(LocalError::NoHome.into()), Exit::Usage);
+        assert_eq!(wrapped(LocalError::InUse { pids: vec![1] }.into()), Exit::Failure);
         assert_eq!(wrapped(Closed.into()), Exit::Success);
         assert_eq!(wrapped(anyhow!("anything else")), Exit::Failure);
     }

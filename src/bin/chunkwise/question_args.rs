@@ -13,7 +13,7 @@ use clap::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::output::Output;
+use crate::{output::Output, table::printable};
 
 /// What every question says.
 #[derive(Debug, Args)]
@@ -88,6 +88,13 @@ impl AnswerArgs {
             output.check_binary(format.name())?;
         }
         Ok(output)
+    }
+}
+
+/// Says on standard error what was asked for and no series has: else an empty answer would look like one without data.
+pub(crate) fn note_unmatched(unmatched: &[String]) {
+    for asked in unmatched {
+        eprintln!("note: no series that was found has {}", printable(asked));
     }
 }
 

@@ -77,14 +77,16 @@ pub(crate) async fn run(
     }
     let stopped = async {
         signal.heard().await;
+        tracing::info!("stopping: what was accepted is finished first");
         stop.cancel();
     };
     let supervised = async {
-        if let Some(server) = &place.embedded {
-            supervise::run(server, &stop, &place.started).await;
+        // A process that only asks questions starts no server, and so none again.
+        if let (Some(used), true) = (&place.embedded, roles.write()) {
+            supervise::run(&used.server, &stop).await;
         }
     };
-    tokio::join!(http::serve(listener, router, stopped), supervised);
+    tokio::join!(http::serve(listener, router, config.http.header_timeout, stopped), supervised);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {

@@ -1,18 +1,16 @@
 //! Starts the embedded server again when it has crashed.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use chunkwise::local::{Server, StartedBy, Status};
+use chunkwise::local::{LocalError, Server, Status};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked at: an outage of the embedded server costs about this and its recovery.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Looks after the server until it is told to stop. Whether it had to start it is noted in `started_here`.
-pub(crate) async fn run(server: &Server, stop: &CancellationToken, started_here: &AtomicBool) {
+/// Looks after the server until it is told to stop. One that was stopped on purpose stays so.
+pub(crate) async fn run(server: &Server, stop: &CancellationToken) {
+    let mut is_down_on_purpose = false;
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         let alive = match server.status() {
             Ok(Status::Running(running)) => running.is_alive().await,
@@ -25,24 +23,24 @@ pub(crate) async fn run(server: &Server, stop: &CancellationToken, started_here:
             }
         };
         if alive {
+            is_down_on_purpose = false;
             continue;
         }
-        tracing::warn!("the embedded database is down; it is started again");
-        let started = stop.run_until_cancelled(server.start(&|_| {})).await;
+        let Some(started) = stop.run_until_cancelled(server.start_again(&|_| {})).await else { return };
         match started {
-            Some(Ok(running)) => {
-                if running.started_by() == StartedBy::Us {
-                    started_here.store(true, Ordering::Relaxed);
+            Ok(running) => tracing::warn!(pid = running.pid(), "the embedded database was down; it is up again"),
+            Err(error @ LocalError::StoppedOnPurpose) => {
+                if !is_down_on_purpose {
+                    tracing::warn!("{error}");
                 }
-                tracing::info!(pid = running.pid(), "the embedded database is up again");
+                is_down_on_purpose = true;
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 tracing::error!(
                     error = format!("{:#}", anyhow::Error::from(error)),
-                    "the embedded database does not start"
+                    "the embedded database is down and does not start"
                 );
             }
-            None => return,
         }
     }
 }

@@ -5,7 +5,7 @@ use chunkwise::{
     query::{AnswerRows, AnswerSeries, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
     question::{Stat, Timestamp},
 };
-use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 
 /// A window: `long` has a line for every value, `wide` a column for every series.
 pub(crate) fn window(answer: &WindowAnswer, layout: Layout) -> String {
@@ -61,14 +61,16 @@ pub(crate) fn correlate(answer: &CorrelateAnswer) -> String {
         }
         table.add_row(cells);
     }
-    let target = format!("{} against {} series\n", name(&answer.rows, &answer.target), answer.rows.series.len());
+    let others = answer.rows.series.iter().filter(|series| series.series_id != answer.target.series_id).count();
+    let top = if others < answer.compared { format!(", the top {others}") } else { String::new() };
+    let target = format!("{} against {} series{top}\n", name(&answer.rows, &answer.target), answer.compared);
     target + &with_receipt(&table, answer.as_of_us, &answer.receipt)
 }
 
-/// Any list of named columns.
+/// Any list of named columns; on a terminal its cells are wrapped to fit.
 pub(crate) fn table(header: impl IntoIterator<Item = String>) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header).set_content_arrangement(ContentArrangement::Dynamic);
     table
 }
 

@@ -17,6 +17,9 @@ use crate::{
 
 pub(super) const TAG: &str = "Questions";
 
+const FROM: &str = "The first moment; a bucket belongs to the range if its start does.";
+const TO: &str = "The first moment after.";
+
 pub(super) fn window_example() -> Value {
     json!({
         "measurement": "prices", "field": "close", "bucket": "1d", "transform": "log_return",
@@ -178,13 +181,14 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     let duration = text().pattern(Some("^[0-9]+(ms|s|m|h|d|w|mo)$"));
     add("Duration", duration.description(Some("A whole number and a unit.")).examples(["1d"]).into());
     add("Selector", selector().into());
-    let range = closed(ObjectBuilder::new().property("from", named("Time")).property("to", named("Time")));
+    let range =
+        closed(ObjectBuilder::new().property("from", named_as("Time", FROM)).property("to", named_as("Time", TO)));
     add("TimeRange", range.required("from").required("to").description(Some("Half-open: [from, to).")).into());
 
     let window = question()
         .property("series", named_as("Selector", "Which series; all by default."))
-        .property("from", named("Time"))
-        .property("to", named("Time"));
+        .property("from", named_as("Time", FROM))
+        .property("to", named_as("Time", TO));
     add("WindowQuestion", window.required("from").required("to").into());
     add("CorrelateQuestion", correlate().into());
 }
@@ -208,12 +212,19 @@ fn selector() -> ObjectBuilder {
 
 /// The fields that all questions share.
 fn question() -> ObjectBuilder {
-    let locf = closed(ObjectBuilder::new().property("max_age", named("Duration")).required("max_age"));
+    let locf = closed(
+        ObjectBuilder::new()
+            .property("max_age", named_as("Duration", "How old a value may be that is carried on."))
+            .required("max_age"),
+    );
     let fill =
         one_of([choice(&["none"]).into(), closed(ObjectBuilder::new().property("locf", locf)).required("locf").into()]);
     let fields: [(&str, RefOr<Schema>); 10] = [
-        ("namespace", text().default(Some("public".into())).into()),
-        ("measurement", text().into()),
+        (
+            "namespace",
+            text().default(Some("public".into())).description(Some("What InfluxDB calls a database or bucket.")).into(),
+        ),
+        ("measurement", text().description(Some("Its name; see /api/v1/measurements.")).into()),
         ("field", text().description(Some("A numeric or bool field; bool counts as 0 and 1.")).into()),
         ("bucket", named_as("Duration", "The width of a bucket.")),
         (
@@ -238,11 +249,17 @@ fn question() -> ObjectBuilder {
                 ))
                 .into(),
         ),
-        ("fill", fill.default(Some("none".into())).description(Some("Before the transform.")).into()),
+        (
+            "fill",
+            fill.default(Some("none".into())).description(Some("What missing cells get, before the transform.")).into(),
+        ),
         (
             "transform",
             word(&["level", "diff", "pct", "log_return"])
-                .description(Some("Of neighbouring buckets; missing where either is, or where it is not finite."))
+                .description(Some(
+                    "What is made of neighbouring buckets a, then b: b, b - a, b / a - 1, or ln(b / a); missing where \
+                     either is, or where it is not finite.",
+                ))
                 .into(),
         ),
         (
@@ -257,6 +274,7 @@ fn question() -> ObjectBuilder {
 
 fn correlate() -> ObjectBuilder {
     let ranges = list(named("TimeRange")).min_items(Some(1)).max_items(Some(MAX_RANGES));
+    let ranges = ranges.description(Some("Each is correlated for itself."));
     let rank_by = one_of([choice(&["max"]).into(), integer().minimum(Some(0)).into()])
         .default(Some("max".into()))
         .description(Some("The index of a range, or the greatest score over all ranges."));
@@ -266,7 +284,12 @@ fn correlate() -> ObjectBuilder {
         ("target", named_as("Selector", "Must match exactly one series.")),
         ("against", named_as("Selector", "Which series; all by default.")),
         ("ranges", ranges.into()),
-        ("method", word(&["pearson", "spearman"]).into()),
+        (
+            "method",
+            word(&["pearson", "spearman"])
+                .description(Some("Pearson's r over the buckets that both series have, or of their ranks there."))
+                .into(),
+        ),
         (
             "min_overlap",
             integer()

@@ -144,6 +144,17 @@ fn assert_same_fields(name: &str, full: &Value, minimal: &Value) {
 }
 
 #[test]
+fn every_field_of_a_question_is_explained() {
+    let document = json();
+    for name in ["WindowQuestion", "CorrelateQuestion", "TimeRange"] {
+        for (field, schema) in document["components"]["schemas"][name]["properties"].as_object().unwrap() {
+            let text = schema["description"].as_str().unwrap_or_default();
+            assert!(text.ends_with('.'), "{name}.{field}: {text:?}");
+        }
+    }
+}
+
+#[test]
 fn the_fields_and_defaults_of_questions_are_the_real_ones() {
     let mut window: WindowQuestion = serde_json::from_value(questions::window_example()).unwrap();
     let mut minimal = json!({"measurement": "m", "field": "f", "bucket": "1d", "from": 0, "to": 1});
@@ -185,6 +196,8 @@ fn answers_are_as_described() {
     let correlate = CorrelateAnswer {
         target: rows().series.remove(0),
         rows: rows(),
+        compared: 1,
+        unmatched: Vec::new(),
         ranges: question.ranges.clone(),
         r: one(),
         n: Array2::from_elem((2, 1), 20),

@@ -84,6 +84,25 @@ async fn what_is_wrong_is_named_by_its_path() {
 }
 
 #[tokio::test]
+async fn a_misspelt_field_is_told_without_a_position_and_with_the_one_that_was_meant() {
+    for (from, to, hint) in [
+        (r#""top": 5000"#, r#""tops": 5000"#, "did you mean `top`?"),
+        (r#""to": 2}"#, r#""too": 2}"#, "did you mean `to`?"),
+        (r#""measurement""#, r#""mesurement""#, "did you mean `measurement`?"),
+    ] {
+        let (_, body) = post("/correlate", CORRELATE.replacen(from, to, 1)).await;
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with(hint), "{message}");
+        assert!(!message.contains(" line "), "{message}");
+    }
+    let (_, body) = post("/window", WINDOW.replacen(r#""1d""#, "7", 1)).await;
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("bucket: ") && !message.contains(" line "), "{message}");
+    let (_, body) = post("/window", "{\n nonsense").await;
+    assert!(body["error"]["message"].as_str().unwrap().contains("line 2"), "{body}");
+}
+
+#[tokio::test]
 async fn what_is_no_json_is_called_so() {
     for text in ["", "{", "nonsense", "{} {}", "{\"measurement\": \"\u{0}\"}"] {
         let (code, _) = refusal("/window", &format!("{text} ")).await;

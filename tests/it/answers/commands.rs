@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use serde_json::json;
 
 use super::real::{Real, ask, correlation};
-use crate::support::{Finished, run};
+use crate::support::{Finished, TestDatabase, run};
 
 const QUESTION: &str = "window prices close --bucket 1d --series symbol=AAPL --series symbol=XOM --transform log_return \
                         --from 2020-01-01 --to 2020-02-01";
@@ -43,6 +43,21 @@ async fn a_window_is_written_as_the_port_writes_it() {
 }
 
 #[tokio::test]
+async fn what_no_series_has_is_said_beside_the_answer() {
+    let real = Real::shared().await;
+    let url = real.database.url();
+    let window =
+        "window prices close --bucket 1d --series symbol=AAPL --series symbol=AAPLE --from 2020-01-01 --to 2020-01-04";
+    let told = shell(window, &["--format", "csv", "--database-url", &url]).successful();
+    assert_eq!(told.stderr, "note: no series that was found has symbol=AAPLE\n");
+    let correlate = "correlate prices close --bucket 1d --target symbol=AAPL --against symbol=MSFT --against symbol=XOMM \
+                     --range 2020-01-01..2021-01-01 --top 1";
+    let told = shell(correlate, &["--database-url", &url]).successful();
+    assert_eq!(told.stderr, "note: no series that was found has symbol=XOMM\n");
+    assert!(told.text().starts_with("AAPL against 1 series\n"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn tables_are_for_people() {
     let real = Real::shared().await;
     let url = real.database.url();
@@ -60,6 +75,7 @@ async fn tables_are_for_people() {
     let line = "correlate prices close --bucket 1d --transform log_return --target symbol=AAPL \
                 --range 2020-01-01..2021-01-01 --top 3";
     let table = shell(line, &["--database-url", &url]).successful();
+    assert!(table.text().starts_with("AAPL against 19 series, the top 3\n"), "{}", table.text());
     let best = real.app.ask("/api/v1/correlate", &correlation(json!({"top": 3}))).json();
     let mut lines = table.text().lines();
     for result in best["ranges"][0]["results"].as_array().unwrap() {
@@ -67,6 +83,27 @@ async fn tables_are_for_people() {
             [result["series"]["symbol"].as_str().unwrap().to_owned(), format!("{:.4}", result["r"].as_f64().unwrap())];
         assert!(lines.any(|line| cells.iter().all(|cell| line.contains(cell))), "{cells:?} in {}", table.text());
     }
+}
+
+const LOAD: &str = concat!("load ", env!("CARGO_MANIFEST_DIR"), "/tests/data/stocks_ohlcv.csv.gz");
+
+#[tokio::test]
+async fn a_load_that_refuses_rows_writes_the_others_and_says_so_by_its_exit_code() {
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.lp");
+    fs::write(&file, "m,t=a v=1 1700000000000000000\nnonsense\nm,t=a v=2 1700000001000000000\n").unwrap();
+    let told = run(&["load", file.to_str().unwrap(), "--database-url", &database.url()]);
+    assert_eq!(told.code, 4, "{}", told.stderr);
+    assert!(told.text().contains("2 rows written, 1 left out"), "{}", told.text());
+    assert!(!told.stderr.contains("error:") && told.stderr.contains("line 2"), "{}", told.stderr);
+}
+
+#[test]
+fn a_doctor_that_cannot_reach_the_database_says_so_by_its_exit_code() {
+    let told = run(&["db", "doctor", "--database-url", "postgresql://nobody@127.0.0.1:1/none"]);
+    assert_eq!(told.code, 3, "{}", told.stderr);
+    assert!(told.text().contains("FAIL"), "{}", told.text());
 }
 
 #[tokio::test]
@@ -99,6 +136,9 @@ async fn the_exit_code_says_whose_fault_it_is() {
         ),
         (window, &["--database-url", "nonsense"], 2, "--database-url"),
         (window, &["--format", "npy", "-o", "/nowhere/at/all.npy", "--database-url", &url], 1, "/nowhere/at/all.npy"),
+        ("load /nowhere/at/all.csv", &here, 2, "/nowhere/at/all.csv"),
+        (LOAD, &["--tag-columns", "colour", "--dry-run"], 2, "there is no column `colour`"),
+        ("db start", &["--data-dir", "/proc/chunkwise"], 2, "--data-dir"),
         (window, &nowhere, 3, "connecting to the database"),
         (window, &here, 0, ""),
     ] {

@@ -62,7 +62,8 @@ async fn a_dry_run_tells_what_would_be_written_and_writes_nothing() {
 async fn bad_rows_are_told_with_file_line_and_column_and_the_rest_is_loaded() {
     let (database, files) = (TestDatabase::new().await, Files::new());
     let path = files.add("few.csv", WITH_BAD_ROWS);
-    let told = load(&database, &[&path]).successful();
+    let told = load(&database, &[&path]);
+    assert_eq!(told.code, 4, "{}", told.stderr);
     assert_eq!(told.text(), format!("{path}: 6 rows written, 3 left out as bad, 0 were there already\n"));
     let left_out: Vec<&str> = told.stderr.lines().filter_map(|line| line.strip_prefix("left out: ")).collect();
     let expected = [
@@ -87,7 +88,7 @@ async fn a_load_that_stops_at_a_bad_row_fails_and_names_it() {
     let (database, files) = (TestDatabase::new().await, Files::new());
     let path = files.add("few.csv", WITH_BAD_ROWS);
     let told = load(&database, &[&path, "--stop-at-bad-row"]);
-    assert_eq!(told.code, 1);
+    assert_eq!(told.code, 4);
     assert!(told.stderr.contains(&path) && told.stderr.contains("line 3, column 3 (`price`)"), "{}", told.stderr);
 }
 
@@ -122,7 +123,8 @@ async fn line_protocol_is_loaded_plain_and_gzipped_and_its_bad_lines_are_told() 
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(b"mem,host=a free=7i 1600000000000000000\nmem,host=b free=8i 1600000000000000000\n").unwrap();
     let gzip = files.add("mem.lp.gz", gzip.finish().unwrap());
-    let told = load(&database, &[&plain, &gzip]).successful();
+    let told = load(&database, &[&plain, &gzip]);
+    assert_eq!(told.code, 4, "{}", told.stderr);
     let expected = format!(
         "{plain}: 2 rows written, 2 left out as bad, 0 were there already\n\
          {gzip}: 2 rows written, 0 left out as bad, 0 were there already\n"
@@ -146,7 +148,7 @@ async fn a_mistake_about_the_last_file_shows_before_the_first_is_loaded() {
     let (database, files) = (TestDatabase::new().await, Files::new());
     let good = files.add("good.csv", "time,value\n2020-01-01,1\n2020-01-02,2\n");
     let told = load(&database, &[&good, "/nowhere/at/all.csv"]);
-    assert_eq!(told.code, 1);
+    assert_eq!(told.code, 2);
     assert!(told.stderr.contains("/nowhere/at/all.csv"), "{}", told.stderr);
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM chunkwise.measurement").await, 0);
 }

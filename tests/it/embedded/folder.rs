@@ -73,7 +73,7 @@ pub(super) fn kill_9(pid: Pid) {
 
 impl Drop for DataFolder {
     fn drop(&mut self) {
-        let stopped = command(&["db", "stop", "--data-dir", self.path()]).output();
+        let stopped = command(&["db", "stop", "--force", "--data-dir", self.path()]).output();
         if let Ok(stopped) = stopped
             && !stopped.status.success()
         {

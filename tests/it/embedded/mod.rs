@@ -5,6 +5,7 @@ mod commands;
 mod crashes;
 mod demo;
 mod folder;
+mod sharing;
 
 use std::time::Duration;
 

@@ -14,8 +14,9 @@ use super::{
 use crate::support::{App, TestDatabase};
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// The service closes a connection whose headers are not there after thirty seconds.
-const HEADERS: Duration = Duration::from_secs(45);
+/// How long the service waits for headers here, and the most that may pass until it has closed such a connection.
+const HEADER_TIMEOUT: (&str, &str) = ("CHUNKWISE_HTTP__HEADER_TIMEOUT", "5s");
+const HEADERS: Duration = Duration::from_secs(20);
 
 /// Memory that the program has in use, in bytes; `None` where the system does not tell.
 fn resident_bytes(app: &App) -> Option<u64> {
@@ -112,7 +113,7 @@ fn nest_deeply(app: &App) {
 #[tokio::test]
 async fn hostile_clients_harm_nobody_else() {
     let database = TestDatabase::new().await;
-    let app = App::start(&["up", "--database-url", &database.url()]);
+    let app = App::start_with(&["up", "--database-url", &database.url()], &[HEADER_TIMEOUT]);
     let begun = Instant::now();
     // Open during all the rest, closed by the server at last.
     let mut slow: Vec<TcpStream> = (0..200)

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::{
     engine::Engine,
-    question_args::{AnswerArgs, QuestionArgs, Shown, tag, time_range, word},
+    question_args::{AnswerArgs, QuestionArgs, Shown, note_unmatched, tag, time_range, word},
     table,
 };
 
@@ -126,6 +126,7 @@ pub(crate) async fn run(args: &CorrelateArgs, config: &Config) -> anyhow::Result
     }
     let output = args.answer.output()?;
     let answer = Engine::open(config).await?.correlate(&question).await?;
+    note_unmatched(&answer.unmatched);
     match args.answer.format {
         Shown::Table => output.write(table::correlate(&answer).as_bytes()),
         Shown::As(format) => output.write(&format::correlate(&answer, &question, format)?),

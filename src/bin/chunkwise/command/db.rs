@@ -6,7 +6,7 @@ use anyhow::Context;
 use chunkwise::{
     config::Config,
     db,
-    local::{self, Check, Installation, Server, Status, Subject, Verdict},
+    local::{self, Check, Installation, Running, Server, Status, Stop, Subject, Verdict},
 };
 use clap::{Args, Subcommand};
 use sqlx::Connection;
@@ -34,8 +34,12 @@ pub(crate) struct DbArgs {
 enum DbCommand {
     /// Start the embedded database, making it first if there is none; it goes on when this command ends.
     Start,
-    /// Stop the embedded database: its connections end, nothing committed is lost.
-    Stop,
+    /// Stop the embedded database, unless `up` or another command uses it; nothing committed is lost.
+    Stop {
+        /// Also where others use it: their connections end, and nobody starts it again but `db start` and `up`
+        #[arg(long)]
+        force: bool,
+    },
     /// Say whether the embedded database runs; exit code 3 if it does not.
     Status,
     /// Print a URL that psql and every other libpq client takes. It holds the password.
@@ -48,17 +52,18 @@ enum DbCommand {
     },
     /// Bring the database's schema up to date. `up` and `ingest` do so by themselves.
     Migrate,
-    /// Check everything that chunkwise needs of the database, with advice; exit code 1 if something fails.
+    /// Check everything that chunkwise needs of the database, with advice; exit code 1 if something fails,
+    /// 3 if the database cannot be reached.
     Doctor,
 }
 
 pub(crate) async fn run(args: DbArgs, config: &Config) -> anyhow::Result<()> {
     match args.command {
         DbCommand::Start => {
-            let running = database::start(&Server::new(database::local_config(config)?)).await?;
+            let running = start(config).await?;
             output::print(format!("running, process {}, 127.0.0.1:{}\n", running.pid(), running.port()).as_bytes())
         }
-        DbCommand::Stop => stop(config).await,
+        DbCommand::Stop { force } => stop(config, if force { Stop::Anyway } else { Stop::IfUnused }).await,
         DbCommand::Status => status(config),
         DbCommand::Url => output::print(format!("{}\n", url(config)?).as_bytes()),
         DbCommand::Psql { args } => psql(config, &args).await,
@@ -67,9 +72,18 @@ pub(crate) async fn run(args: DbArgs, config: &Config) -> anyhow::Result<()> {
     }
 }
 
-async fn stop(config: &Config) -> anyhow::Result<()> {
+async fn start(config: &Config) -> anyhow::Result<Running> {
     let server = Server::new(database::local_config(config)?);
-    let was_running = server.stop(STOP_LIMIT, &StartProgress::new().callback()).await?;
+    // Held until it is known to be kept, so that nobody who leaves stops it in between.
+    let _membership = server.join(&StartProgress::new().callback()).await?;
+    let running = database::start(&server).await?;
+    server.keep(&StartProgress::new().callback()).await?;
+    Ok(running)
+}
+
+async fn stop(config: &Config, stop: Stop) -> anyhow::Result<()> {
+    let server = Server::new(database::local_config(config)?);
+    let was_running = server.stop(stop, STOP_LIMIT, &StartProgress::new().callback()).await?;
     output::print(if was_running { b"stopped\n" } else { b"was not running\n" })
 }
 
@@ -126,7 +140,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
         [] => format!("up to date at version {}\n", migrated.version),
         applied => format!("applied {} migrations, now at version {}\n", applied.len(), migrated.version),
     };
-    place.leave().await;
+    place.leave().await?;
     output::print(text.as_bytes())
 }
 
@@ -136,10 +150,12 @@ async fn doctor(config: &Config) -> anyhow::Result<()> {
         None => local::examine(Subject::Local(&database::local_config(config)?)).await,
     };
     output::print(render(&checks).as_bytes())?;
-    if checks.iter().any(|check| check.verdict == Verdict::Fail) {
-        return Err(Reported(Exit::Failure).into());
+    let mut failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).peekable();
+    if failed.peek().is_none() {
+        return Ok(());
     }
-    Ok(())
+    let is_away = failed.any(|check| check.name == Check::CONNECTION);
+    Err(Reported(if is_away { Exit::Database } else { Exit::Failure }).into())
 }
 
 fn render(checks: &[Check]) -> String {
@@ -154,7 +170,6 @@ fn render(checks: &[Check]) -> String {
         let advice = check.advice.as_deref().map(table::printable).unwrap_or_default();
         table.add_row([check.name, verdict, &table::printable(&check.found), &advice]);
     }
-    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     format!("{table}\n")
 }
 

@@ -17,6 +17,7 @@ use clap::Args;
 
 use crate::{
     database::{Embedded, Place},
+    exit::{Exit, Reported},
     loader::{Loaded, Loader},
     output, progress, service,
 };
@@ -32,7 +33,7 @@ Examples:
       InfluxDB's line protocol.
 
 A file's beginning tells what it holds; the plan is shown, with the flags that change it. Rows that cannot be read are left
-out and reported with their line. A load that was cut off is started again with the same command and writes nothing twice.")]
+out and reported with their line; the exit code is 4 then. A load that was cut off is started again with the same command and writes nothing twice.")]
 pub(crate) struct LoadArgs {
     /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain or gzip
     #[arg(required = true, value_name = "FILE")]
@@ -131,18 +132,19 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
     }
     let place = Place::for_everything(config, Embedded::Start).await?;
     let loaded = load_all(&plans, &place, config).await;
-    place.leave().await;
-    loaded
+    loaded.and(place.leave().await)
 }
 
 async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow::Result<()> {
     place.prepare().await?;
     let loader = Loader::start(place, &config.namespace, service::ingest_options(config));
+    let mut refused = 0;
     for plan in plans {
         eprintln!("{plan}");
         let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
         report_refused(&plan.path, &loaded.tally);
         report_unfit(&plan.path, &loaded);
+        refused += loaded.tally.refused + loaded.unfit;
         let text = format!(
             "{}: {} rows written, {} left out as bad, {} were there already\n",
             plan.path.display(),
@@ -153,7 +155,7 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
         output::print(text.as_bytes())?;
     }
     loader.finish().await;
-    Ok(())
+    if refused > 0 { Err(Reported(Exit::BadRows).into()) } else { Ok(()) }
 }
 
 async fn count(plan: Arc<Plan>) -> anyhow::Result<Census> {

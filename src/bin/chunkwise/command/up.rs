@@ -18,8 +18,8 @@ Examples:
   chunkwise up --listen 127.0.0.1:0                a free port, printed as `listening on http://...`
 
 Without --database-url and DATABASE_URL a TimescaleDB is started in the data folder; on Debian it is fetched first if the
-machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops, and
-stops the database if this process started it.")]
+machine has none (93 MB, signed packages, no root needed). SIGTERM or Ctrl-C finishes what was accepted, then stops. The
+last who leaves the database stops it, unless `chunkwise db start` started it.")]
 pub(crate) struct UpArgs {
     /// Also load 32 years of real daily prices (measurement prices) and stream a made-up feed (measurement ticks)
     #[arg(long)]

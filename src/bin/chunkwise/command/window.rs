@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     engine::Engine,
-    question_args::{AnswerArgs, QuestionArgs, Shown, layout, tag},
+    question_args::{AnswerArgs, QuestionArgs, Shown, layout, note_unmatched, tag},
     table,
 };
 
@@ -69,6 +69,7 @@ pub(crate) async fn run(args: &WindowArgs, config: &Config) -> anyhow::Result<()
     question.validate()?;
     let output = args.answer.output()?;
     let answer = Engine::open(config).await?.window(&question).await?;
+    note_unmatched(&answer.rows.unmatched(&question.series));
     match args.answer.format {
         Shown::Table => output.write(table::window(&answer, args.layout).as_bytes()),
         Shown::As(format) => output.write(&format::window(&answer, format, args.layout)?),

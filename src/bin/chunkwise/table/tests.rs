@@ -77,6 +77,8 @@ fn a_correlation(ranges: usize) -> CorrelateAnswer {
     CorrelateAnswer {
         target: AnswerSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] },
         rows,
+        compared: 19,
+        unmatched: Vec::new(),
         ranges: (0..ranges).map(range).collect(),
         r: ndarray::concatenate![ndarray::Axis(0), array![[0.743_21, -0.5]], array![[f64::NAN, 0.25]]]
             .slice_move(ndarray::s![..ranges, ..]),
@@ -93,7 +95,7 @@ fn a_correlation(ranges: usize) -> CorrelateAnswer {
 #[test]
 fn a_correlation_over_one_range_has_a_line_for_every_series() {
     let expected = "\
-AAPL against 2 series
+AAPL against 19 series, the top 2
 ┌───────────┬────────┬─────────┬─────┬─────────┬──────────────────┐
 │ series_id ┆ symbol ┆ r       ┆ n   ┆ p_value ┆ ci95             │
 ╞═══════════╪════════╪═════════╪═════╪═════════╪══════════════════╡
