@@ -11,6 +11,7 @@ mod verdict;
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use self::{
     search::{MAX_COPIES, Search},
@@ -23,23 +24,32 @@ use super::{
     prepare::Part,
     service::IngestError,
     transaction::{Entry, Outcome, first_answers, open},
+    writer::Job,
 };
 use crate::{copy, db::Database};
 
-/// [`MAX_COPIES`] take a second or two.
+/// An attempt, whatever it waits for.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Of it, the search for rows. [`MAX_COPIES`] take less, unless each of them makes a chunk in vain.
+const SEARCH: Duration = Duration::from_secs(5);
 
-/// Commits what of a request the database takes; called when it has refused the request whole.
-pub(super) async fn settle(
-    database: &Database,
-    connection: &mut Option<PgConnection>,
-    entry: &Entry,
-) -> Result<Outcome, IngestError> {
+/// Works off requests that the database has refused whole, one after the other beside the writers, until these have ended:
+/// a measurement that refuses all of its rows must not hold up the others.
+pub(super) async fn run(database: Database, mut refused_whole: UnboundedReceiver<Job>) {
+    while let Some(job) = refused_whole.recv().await {
+        // Whoever asked may have gone; the rows are committed all the same.
+        drop(job.reply.send(settle(&database, &job.entry).await));
+    }
+}
+
+/// Commits what of a request the database takes.
+async fn settle(database: &Database, entry: &Entry) -> Result<Outcome, IngestError> {
+    let mut connection = None;
     let mut retry = Retry::begin();
     let mut in_doubt = false;
     loop {
         let work = async |connection: &mut PgConnection| commit(connection, entry).await;
-        let error = match attempt::within(LIMIT, database, connection, work).await {
+        let error = match attempt::within(LIMIT, database, &mut connection, work).await {
             // The attempt before was committed, and its answer lost.
             Ok(Outcome::Duplicate { body_hash, written, refused, dead_lettered })
                 if in_doubt && body_hash == entry.id.body_hash =>
@@ -66,12 +76,12 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
     }
     // What is checked only at COMMIT could not be told apart by row.
     transaction.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
-    let mut copies = 0;
+    let mut budget = Budget { copies: MAX_COPIES, until: Instant::now() + SEARCH };
     let mut written = 0;
     let mut refused = Vec::new();
     let mut letters = Vec::new();
     for part in &entry.parts {
-        let found = fill(&mut transaction, part, &mut copies).await?;
+        let found = fill(&mut transaction, part, &mut budget).await?;
         written += part.batch.len() - found.len();
         let lines = rendered(&mut transaction, &part.measurement, &part.batch, found.iter().map(|(place, _)| *place));
         for ((place, verdict), line) in found.iter().zip(lines.await?) {
@@ -98,7 +108,7 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
         measurement = letters[0].measurement,
         reason = letters[0].reason,
         rows = letters.len(),
-        copies,
+        copies = MAX_COPIES - budget.copies,
         "the database refuses rows of a request"
     );
     if entry.partial == PartialWrites::Refuse {
@@ -111,21 +121,35 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
     Ok(Outcome::Partial { written: written as u64, refused, dead_lettered: letters.len() as u64 })
 }
 
+/// What may still be spent on a request's search.
+struct Budget {
+    copies: usize,
+    until: Instant,
+}
+
+impl Budget {
+    /// Takes a COPY of it, if there is one left.
+    fn take(&mut self) -> bool {
+        let is_left = self.copies > 0 && Instant::now() < self.until;
+        self.copies -= usize::from(is_left);
+        is_left
+    }
+}
+
 /// Brings the rows of a batch into their table, but for those that it refuses, which are returned by their places.
 async fn fill(
     transaction: &mut PgConnection,
     part: &Part,
-    copies: &mut usize,
+    budget: &mut Budget,
 ) -> Result<Vec<(usize, Verdict)>, sqlx::Error> {
     let mut found = Vec::new();
     let mut search = Search::new(part.batch.len());
     transaction.execute("SAVEPOINT rows").await?;
     while let Some(places) = search.next() {
-        if *copies == MAX_COPIES {
+        if !budget.take() {
             found.extend(search.untried().map(|place| (place, Verdict::Untried)));
             break;
         }
-        *copies += 1;
         match copy::copy_rows(transaction, &part.measurement, &part.batch, places).await {
             Ok(_) => {
                 transaction.execute("RELEASE SAVEPOINT rows; SAVEPOINT rows").await?;

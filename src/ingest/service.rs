@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Refused, housekeeping,
+    Refused, housekeeping, isolate,
     prepare::Prepared,
     request::{PartialWrites, Repetition, WriteRequest},
     room::{Room, Rooms},
@@ -250,9 +250,11 @@ impl Ingest {
         let (queue, receiver) = mpsc::unbounded_channel();
         let receiver = Arc::new(Mutex::new(receiver));
         let mut tasks = JoinSet::new();
+        let (poisoned, refused_whole) = mpsc::unbounded_channel();
         for _ in 0..options.writers.max(1) {
-            tasks.spawn(writer::run(database.clone(), Arc::clone(&receiver)));
+            tasks.spawn(writer::run(database.clone(), Arc::clone(&receiver), poisoned.clone()));
         }
+        tasks.spawn(isolate::run(database.clone(), refused_whole));
         tasks.spawn(housekeeping::run(database.clone(), queue.downgrade()));
         let rooms = Rooms::new(options.queue_bytes);
         let growth = Growth::new(database.clone(), options.schema);

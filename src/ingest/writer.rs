@@ -3,11 +3,14 @@
 use std::{collections::HashSet, sync::Arc};
 
 use sqlx::PgConnection;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{
+    Mutex,
+    mpsc::{self, UnboundedSender},
+    oneshot,
+};
 
 use super::{
     attempt::{self, Retry},
-    isolate,
     service::IngestError,
     transaction::{Entry, Outcome, commit},
 };
@@ -26,15 +29,16 @@ pub(super) struct Job {
 /// The queue's end that all writers share: the lock is held only while one of them waits for its first request.
 pub(super) type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Job>>>;
 
-/// Commits requests until the queue is closed and empty.
-pub(super) async fn run(database: Database, queue: Queue) {
+/// Commits requests until the queue is closed and empty. Those of which the database refuses rows go on to `isolate`: that
+/// takes long, and other requests wait here.
+pub(super) async fn run(database: Database, queue: Queue, isolate: UnboundedSender<Job>) {
     let mut connection: Option<PgConnection> = None;
     while let Some(jobs) = next_group(&queue).await {
         let (jobs, repeated) = split_repeated(jobs);
-        commit_group(&database, &mut connection, jobs).await;
+        commit_group(&database, &mut connection, jobs, &isolate).await;
         // The same id twice at once: the second finds the first in the ledger.
         for job in repeated {
-            commit_group(&database, &mut connection, vec![job]).await;
+            commit_group(&database, &mut connection, vec![job], &isolate).await;
         }
     }
 }
@@ -57,7 +61,12 @@ fn split_repeated(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     jobs.into_iter().partition(|job| seen.insert(job.entry.id.id))
 }
 
-async fn commit_group(database: &Database, connection: &mut Option<PgConnection>, jobs: Vec<Job>) {
+async fn commit_group(
+    database: &Database,
+    connection: &mut Option<PgConnection>,
+    jobs: Vec<Job>,
+    isolate: &UnboundedSender<Job>,
+) {
     let entries: Vec<&Entry> = jobs.iter().map(|job| &job.entry).collect();
     match commit_patiently(database, connection, &entries).await {
         Ok(outcomes) => {
@@ -69,25 +78,24 @@ async fn commit_group(database: &Database, connection: &mut Option<PgConnection>
         Err(error) if jobs.len() > 1 && !error.is_unavailable() => {
             // One request's fault must not be the others': each for itself.
             for job in jobs {
-                let outcome = match commit_patiently(database, connection, &[&job.entry]).await {
-                    Ok(mut outcomes) => outcomes.pop().ok_or(IngestError::Stale),
-                    Err(IngestError::Database(_)) => isolate::settle(database, connection, &job.entry).await,
-                    Err(error) => Err(error),
-                };
-                drop(job.reply.send(outcome));
-            }
-        }
-        // One row's fault must not be the others' either.
-        Err(IngestError::Database(_)) => {
-            for job in jobs {
-                drop(job.reply.send(isolate::settle(database, connection, &job.entry).await));
+                let outcome = commit_patiently(database, connection, &[&job.entry]).await;
+                let outcome = outcome.and_then(|mut outcomes| outcomes.pop().ok_or(IngestError::Stale));
+                answer(job, outcome, isolate);
             }
         }
         Err(error) => {
             for job in jobs {
-                drop(job.reply.send(Err(error.again())));
+                answer(job, Err(error.again()), isolate);
             }
         }
+    }
+}
+
+/// One row's fault must not be the others' either: a request of which the database refuses rows is not answered here.
+fn answer(job: Job, outcome: Result<Outcome, IngestError>, isolate: &UnboundedSender<Job>) {
+    match outcome {
+        Err(IngestError::Database(_)) => drop(isolate.send(job)),
+        outcome => drop(job.reply.send(outcome)),
     }
 }
 

@@ -1,7 +1,5 @@
 //! A line -> its text, such that reading the text gives the line again.
 
-use std::fmt::Write;
-
 use super::line::{FieldValue, Line};
 
 /// What a backslash must stand before in a measurement's name.
@@ -43,7 +41,7 @@ impl Line<'_> {
             push_value(&mut text, value);
         }
         if let Some(us) = self.time_us {
-            push(&mut text, format_args!(" {us}"));
+            text += &format!(" {us}");
         }
         text
     }
@@ -52,22 +50,17 @@ impl Line<'_> {
 fn push_value(text: &mut String, value: &FieldValue<'_>) {
     match value {
         // The shortest text that reads back to the same float, with an exponent where it is long.
-        FieldValue::Float(value) => push(text, format_args!("{value:?}")),
-        FieldValue::Integer(value) => push(text, format_args!("{value}i")),
-        FieldValue::Unsigned(value) => push(text, format_args!("{value}u")),
-        FieldValue::Boolean(value) => push(text, format_args!("{value}")),
-        FieldValue::Timestamp(us) => push(text, format_args!("{us}t")),
+        FieldValue::Float(value) => *text += &format!("{value:?}"),
+        FieldValue::Integer(value) => *text += &format!("{value}i"),
+        FieldValue::Unsigned(value) => *text += &format!("{value}u"),
+        FieldValue::Boolean(value) => *text += &value.to_string(),
+        FieldValue::Timestamp(us) => *text += &format!("{us}t"),
         FieldValue::Text(value) => {
             text.push('"');
             push_escaped(text, value, IN_TEXT);
             text.push('"');
         }
     }
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    drop(text.write_fmt(arguments));
 }
 
 fn push_escaped(text: &mut String, name: &str, escaped: &[char]) {

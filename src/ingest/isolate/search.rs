@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 /// So many COPYs are spent on one request's bad rows: about 30 to find one among 10,000 if the database says nothing of
-/// where it is, three where it does; more than a thousand bad rows either way. A second or two of one writer at most.
+/// where it is, three where it does; some hundred
+/// bad rows either way.
 pub(super) const MAX_COPIES: usize = 4_096;
 
 /// The search through one batch. It keeps to these rules:
@@ -25,8 +26,8 @@ pub(super) struct Search {
 impl Search {
     /// Through the rows at the places `0..rows`.
     pub(super) fn new(rows: usize) -> Self {
-        let ranges = if rows == 0 { Vec::new() } else { vec![0..rows] };
-        Self { ranges, named: None, is_trusted: true }
+        let whole = (rows > 0).then_some(0..rows);
+        Self { ranges: whole.into_iter().collect(), named: None, is_trusted: true }
     }
 
     /// The rows to try next; none at the end.

@@ -41,7 +41,7 @@ pub(super) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option<usize>)> {
     match error {
         sqlx::Error::Database(database) => {
             let error = database.try_downcast_ref::<PgDatabaseError>()?;
-            let name = |name: Option<&str>| name.unwrap_or("?").to_owned();
+            let name = |name: Option<&str>| plain_name(name.unwrap_or("?"), error.table().unwrap_or_default());
             let code = error.code().to_owned();
             let verdict = match error.code() {
                 "23514" => Verdict::Check(name(error.constraint())),
@@ -61,6 +61,18 @@ pub(super) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option<usize>)> {
         }
         _ => None,
     }
+}
+
+/// The name that a constraint or an index has on the measurement's table: on a chunk, `_hyper_1_1_chunk`, TimescaleDB calls
+/// an index `_hyper_1_1_chunk_name`, and a constraint that it must make again there `1_2_name`.
+fn plain_name(name: &str, table: &str) -> String {
+    let index = name.strip_prefix(table).and_then(|rest| rest.strip_prefix('_')).filter(|_| !table.is_empty());
+    let constraint = || {
+        let mut parts = name.splitn(3, '_');
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        (parts.next().is_some_and(is_number) && parts.next().is_some_and(is_number)).then(|| parts.next()).flatten()
+    };
+    index.or_else(constraint).unwrap_or(name).to_owned()
 }
 
 /// The row of `COPY ticks, line 5, column price`, from 0. A hint: in another language it is not found, and a column's name
@@ -83,6 +95,17 @@ mod tests {
         assert_eq!(row_of_context("COPY a, line 9, line 12"), Some(11));
         for unknown in ["COPY ticks, Zeile 5", "SQL statement \"x\"", "COPY a, line 0", "COPY a, line x", ""] {
             assert_eq!(row_of_context(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_table_and_not_of_its_chunks() {
+        let table = "_hyper_1_12_chunk";
+        assert_eq!(plain_name("_hyper_1_12_chunk_once", table), "once");
+        assert_eq!(plain_name("12_4_known_symbols", table), "known_symbols");
+        for own in ["positive", "2_", "_hyper", "a_1_b", "7_x_y", ""] {
+            assert_eq!(plain_name(own, table), own);
+            assert_eq!(plain_name(own, ""), own);
         }
     }
 

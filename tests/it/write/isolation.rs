@@ -169,14 +169,14 @@ async fn a_table_that_takes_no_row_any_more_loses_none_of_them() {
     let other_type = "DROP VIEW public.m; ALTER TABLE public_store.m ALTER COLUMN v TYPE numeric";
     for (sql, expected) in [(wants, "\"must\""), (other_type, "does not fit its column")] {
         let (database, app) = altered(sql).await;
-        let answer = app.post("/write?precision=s", lines((0..300).map(f64::from)).as_bytes());
+        let answer = app.post("/write?precision=s", lines((1..61).map(f64::from)).as_bytes());
         let said = answer.json();
-        assert_eq!((answer.status, &said["written"], &said["dead_lettered"]), (400, &json!(0), &json!(300)), "{said}");
-        assert!(said["lines"][299]["reason"].as_str().unwrap().contains(expected), "{said}");
+        assert_eq!((answer.status, &said["written"], &said["dead_lettered"]), (400, &json!(0), &json!(60)));
+        assert!(said["lines"][59]["reason"].as_str().unwrap().contains(expected), "{said}");
         assert_eq!(database.scalar::<i64>("SELECT count(*) FROM public_store.m").await, 2);
         let letters = dead_letters(&app);
-        assert_eq!(letters.len(), 300);
-        assert_eq!(letters[299]["line"], "m,s=a v=299.0 1700000299000000");
+        assert_eq!(letters.len(), 60);
+        assert_eq!(letters[59]["line"], "m,s=a v=60.0 1700000059000000");
         // Others are not kept waiting.
         assert_eq!(app.post("/write", b"other v=1").status, 204);
     }
@@ -185,7 +185,7 @@ async fn a_table_that_takes_no_row_any_more_loses_none_of_them() {
 #[tokio::test]
 async fn more_bad_rows_than_can_be_tried_end_as_dead_letters_too() {
     let (database, app) =
-        altered("ALTER TABLE public_store.m ADD CONSTRAINT never CHECK (v < 1 AND v > 0)  NOT VALID").await;
+        altered("ALTER TABLE public_store.m ADD CONSTRAINT never CHECK (v < 1 AND v > 0) NOT VALID").await;
     let answer = app.post("/write?precision=s", lines((0..3_000).map(f64::from)).as_bytes());
     let said = answer.json();
     assert_eq!((answer.status, &said["written"], &said["dead_lettered"]), (400, &json!(0), &json!(3_000)));
