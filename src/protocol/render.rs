@@ -14,8 +14,8 @@ impl Line<'_> {
     ///
     /// Read with [`Precision::Microseconds`](super::Precision::Microseconds) it gives the same measurement, tags, fields
     /// and time, if the line was read from line protocol. Lines of other protocols can hold what line protocol cannot
-    /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, a number that is
-    /// not finite): that is written as it is, for people to read.
+    /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, a field's name with a
+    /// quote before a text with a line break, a number that is not finite): that is written as it is, for people to read.
     ///
     /// ```
     /// use chunkwise::protocol::{Precision, parse};
