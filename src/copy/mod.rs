@@ -17,7 +17,7 @@ mod drive;
 mod encode;
 
 pub use decode::{DecodeError, Decoder};
-pub use drive::copy_in;
+pub use drive::{WrongCount, copy_in, copy_pieces, copy_rows};
 pub use encode::{EncodeError, Encoder, PIECE_BYTES};
 
 const SIGNATURE: [u8; 11] = *b"PGCOPY\n\xff\r\n\0";

@@ -23,6 +23,7 @@ struct ProtocolCounters {
     committed: AtomicU64,
     spooled: AtomicU64,
     refused: AtomicU64,
+    dead_lettered: AtomicU64,
     duplicate: AtomicU64,
     failed: AtomicU64,
     requests: AtomicU64,
@@ -40,6 +41,8 @@ pub struct CounterValues {
     pub spooled: u64,
     /// Lines that were refused.
     pub refused: u64,
+    /// Lines whose rows the database refused, and which are kept as dead letters.
+    pub dead_lettered: u64,
     /// Lines of repeated requests.
     pub duplicate: u64,
     /// Lines of requests that were sent back whole: database away, writers behind, all or nothing.
@@ -104,12 +107,15 @@ impl Counters {
         match result {
             Ok(written) if written.duplicate => count(&counters.duplicate, protocol, "duplicate", lines),
             Ok(written) => {
-                let refused = written.refused_total;
+                let all_refused = written.refused_total;
+                let refused = all_refused.saturating_sub(written.dead_lettered);
+                let good = lines.saturating_sub(all_refused);
                 match written.ack {
-                    Ack::Committed => count(&counters.committed, protocol, "committed", lines - refused.min(lines)),
-                    Ack::Spooled => count(&counters.spooled, protocol, "spooled", lines - refused.min(lines)),
+                    Ack::Committed => count(&counters.committed, protocol, "committed", good),
+                    Ack::Spooled => count(&counters.spooled, protocol, "spooled", good),
                 }
                 count(&counters.refused, protocol, "refused", refused);
+                count(&counters.dead_lettered, protocol, "dead_lettered", written.dead_lettered);
             }
             Err(_) => count(&counters.failed, protocol, "failed", lines),
         }
@@ -138,11 +144,22 @@ impl ProtocolCounters {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // What became of lines is read before how many came, so that none seems to have become of nothing.
         let (committed, spooled, refused) = (load(&self.committed), load(&self.spooled), load(&self.refused));
-        let (duplicate, failed) = (load(&self.duplicate), load(&self.failed));
+        let (dead_lettered, duplicate, failed) = (load(&self.dead_lettered), load(&self.duplicate), load(&self.failed));
         let received = load(&self.received);
-        let in_flight = received.saturating_sub(committed + spooled + refused + duplicate + failed);
+        let in_flight = received.saturating_sub(committed + spooled + refused + dead_lettered + duplicate + failed);
         let (requests, bytes) = (load(&self.requests), load(&self.bytes));
-        CounterValues { received, committed, spooled, refused, duplicate, failed, in_flight, requests, bytes }
+        CounterValues {
+            received,
+            committed,
+            spooled,
+            refused,
+            dead_lettered,
+            duplicate,
+            failed,
+            in_flight,
+            requests,
+            bytes,
+        }
     }
 }
 
@@ -152,6 +169,7 @@ impl CounterValues {
         self.committed += other.committed;
         self.spooled += other.spooled;
         self.refused += other.refused;
+        self.dead_lettered += other.dead_lettered;
         self.duplicate += other.duplicate;
         self.failed += other.failed;
         self.in_flight += other.in_flight;

@@ -45,6 +45,8 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) standing: Standing,
     pub(super) batch: Batch,
+    /// The number of each row's line, in the order of arrival.
+    pub(super) lines: Vec<u32>,
     /// Series that are to be made; until then a row's series is [`placeholder`].
     pub(super) new_series: Vec<NewSeries>,
     new_places: HashMap<SeriesKey, usize>,
@@ -92,6 +94,7 @@ impl Draft {
             name,
             standing,
             batch: Batch::new(Vec::new()),
+            lines: Vec::new(),
             new_series: Vec::new(),
             new_places: HashMap::new(),
             new_parts: Vec::new(),
@@ -187,11 +190,13 @@ impl Draft {
     }
 
     /// Adds the row of a line that was read whole.
-    pub(super) fn push(&mut self, row: &Row<'_>, series_id: i64) -> Result<(), RowError> {
+    pub(super) fn push(&mut self, line: u32, row: &Row<'_>, series_id: i64) -> Result<(), RowError> {
         let Some(measurement) = self.measurement().cloned() else { return Ok(()) };
         let values: SmallVec<[_; 8]> =
             row.values.iter().map(|(field, value)| (self.column(&measurement, *field), *value)).collect();
-        self.batch.push_row(row.time_us, series_id, &values)
+        self.batch.push_row(row.time_us, series_id, &values)?;
+        self.lines.push(line);
+        Ok(())
     }
 
     /// Begins the row of a line that is read at a glance.
@@ -266,7 +271,11 @@ impl Draft {
         const ORDER_BYTES: usize = 12;
         const OWN_BYTES: usize = 1024;
         let order = self.batch.len() * ORDER_BYTES;
-        OWN_BYTES + self.batch.bytes() + order + self.new_series.len() * NEW_SERIES_BYTES
+        OWN_BYTES
+            + self.batch.bytes()
+            + order
+            + self.lines.capacity() * size_of::<u32>()
+            + self.new_series.len() * NEW_SERIES_BYTES
     }
 }
 

@@ -49,7 +49,7 @@ pub enum IngestError {
     /// The measurement was dropped or made anew in the meantime.
     #[error("the measurement was dropped while it was written to: send it again")]
     Stale,
-    /// A defect, or rows that only the database could refuse.
+    /// What the database refused could not be told apart by row: a constraint that somebody added to a series table.
     #[error("the database refused the rows")]
     Database(#[source] Arc<sqlx::Error>),
 }
@@ -59,7 +59,12 @@ impl IngestError {
         match classify(&error) {
             Failure::Unavailable | Failure::Contention | Failure::Timeout => Self::Unavailable(Some(Arc::new(error))),
             Failure::Stale => Self::Stale,
-            Failure::Data | Failure::Defect => Self::Database(Arc::new(error)),
+            Failure::Data => Self::Database(Arc::new(error)),
+            Failure::Defect => {
+                // Nobody knows that the rows are at fault, so their sender keeps them.
+                tracing::error!(error = %error, "the database failed in an unknown way; rows are sent back");
+                Self::Unavailable(Some(Arc::new(error)))
+            }
         }
     }
 

@@ -67,6 +67,12 @@ impl Refused {
         Self::unfit(line.number, u32::try_from(column).unwrap_or(u32::MAX), &fault.to_string(), original)
     }
 
+    /// A row that the database refused; `rendered` is what it was made of, in line protocol.
+    pub(super) fn by_the_database(line: u32, reason: String, rendered: &str) -> Self {
+        let original = rendered.chars().take(ORIGINAL_BYTES).collect();
+        Self { line, column: 1, reason, original }
+    }
+
     /// A line that cannot be written, for whatever reason.
     pub(super) fn unfit(line: u32, column: u32, reason: &str, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);

@@ -11,10 +11,13 @@
 //!
 //! Invariants: a request is acknowledged only after the COMMIT that carries all of it; its id is fixed before the first
 //! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by one
-//! setting for all requests together; a line's fault is never another line's.
+//! setting for all requests together; a line's fault is never another line's, and a request's never another request's: rows that
+//! only the database can refuse are found, committed around, and kept as dead letters.
 
+mod attempt;
 mod body;
 mod counters;
+mod dead_letter;
 mod draft;
 mod error;
 mod fault;
@@ -22,6 +25,7 @@ mod housekeeping;
 mod http;
 mod identity;
 mod influxql;
+mod isolate;
 mod lanes;
 mod metric;
 mod prepare;

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Part {
     pub(super) measurement: Arc<Measurement>,
     pub(super) batch: Batch,
+    /// The number of each row's line in its request, in the order in which rows arrived in the batch.
+    pub(super) lines: Vec<u32>,
 }
 
 /// A request's rows.
@@ -131,7 +133,7 @@ impl Core {
             if !draft.batch.is_empty() {
                 self.check_chunks(&measurement, &draft.batch).await?;
                 prepared.rows += draft.batch.len();
-                prepared.parts.push(Part { measurement, batch: draft.batch });
+                prepared.parts.push(Part { measurement, batch: draft.batch, lines: draft.lines });
             }
         }
         Ok(prepared)

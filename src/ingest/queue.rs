@@ -177,11 +177,18 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::RequestId;
+    use crate::ingest::{PartialWrites, Protocol, RequestId};
 
     fn job(rows: usize, queued: Instant) -> Job {
         let id = RequestId::fresh(uuid::Uuid::nil());
-        let entry = Entry { id, parts: Vec::new(), rows, refused: Vec::new() };
+        let entry = Entry {
+            id,
+            parts: Vec::new(),
+            rows,
+            refused: Vec::new(),
+            source: Protocol::Load,
+            partial: PartialWrites::Accept,
+        };
         Job { queued, ..Job::new(entry, oneshot::channel().0) }
     }
 

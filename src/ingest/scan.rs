@@ -187,6 +187,7 @@ impl State {
         if draft.batch.push_row(time_us, series.series_id, values).is_err() {
             return false;
         }
+        draft.lines.push(glance.number());
         self.scanned.lines += 1;
         self.scanned.all_timed &= time.us.is_some();
         true
@@ -225,7 +226,7 @@ impl State {
             self.new_series += 1;
         }
         let series_id = draft.series(row.key, line);
-        match draft.push(&row, series_id) {
+        match draft.push(line.number, &row, series_id) {
             Ok(()) => Some((at, series_id)),
             Err(error) => self.refuse(scan, line, &RowFault::Row(error), ""),
         }

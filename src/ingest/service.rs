@@ -6,12 +6,12 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, Semaphore, oneshot},
+    sync::{Mutex, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 
 use super::{
-    Counters, IngestError, Protocol, Refused, housekeeping,
+    Counters, IngestError, Protocol, Refused, housekeeping, isolate,
     lanes::{Lanes, QuickWriter, Sender},
     metric,
     prepare::Prepared,
@@ -97,6 +97,8 @@ pub struct Written {
     pub refused: Vec<Refused>,
     /// How many lines were refused.
     pub refused_total: u64,
+    /// How many of them only the database refused: they are kept as dead letters.
+    pub dead_lettered: u64,
     /// The ledger had it already, and nothing was written now.
     pub duplicate: bool,
 }
@@ -153,15 +155,19 @@ impl Ingest {
         let lanes = Arc::new(Lanes::new());
         let quick = Arc::new(QuickWriter(Arc::clone(&lanes)));
         let mut tasks = JoinSet::new();
+        let (poisoned, refused_whole) = mpsc::unbounded_channel();
         let writers = [(Lane::Quick, options.writers.max(1)), (Lane::Slow, SLOW_WRITERS)];
         for lane in writers.into_iter().flat_map(|(lane, count)| std::iter::repeat_n(lane, count)) {
-            let writer = Writer { database: database.clone(), lanes: Arc::clone(&lanes), lane };
+            let writer =
+                Writer { database: database.clone(), lanes: Arc::clone(&lanes), lane, isolate: poisoned.clone() };
             let (counters, alive) = (Arc::clone(&counters), (lane == Lane::Quick).then(|| Arc::clone(&quick)));
             tasks.spawn(async move {
                 keep_running(counters, || writer.clone().run()).await;
                 drop(alive);
             });
         }
+        drop(poisoned);
+        tasks.spawn(isolate::run(database.clone(), refused_whole));
         let queue = Arc::new(Sender(lanes));
         tasks.spawn(housekeeping::run(database.clone(), Arc::downgrade(&queue)));
         let rooms = Rooms::new(options.memory_bytes);
@@ -301,16 +307,22 @@ impl Ingest {
             }
             let id = identity.id(all_timed);
             let measurements: Vec<String> = parts.iter().map(|part| part.measurement.name.clone()).collect();
-            match self.enqueue(Entry { id, parts, rows, refused: refused.clone() }).await {
+            match self.enqueue(Entry { id, parts, rows, refused: refused.clone(), source: protocol, partial }).await {
                 Ok(Outcome::Committed) => {
                     return Ok(Written { written: rows as u64, refused, refused_total, ..Written::default() });
                 }
+                Ok(Outcome::Partial { written, refused, dead_lettered }) => {
+                    let refused_total = refused_total + dead_lettered;
+                    return Ok(Written { written, refused, refused_total, dead_lettered, ..Written::default() });
+                }
+                Ok(Outcome::Refused(refused)) => return Err(IngestError::AllOrNothing(refused)),
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
                     return Err(IngestError::KeyMismatch);
                 }
-                Ok(Outcome::Duplicate { written, refused, .. }) => {
+                Ok(Outcome::Duplicate { written, refused, dead_lettered, .. }) => {
                     let refused_total = refused.len() as u64;
-                    return Ok(Written { ack: Ack::Committed, written, refused, refused_total, duplicate: true });
+                    let ack = Ack::Committed;
+                    return Ok(Written { ack, written, refused, refused_total, dead_lettered, duplicate: true });
                 }
                 Err(IngestError::Stale) => {
                     for measurement in &measurements {

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 use uuid::Uuid;
 
 use super::{
-    Refused,
+    PartialWrites, Protocol, Refused,
     prepare::{Part, off_the_async_threads},
     request::RequestId,
 };
@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) parts: Vec<Part>,
     pub(super) rows: usize,
     pub(super) refused: Vec<Refused>,
+    pub(super) source: Protocol,
+    pub(super) partial: PartialWrites,
 }
 
 /// What a transaction did with a request.
@@ -28,7 +30,11 @@ pub(super) enum Outcome {
     /// Its rows were committed now.
     Committed,
     /// They had been before; this was the answer then.
-    Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused> },
+    Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused>, dead_lettered: u64 },
+    /// Some of them were committed now; the database refused others, which are dead letters. `refused` has these too.
+    Partial { written: u64, refused: Vec<Refused>, dead_lettered: u64 },
+    /// The database refused some, and the request asked for all or nothing: nothing was written.
+    Refused(Vec<Refused>),
 }
 
 /// Why nothing was committed.
@@ -87,7 +93,8 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
         .collect()
 }
 
-fn sort(batch: &Batch) {
+/// Brings rows into the order in which they are copied; what is sorted already takes no time.
+pub(super) fn sort(batch: &Batch) {
     const LONG_ROWS: usize = 20_000;
     if batch.len() < LONG_ROWS {
         batch.sort();
@@ -100,14 +107,18 @@ fn sort(batch: &Batch) {
 fn by_measurement<'e>(entries: &[&'e Entry], new: &HashSet<Uuid>) -> Vec<(&'e Measurement, Vec<&'e Batch>)> {
     let mut groups: BTreeMap<i32, (&Measurement, Vec<&Batch>)> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| new.contains(&entry.id.id)) {
-        for Part { measurement, batch } in &entry.parts {
+        for Part { measurement, batch, .. } in &entry.parts {
             groups.entry(measurement.id).or_insert_with(|| (measurement, Vec::new())).1.push(batch);
         }
     }
     groups.into_values().collect()
 }
 
-async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
+/// Enters requests in the ledger and their ranges in the change log; returns the ids that are new.
+pub(super) async fn open(
+    transaction: &mut Transaction<'_, Postgres>,
+    entries: &[&Entry],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
     // A measurement's range over all requests, and its lowest epoch: an old one is refused for all.
     let mut measurements: BTreeMap<i32, (i64, i64, i64)> = BTreeMap::new();
     for part in entries.iter().flat_map(|entry| &entry.parts) {
@@ -143,16 +154,18 @@ fn refused_json(refused: &[Refused]) -> Option<serde_json::Value> {
     if refused.is_empty() { None } else { serde_json::to_value(refused).ok() }
 }
 
-async fn first_answers(
+/// What the ledger has of those requests that are not new.
+pub(super) async fn first_answers(
     connection: &mut PgConnection,
     entries: &[&Entry],
     new: &HashSet<Uuid>,
 ) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
     let ids: Vec<Uuid> = entries.iter().map(|entry| entry.id.id).filter(|id| !new.contains(id)).collect();
-    let rows = sqlx::query("SELECT id, body_hash, written, refused FROM chunkwise.ledger WHERE id = ANY ($1)")
-        .bind(ids)
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, body_hash, written, refused, dead_lettered FROM chunkwise.ledger WHERE id = ANY ($1)")
+            .bind(ids)
+            .fetch_all(connection)
+            .await?;
     rows.iter()
         .map(|row| {
             let refused = match row.try_get::<Option<serde_json::Value>, _>("refused")? {
@@ -161,8 +174,13 @@ async fn first_answers(
                 }
                 None => Vec::new(),
             };
-            let written = u64::try_from(row.try_get::<i32, _>("written")?).unwrap_or(0);
-            let outcome = Outcome::Duplicate { body_hash: row.try_get("body_hash")?, written, refused };
+            let count = |name: &str| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i32, _>(name)?).unwrap_or(0));
+            let outcome = Outcome::Duplicate {
+                body_hash: row.try_get("body_hash")?,
+                written: count("written")?,
+                refused,
+                dead_lettered: count("dead_lettered")?,
+            };
             Ok((row.try_get("id")?, outcome))
         })
         .collect()

@@ -3,24 +3,21 @@
 use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use sqlx::{Executor, PgConnection};
-use tokio::time::Instant;
+use sqlx::PgConnection;
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 use super::{
     IngestError,
+    attempt::{self, Attempt, PATIENCE, Retry},
     counters::Counters,
     lanes::Lanes,
     metric,
     queue::Job,
     transaction::{CommitError, Entry, Outcome, commit},
 };
-use crate::db::{Database, Failure, Role, classify};
+use crate::db::Database;
 
-/// A COPY that does not end ignores every timeout of the server; only its client can end it.
-const ATTEMPT: Duration = Duration::from_secs(60);
-/// A request that cannot be committed is tried again for so long before its client is told to come back.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The same, for a request of a locked measurement, from when it came.
+/// Patience with a request of a locked measurement, from when it came.
 const SLOW_PATIENCE: Duration = Duration::from_secs(10);
 /// A writer of everybody's waits so long for a lock.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '300ms'";
@@ -35,6 +32,8 @@ pub(super) struct Writer {
     pub(super) database: Database,
     pub(super) lanes: Arc<Lanes>,
     pub(super) lane: Lane,
+    /// Takes requests of which the database refuses rows: to find them takes long, and other requests wait here.
+    pub(super) isolate: UnboundedSender<Job>,
 }
 
 /// Whose requests a writer takes.
@@ -121,7 +120,7 @@ impl Writer {
                         self.found_free(&jobs);
                     }
                     for job in jobs {
-                        drop(job.reply.send(Err(error.again())));
+                        self.give_up(job, error.again());
                     }
                 }
             }
@@ -135,6 +134,14 @@ impl Writer {
         }
     }
 
+    /// One row's fault must not be the others' either: a request of which the database refuses rows is not answered here.
+    fn give_up(&self, job: Job, error: IngestError) {
+        match error {
+            IngestError::Database(_) => drop(self.isolate.send(job)),
+            error => drop(job.reply.send(Err(error))),
+        }
+    }
+
     /// Tries until it is committed, the fault is the request's own, or patience ends. An attempt whose COMMIT got no answer
     /// may have been committed: the next one finds it in the ledger.
     async fn commit_patiently(
@@ -142,11 +149,10 @@ impl Writer {
         connection: &mut Option<PgConnection>,
         jobs: &mut [Job],
     ) -> Result<Vec<Outcome>, Failed> {
-        let deadline = match self.lane {
+        let mut retry = Retry::until(match self.lane {
             Lane::Quick => Instant::now() + PATIENCE,
             Lane::Slow => jobs.first().map_or_else(Instant::now, |job| job.queued) + SLOW_PATIENCE,
-        };
-        let mut pause = Duration::from_millis(20);
+        });
         loop {
             let entries: Vec<&Entry> = jobs.iter().map(|job| &job.entry).collect();
             let CommitError { error, measurement } = match self.attempt(connection, &entries).await {
@@ -157,44 +163,28 @@ impl Writer {
                 return Err(Failed::Locked(measurement));
             }
             jobs.iter_mut().for_each(|job| job.in_doubt = true);
-            let again = matches!(classify(&error), Failure::Unavailable | Failure::Contention);
-            if !again || Instant::now() + pause > deadline {
+            if !retry.again(&error).await {
                 return Err(Failed::Error(IngestError::database(error)));
             }
-            tracing::debug!(error = %error, "a write transaction is tried again");
-            metrics::counter!(metric::RETRIES).increment(1);
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
-    /// The connection is given back only after a whole attempt: an interrupted one would hand on half a COPY.
     async fn attempt(
         &self,
         connection: &mut Option<PgConnection>,
         entries: &[&Entry],
     ) -> Result<Vec<Outcome>, CommitError> {
-        let mut own = match connection.take() {
-            Some(own) => own,
-            None => {
-                let mut own = self.database.connect(Role::Writer).await?;
-                own.execute(match self.lane {
-                    Lane::Quick => LOCK_TIMEOUT,
-                    Lane::Slow => SLOW_LOCK_TIMEOUT,
-                })
-                .await?;
-                own
-            }
+        let bytes = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.batch.bytes()).sum();
+        let lock_timeout = match self.lane {
+            Lane::Quick => LOCK_TIMEOUT,
+            Lane::Slow => SLOW_LOCK_TIMEOUT,
         };
+        let attempt = Attempt { database: &self.database, lock_timeout, limit: attempt::limit(bytes) };
         let begun = Instant::now();
-        let outcomes = match tokio::time::timeout(ATTEMPT, commit(&mut own, entries)).await {
-            Ok(outcomes) => outcomes?,
-            Err(_) => return Err(sqlx::Error::PoolTimedOut.into()),
-        };
+        let outcomes = attempt.make(connection, async |connection| commit(connection, entries).await).await?;
         metrics::histogram!(metric::COMMIT).record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a histogram's values are floats")]
         metrics::histogram!(metric::COMMIT_ROWS).record(entries.iter().map(|entry| entry.rows).sum::<usize>() as f64);
-        *connection = Some(own);
         Ok(outcomes)
     }
 }

@@ -41,6 +41,7 @@ mod line;
 mod lines;
 pub mod opentsdb;
 mod parse;
+mod render;
 mod time;
 
 pub use error::{LineError, Reason};

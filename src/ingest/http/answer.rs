@@ -138,17 +138,15 @@ pub(super) fn written(dialect: Dialect, written: &Written) -> Response {
             first.reason
         );
         let body = match dialect {
-            Dialect::V1 => lines_body(&written.refused, refused, written.written, json!({ "error": message })),
+            Dialect::V1 => lines_body(&written.refused, written, json!({ "error": message })),
             Dialect::V2 => lines_body(
                 &written.refused,
-                refused,
-                written.written,
+                written,
                 json!({ "code": "invalid", "message": message, "error": message }),
             ),
             Dialect::V3 => lines_body(
                 &written.refused,
-                refused,
-                written.written,
+                written,
                 json!({ "error": "partial write of line protocol occurred", "data": v3_lines(&written.refused) }),
             ),
         };
@@ -187,7 +185,7 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal) -> Response {
         },
     };
     if !lines.is_empty() {
-        body = lines_body(lines, lines.len() as u64, 0, body);
+        body = lines_body(lines, &Written { refused_total: lines.len() as u64, ..Written::default() }, body);
     }
     let mut response = (*status, [JSON], body.to_string()).into_response();
     tell_when_to_come_back(&mut response);
@@ -202,15 +200,16 @@ pub(super) fn tell_when_to_come_back(response: &mut Response) {
     }
 }
 
-fn lines_body(refused: &[Refused], total: u64, written: u64, mut body: Value) -> Value {
+fn lines_body(refused: &[Refused], written: &Written, mut body: Value) -> Value {
     let named: Vec<Value> = refused
         .iter()
         .take(MAX_NAMED)
         .map(|refused| json!({ "line": refused.line, "column": refused.column, "reason": refused.reason }))
         .collect();
     body["lines"] = Value::Array(named);
-    body["refused"] = json!(total);
-    body["written"] = json!(written);
+    body["refused"] = json!(written.refused_total);
+    body["written"] = json!(written.written);
+    body["dead_lettered"] = json!(written.dead_lettered);
     body
 }
 

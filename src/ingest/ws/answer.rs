@@ -78,6 +78,9 @@ struct Frame<'a> {
     lines: Option<Vec<Line<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<u64>,
+    /// How many of them are kept as dead letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_lettered: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,12 +107,13 @@ impl Answer {
         let counted = |lines: u64| (lines > 0).then_some(lines);
         let id = self.id.as_deref();
         let frame = match &self.outcome {
-            Ok(Written { ack, written, refused, refused_total, duplicate }) => Frame {
+            Ok(Written { ack, written, refused, refused_total, dead_lettered, duplicate }) => Frame {
                 id,
                 ack: Some(ack.label()),
                 written: Some(*written),
                 lines: Some(lines(refused)),
                 refused: counted(*refused_total),
+                dead_lettered: counted(*dead_lettered),
                 duplicate: *duplicate,
                 error: None,
                 credits,
@@ -120,6 +124,7 @@ impl Answer {
                 written: None,
                 lines: (!refused.is_empty()).then(|| lines(refused)),
                 refused: counted(refused.len() as u64),
+                dead_lettered: None,
                 duplicate: false,
                 error: Some(Error { code, message }),
                 credits,
