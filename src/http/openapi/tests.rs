@@ -19,7 +19,7 @@ use crate::{
     question::{CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 16] = [
+const ROUTES: [(&str, &[&str]); 17] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
