@@ -40,7 +40,7 @@ fn encoded(batch: &Batch, piece: &mut Vec<u8>) -> usize {
 
 fn encoder(criterion: &mut Criterion) {
     let batch = filled();
-    let mut sorted = batch.clone();
+    let sorted = batch.clone();
     sorted.sort();
     let parts = vec![&batch; 8];
     let mut piece = Vec::new();
@@ -49,7 +49,7 @@ fn encoder(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS.unsigned_abs()));
     group.bench_function("fill", |bencher| bencher.iter(filled));
     group.bench_function("sort", |bencher| {
-        bencher.iter_batched_ref(|| batch.clone(), Batch::sort, BatchSize::LargeInput)
+        bencher.iter_batched_ref(|| batch.clone(), |batch| batch.sort(), BatchSize::LargeInput)
     });
     group.throughput(Throughput::Elements(8 * ROWS.unsigned_abs()));
     group.bench_function("concat", |bencher| bencher.iter(|| Batch::concat(black_box(&parts))));

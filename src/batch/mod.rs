@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A column holds its cells up to the last row that has one: what is missing before is marked by a bit, what is missing
-//! behind is not stored at all, so a row costs only the fields that it has.
+//! behind is not stored at all. A column that most rows lack holds the rows that have it instead. So a row costs only the
+//! fields that it has, and no client can make much memory of few bytes.
 //!
 //! Rows keep the order in which they arrived; [`Batch::sort`] adds a permutation by series and time, in which rows are read
 //! from then on. The database writes such a batch twice as fast into an index on (series_id, time).
@@ -20,6 +21,8 @@ mod concat;
 mod order;
 mod row;
 mod validity;
+
+use std::sync::OnceLock;
 
 use crate::{
     hypertable::ColumnType,
@@ -50,8 +53,8 @@ pub struct Batch {
     times_us: Vec<i64>,
     series_ids: Vec<i64>,
     bounds_us: Option<(i64, i64)>,
-    /// The rows in order of (series, time); none while they are read as they arrived.
-    order: Option<Vec<u32>>,
+    /// The rows in order of (series, time), or none if they arrived so; not set while they are read as they arrived.
+    order: OnceLock<Option<Vec<u32>>>,
 }
 
 impl Batch {
@@ -59,7 +62,14 @@ impl Batch {
     #[must_use]
     pub fn new(columns: Vec<BatchColumn>) -> Self {
         let cells = columns.iter().map(|column| Column::new(column.kind)).collect();
-        Self { columns, cells, times_us: Vec::new(), series_ids: Vec::new(), bounds_us: None, order: None }
+        Self { columns, cells, times_us: Vec::new(), series_ids: Vec::new(), bounds_us: None, order: OnceLock::new() }
+    }
+
+    /// Adds a column, in which the rows so far are NULL, and returns its place. Its name must be a new one.
+    pub fn add_column(&mut self, column: BatchColumn) -> usize {
+        self.cells.push(Column::new(column.kind));
+        self.columns.push(column);
+        self.columns.len() - 1
     }
 
     /// How many rows there are.
@@ -90,7 +100,7 @@ impl Batch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let columns: usize = self.cells.iter().map(Column::bytes).sum();
-        let order = self.order.as_ref().map_or(0, |order| order.capacity() * size_of::<u32>());
+        let order = self.order().map_or(0, |order| size_of_val(order));
         columns + (self.times_us.capacity() + self.series_ids.capacity()) * size_of::<i64>() + order
     }
 
@@ -118,14 +128,33 @@ impl Batch {
         self.series_ids.push(series_id);
         let (from, to) = self.bounds_us.unwrap_or((time_us, time_us));
         self.bounds_us = Some((from.min(time_us), to.max(time_us)));
-        self.order = None;
+        self.order.take();
         Ok(())
     }
 
+    /// Gives rows that were added under placeholders their series: `id_of` gets what [`push_row`](Self::push_row) was given
+    /// for each row, in order of arrival.
+    pub fn replace_series(&mut self, mut id_of: impl FnMut(i64) -> i64) {
+        for id in &mut self.series_ids {
+            *id = id_of(*id);
+        }
+        self.order.take();
+    }
+
+    /// The rows' times, in microseconds since 1970 UTC, in order of arrival.
+    #[must_use]
+    pub fn times_us(&self) -> &[i64] {
+        &self.times_us
+    }
+
     /// Lets the rows be read by series and, within a series, by time. Rows equal in both stay as they arrived, so that
-    /// the last one of them is still the one that was sent last.
-    pub fn sort(&mut self) {
-        self.order = order::permutation(&self.series_ids, &self.times_us);
+    /// the last one of them is still the one that was sent last. Done once; to ask again costs nothing.
+    pub fn sort(&self) {
+        self.order.get_or_init(|| order::permutation(&self.series_ids, &self.times_us));
+    }
+
+    fn order(&self) -> Option<&[u32]> {
+        self.order.get()?.as_deref()
     }
 
     /// The row at a place of the order in which rows are read.
@@ -135,7 +164,7 @@ impl Batch {
     #[must_use]
     pub fn row(&self, place: usize) -> Row<'_> {
         // The permutation is of `u32`, which every platform that runs this can index with.
-        let arrival = self.order.as_ref().map_or(place, |order| order[place] as usize);
+        let arrival = self.order().map_or(place, |order| order[place] as usize);
         Row::new(&self.cells, arrival, self.times_us[arrival], self.series_ids[arrival])
     }
 

@@ -103,7 +103,7 @@ proptest! {
         parts in vec((0..8_usize).prop_flat_map(|count| (Just(count), plain_rows(count), any::<bool>())), 0..5),
     ) {
         let batches: Vec<_> = parts.iter().map(|(count, rows, sorted)| {
-            let mut batch = batch_of(*count, rows);
+            let batch = batch_of(*count, rows);
             if *sorted {
                 batch.sort();
             }
@@ -167,6 +167,58 @@ fn a_column_of_two_types_is_named() {
         Batch::concat(&[&Batch::new(columns(1)), &other]).unwrap_err(),
         ConcatError::TypeConflict { column: "c0".into(), first: ColumnType::Float8, second: ColumnType::Int8 }
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_column_that_few_rows_have_gives_back_its_values_joined_or_not(
+        parts in vec(vec((0..4_000_usize, -1e9..1e9), 0..6), 1..4),
+    ) {
+        // Each part: rows with values after so many without, in an own column and in one that all rows have.
+        let mut expected = Vec::new();
+        let batches: Vec<_> = parts.iter().map(|values| {
+            let mut batch = Batch::new(columns(3));
+            for &(without, value) in values {
+                for _ in 0..without {
+                    batch.push_row(0, 0, &[(2, Value::Int8(7))]).unwrap();
+                    expected.push((None, None));
+                }
+                batch.push_row(0, 0, &[(0, Value::Float8(value)), (1, Value::Text("few")), (2, Value::Int8(7))]).unwrap();
+                expected.push((Some(Value::Float8(value)), Some(Value::Text("few"))));
+            }
+            batch
+        }).collect();
+        let joined = Batch::concat(&batches.iter().collect::<Vec<_>>()).unwrap();
+        let few = |row: Row<'_>| row.cells().map(|cell| cell.map(Cell::of)).collect::<Vec<_>>();
+        for (row, (float, text)) in joined.rows().zip(expected) {
+            prop_assert_eq!(few(row), vec![float.map(Cell::of), text.map(Cell::of), Some(Cell::Integer(7))]);
+        }
+    }
+}
+
+#[test]
+fn a_value_behind_many_rows_without_one_costs_no_more_than_another() {
+    let mut batch = Batch::new(columns(101));
+    for _ in 0..100_000 {
+        batch.push_row(0, 0, &[]).unwrap();
+    }
+    let before = batch.bytes();
+    for column in (0..100).filter(|column| column % 5 != 1) {
+        let value = batch_value(batch.columns()[column].kind);
+        batch.push_row(0, 0, &[(column, value), (100, Value::Float8(1.0))]).unwrap();
+    }
+    assert!(batch.bytes() - before < 100 * 400, "{} bytes more", batch.bytes() - before);
+}
+
+fn batch_value(kind: ColumnType) -> Value<'static> {
+    match kind {
+        ColumnType::Float8 => Value::Float8(1.0),
+        ColumnType::Int8 => Value::Int8(1),
+        ColumnType::Bool => Value::Bool(true),
+        ColumnType::Text => Value::Text("x"),
+        ColumnType::Timestamptz => Value::Timestamptz(1),
+    }
 }
 
 #[test]

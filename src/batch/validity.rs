@@ -54,6 +54,18 @@ impl Validity {
         }
     }
 
+    /// The places of the bits that are set, ascending. A place fits 32 bits: it is a batch's row.
+    pub(super) fn ones(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().zip(0_u32..).flat_map(|(&word, at)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(at * u64::BITS + bit)
+            })
+        })
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
     }
@@ -89,6 +101,8 @@ mod tests {
             for at in 0..expected.len() + 70 {
                 prop_assert_eq!(validity.get(at), expected.get(at).is_some_and(|&bit| bit), "{}", at);
             }
+            let ones = expected.iter().zip(0_u32..).filter_map(|(&bit, at)| bit.then_some(at));
+            prop_assert_eq!(validity.ones().collect::<Vec<_>>(), ones.collect::<Vec<_>>());
         }
     }
 }

@@ -53,8 +53,12 @@ pub struct IngestConfig {
     pub max_measurements: NonZeroUsize,
     /// Connections that write. Too low: cores of the server idle; too high: they wait for each other.
     pub writers: NonZeroU32,
-    /// Bytes of requests that wait for a writer. When they are used up, writes get 503 with `Retry-After`.
-    pub queue_bytes: NonZeroUsize,
+    /// Bytes that all requests under way may take, bodies and what is made of them. When they are used up, writes get
+    /// 503 with `Retry-After`.
+    pub memory_bytes: NonZeroUsize,
+    /// Series that may be made within a minute; a line that would make another is refused. Each is a row of a table and
+    /// some 130 bytes of memory, and mostly too many come from a tag that is really a value.
+    pub max_new_series_per_minute: NonZeroUsize,
 }
 
 impl Default for IngestConfig {
@@ -69,7 +73,8 @@ impl Default for IngestConfig {
             max_fields: const { size(500) },
             max_measurements: const { size(2_000) },
             writers: const { NonZeroU32::new(4).expect("a constant above zero") },
-            queue_bytes: const { size(256 << 20) },
+            memory_bytes: const { size(256 << 20) },
+            max_new_series_per_minute: const { size(1_000_000) },
         }
     }
 }

@@ -1,5 +1,7 @@
 //! COPY over a connection.
 
+use std::ops::Range;
+
 use sqlx::PgConnection;
 
 use super::{EncodeError, Encoder};
@@ -8,25 +10,64 @@ use crate::{
     hypertable::{Measurement, quote_ident},
 };
 
+/// The server took other rows than it was sent. A trigger of somebody else's may leave rows out; and a COPY that ends
+/// without its trailer is taken as whole, so that an encoder that stops early would lose rows unnoticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("COPY took {taken} of {sent} rows")]
+pub struct WrongCount {
+    /// Rows that the server took.
+    pub taken: u64,
+    /// Rows that it was sent.
+    pub sent: u64,
+}
+
 /// Copies a batch into its measurement's storage and returns how many rows the server took, which are all.
 ///
 /// Not to be cancelled: the connection is useless if this is dropped half-way, and must be dropped with it.
 ///
 /// # Errors
-/// The database's; a count that differs from the batch's is [`sqlx::Error::Protocol`]. Nothing is left of the batch once
-/// the transaction is rolled back.
+/// The database's; [`WrongCount`] as [`sqlx::Error::AnyDriverError`], [`EncodeError`] as [`sqlx::Error::Encode`]. Nothing
+/// is left of the batch once the transaction, or a savepoint before it, is rolled back.
 pub async fn copy_in(
     connection: &mut PgConnection,
     measurement: &Measurement,
     batch: &Batch,
 ) -> Result<u64, sqlx::Error> {
+    copy_rows(connection, measurement, batch, 0..batch.len()).await
+}
+
+/// [`copy_in`] of the rows at some places of the batch's order.
+///
+/// # Errors
+/// As those of [`copy_in`].
+pub async fn copy_rows(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    batch: &Batch,
+    places: Range<usize>,
+) -> Result<u64, sqlx::Error> {
     let columns: String = batch.columns().iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
     let statement = format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
-    let mut copy = connection.copy_in_raw(&statement).await?;
-    let mut encoder = Encoder::new(batch).map_err(encode_error)?;
+    let mut encoder = Encoder::of_rows(batch, places).map_err(encode_error)?;
+    let rows = encoder.rows() as u64;
+    copy_pieces(connection, &statement, rows, |piece| encoder.next_piece(piece)).await
+}
+
+/// Runs the COPY of `statement` with the bytes that `next_piece` puts into its buffer until it says `false`, which must be
+/// those of `rows` rows. If it fails, so does the COPY: half of it never counts as whole.
+///
+/// # Errors
+/// As those of [`copy_in`].
+pub async fn copy_pieces(
+    connection: &mut PgConnection,
+    statement: &str,
+    rows: u64,
+    mut next_piece: impl FnMut(&mut Vec<u8>) -> Result<bool, EncodeError>,
+) -> Result<u64, sqlx::Error> {
+    let mut copy = connection.copy_in_raw(statement).await?;
     let mut piece = Vec::new();
     loop {
-        match encoder.next_piece(&mut piece) {
+        match next_piece(&mut piece) {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
@@ -40,8 +81,8 @@ pub async fn copy_in(
         }
     }
     let taken = copy.finish().await?;
-    if taken != batch.len() as u64 {
-        return Err(sqlx::Error::Protocol(format!("COPY took {taken} of {} rows", batch.len())));
+    if taken != rows {
+        return Err(sqlx::Error::AnyDriverError(Box::new(WrongCount { taken, sent: rows })));
     }
     Ok(taken)
 }

@@ -19,7 +19,7 @@ mod encode;
 mod tuples;
 
 pub use decode::{DecodeError, Decoder};
-pub use drive::copy_in;
+pub use drive::{WrongCount, copy_in, copy_pieces, copy_rows};
 pub use encode::{EncodeError, Encoder, PIECE_BYTES};
 pub use tuples::{TupleDecoder, timestamptz_us};
 

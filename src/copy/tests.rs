@@ -137,7 +137,7 @@ fn pieces_are_of_the_documented_size_and_end_with_rows() {
 
 #[test]
 fn halves_of_a_batch_are_copies_of_their_own() {
-    let mut batch = window_batch(&[(3, 2, 0.1), (2, 1, 0.2), (1, 1, 0.3), (9, 9, 0.4)]);
+    let batch = window_batch(&[(3, 2, 0.1), (2, 1, 0.2), (1, 1, 0.3), (9, 9, 0.4)]);
     batch.sort();
     let sorted = [(1, 1, 0.3), (2, 1, 0.2), (3, 2, 0.1), (9, 9, 0.4)];
     for (places, expected) in [(0..2, &sorted[..2]), (2..4, &sorted[2..]), (3..99, &sorted[3..]), (7..9, &[])] {

@@ -28,6 +28,18 @@ impl Role {
     }
 }
 
+/// How the server notices that a client is gone whose network, or whose machine, ended without a word: after half a minute.
+/// Without it a transaction that nobody will end keeps its locks for two hours. The driver has no such setting for this
+/// side, where every attempt has a deadline of its own instead.
+///
+/// Not for readers, whose answers may rightly wait that long for a slow client. Over a Unix socket it has no effect.
+const LOST_CLIENT: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+];
+
 /// Where the three roles connect to, and within which limits.
 #[derive(Debug, Clone)]
 pub struct DatabaseOptions {
@@ -71,15 +83,18 @@ impl DatabaseOptions {
             .log_statements(log::LevelFilter::Off)
             .log_slow_statements(log::LevelFilter::Off, Duration::ZERO);
         match role {
-            Role::Owner => options.options([("timezone", "UTC"), ("statement_timeout", "0")]),
+            Role::Owner => options.options([("timezone", "UTC"), ("statement_timeout", "0")]).options(LOST_CLIENT),
             // A commit that is acknowledged is on disk, whatever the server's default is.
             // A table that somebody holds locked must not hold a writer for long: others wait for it.
-            Role::Writer => options.options([
-                ("timezone", "UTC"),
-                ("synchronous_commit", "on"),
-                ("statement_timeout", "0"),
-                ("lock_timeout", "5s"),
-            ]),
+            Role::Writer => options
+                .options([
+                    ("timezone", "UTC"),
+                    ("synchronous_commit", "on"),
+                    ("statement_timeout", "0"),
+                    ("lock_timeout", "5s"),
+                    ("idle_in_transaction_session_timeout", "90s"),
+                ])
+                .options(LOST_CLIENT),
             Role::Reader => options.options([
                 ("timezone", "UTC"),
                 ("default_transaction_read_only", "on"),

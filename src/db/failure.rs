@@ -15,7 +15,8 @@ pub enum Failure {
     Stale,
     /// The rows themselves are at fault.
     Data,
-    /// Anything else: a defect (500).
+    /// Anything else, the server's own internal errors too. A question fails (500); rows are kept by whoever has them, as if
+    /// the server were away: what is not known to be the rows' fault must not cost a row.
     Defect,
 }
 
@@ -32,6 +33,8 @@ pub fn classify(error: &sqlx::Error) -> Failure {
             Some(code) => classify_sqlstate(&code),
             None => Failure::Defect,
         },
+        // A value that cannot be sent, or rows that a trigger left out of a COPY: see `copy::copy_in`.
+        sqlx::Error::Encode(_) | sqlx::Error::AnyDriverError(_) => Failure::Data,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
@@ -48,8 +51,11 @@ fn classify_sqlstate(code: &str) -> Failure {
         "57014" => Failure::Timeout,
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => Failure::Contention,
-        // undefined_table, undefined_column, invalid_schema_name, and open_write's "made anew"
-        "42P01" | "42703" | "3F000" | "CW001" => Failure::Stale,
+        // undefined_table, undefined_column, duplicate_column, invalid_schema_name, and open_write's "made anew"
+        "42P01" | "42703" | "42701" | "3F000" | "CW001" => Failure::Stale,
+        // protocol_violation, said by a server that goes on: a column of another type than its rows were made for.
+        // datatype_mismatch. Errors that a trigger of somebody else's raises.
+        "08P01" | "42804" | "P0001" | "P0002" | "P0003" | "P0004" => Failure::Data,
         // read_only_sql_transaction: a standby; invalid_catalog_name; insufficient_privilege
         "25006" | "3D000" | "42501" => Failure::Unavailable,
         _ => match code.get(..2) {
@@ -73,13 +79,20 @@ mod tests {
             ("57P03", Failure::Unavailable),
             ("53100", Failure::Unavailable),
             ("28P01", Failure::Unavailable),
+            ("08P01", Failure::Data),
             ("57014", Failure::Timeout),
             ("40P01", Failure::Contention),
+            ("55P03", Failure::Contention),
+            ("25006", Failure::Unavailable),
             ("42P01", Failure::Stale),
+            ("42701", Failure::Stale),
             ("CW001", Failure::Stale),
             ("22021", Failure::Data),
             ("23505", Failure::Data),
+            ("42804", Failure::Data),
+            ("P0001", Failure::Data),
             ("42601", Failure::Defect),
+            ("XX000", Failure::Defect),
         ];
         for (code, expected) in table {
             assert_eq!(classify_sqlstate(code), expected, "{code}");

@@ -1,4 +1,4 @@
-//! What is there: `/api/v1/measurements`, `/series`, `/chunks`, `/stats`.
+//! What is there: `/api/v1/measurements`, `/series`, `/chunks`, `/dead_letters`, `/stats`.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     format::{self, Format, ListedSeries, SeriesListing},
-    query::{AnswerSeries, MeasurementOverview},
+    query::{AnswerSeries, DeadLetterRequest, MeasurementOverview},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
 };
@@ -67,13 +67,7 @@ pub(super) async fn series(
     let measurement = parameters.required("measurement")?;
     let search = parameters.take("search")?;
     let after = parameters.integer("after")?;
-    let limit = match parameters.integer("limit")? {
-        None => DEFAULT_PAGE,
-        Some(limit) => u32::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=MAX_PAGE).contains(limit))
-            .ok_or_else(|| Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")))?,
-    };
+    let limit = page_size(&mut parameters)?;
     let selector = parameters.selector()?;
     parameters.finish()?;
 
@@ -87,6 +81,42 @@ pub(super) async fn series(
     let listing = SeriesListing { tag_names: page.tag_names, rows: rows.collect(), next: page.next, total: page.total };
     let bytes = written(move || format::series_list(&listing, format)).await?;
     Ok(respond(bytes, format, &version, None, None))
+}
+
+fn page_size(parameters: &mut Parameters) -> Result<u32, ApiError> {
+    let Some(limit) = parameters.integer("limit")? else { return Ok(DEFAULT_PAGE) };
+    let limit = u32::try_from(limit).ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+    limit.ok_or_else(|| Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")).into())
+}
+
+pub(super) async fn dead_letters(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let mut parameters = Parameters::read(query.as_deref());
+    let namespace = parameters.namespace()?;
+    let request = DeadLetterRequest {
+        measurement: parameters.take("measurement")?,
+        after: parameters.integer("after")?,
+        limit: page_size(&mut parameters)?,
+    };
+    parameters.finish()?;
+    let page = state.questions.dead_letters(&namespace, &request).await?;
+    let rows: Vec<Value> = page
+        .rows
+        .iter()
+        .map(|letter| {
+            json!({
+                "id": letter.id,
+                "time": Timestamp::display_us(letter.noted_us),
+                "measurement": letter.measurement,
+                "source": letter.source,
+                "reason": letter.reason,
+                "line": letter.line,
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "rows": rows, "next": page.next })))
 }
 
 pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {

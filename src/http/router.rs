@@ -28,5 +28,6 @@ pub fn question_router(state: HttpState) -> Router {
         .route("/api/v1/measurements", get(listings::measurements))
         .route("/api/v1/series", get(listings::series))
         .route("/api/v1/chunks", get(listings::chunks))
+        .route("/api/v1/dead_letters", get(listings::dead_letters))
         .with_state(state)
 }

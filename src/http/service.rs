@@ -20,12 +20,13 @@ const INFLUXDB_VERSION: &str = "1.8.10";
 
 /// Whether the database answers.
 pub(super) async fn health(State(state): State<HttpState>) -> Response {
-    report(asked(&state, false).await)
+    report(asked(&state, false).await, Vec::new())
 }
 
 /// Whether the database answers and has this program's tables.
 pub(super) async fn ready(State(state): State<HttpState>) -> Response {
-    report(asked(&state, true).await)
+    let parts = state.figures.iter().filter_map(|(_, figures)| figures.check()).collect();
+    report(asked(&state, true).await, parts)
 }
 
 /// What is wrong; `None` if nothing is.
@@ -48,7 +49,7 @@ async fn asked(state: &HttpState, tables: bool) -> Option<String> {
 
 const AWAY: &str = "the database does not answer";
 
-fn report(wrong: Option<String>) -> Response {
+fn report(wrong: Option<String>, parts: Vec<Value>) -> Response {
     let (status, word) = match wrong {
         None => (StatusCode::OK, "pass"),
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail"),
@@ -57,11 +58,12 @@ fn report(wrong: Option<String>) -> Response {
     if let (Some(message), Some(check)) = (wrong, check.as_object_mut()) {
         check.insert("message".to_owned(), Value::String(message));
     }
+    let checks: Vec<Value> = std::iter::once(check).chain(parts).collect();
     let body = json!({
         "name": "chunkwise",
         "status": word,
         "version": env!("CARGO_PKG_VERSION"),
-        "checks": [check],
+        "checks": checks,
     });
     (status, Json(body)).into_response()
 }

@@ -11,6 +11,11 @@ use crate::query::Questions;
 pub trait Figures: Send + Sync {
     /// The figures now: any JSON. Called for each request, so it should only look at counters.
     fn figures(&self) -> Value;
+
+    /// What `/ready` says of the part, besides whether the process is ready: a check as `/health` has them.
+    fn check(&self) -> Option<Value> {
+        None
+    }
 }
 
 /// What the routes work with. Cheap to clone.

@@ -86,6 +86,13 @@ impl Catalog {
         namespaces.get(namespace)?.get(name).cloned()
     }
 
+    /// The names of a namespace's measurements that are known here.
+    #[must_use]
+    pub fn names(&self, namespace: &str) -> Vec<String> {
+        let namespaces = self.namespaces.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        namespaces.get(namespace).map(|measurements| measurements.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// Remembers a measurement as it is now.
     pub fn put(&self, measurement: Measurement) -> Arc<Measurement> {
         let measurement = Arc::new(measurement);

@@ -26,6 +26,9 @@ pub enum ColumnType {
 pub struct UnknownColumnType(pub String);
 
 impl ColumnType {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Float8, Self::Int8, Self::Bool, Self::Text, Self::Timestamptz];
+
     /// The type's name in DDL and in answers, such as `float8`.
     #[must_use]
     pub const fn sql(self) -> &'static str {

@@ -59,6 +59,19 @@ pub(super) fn add_field(measurement: &Measurement, column: &str, kind: ColumnTyp
     format!("ALTER TABLE {} ADD COLUMN {} {}", measurement.storage(), quote_ident(column), kind.sql())
 }
 
+/// A column that the catalog has and the table lacks. Without an index where it is a tag's: that was dropped with it.
+pub(super) fn mend_column(table: &str, column: &str, kind: ColumnType) -> String {
+    format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {} {}", quote_ident(column), kind.sql())
+}
+
+/// What is left of a measurement whose storage is gone. What somebody built upon it is in the way, and stays.
+pub(super) fn drop_remains(measurement: &Measurement) -> [String; 2] {
+    [
+        format!("DROP VIEW IF EXISTS {}", measurement.view()),
+        format!("DROP TABLE IF EXISTS {}", measurement.series_table()),
+    ]
+}
+
 /// The analysts' view as it is now. Columns are only ever appended, so it can be replaced under views that use it.
 pub(super) fn replace_view(measurement: &Measurement) -> String {
     let tags = measurement.tags.iter().map(|Tag { column, position, .. }| (*position, "s", column));

@@ -10,8 +10,13 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 use tokio::time::Instant;
 
 use super::{
-    Catalog, ColumnType, Field, Measurement, NameError, Tag, catalog::load_measurement, check_name, check_namespace,
-    ddl, name::identifier_for, quote_ident, schema::store_schema,
+    Catalog, ColumnType, Field, Measurement, NameError, Tag,
+    catalog::load_measurement,
+    check_name, check_namespace, ddl,
+    mend::{Mended, Place, mend, place},
+    name::identifier_for,
+    quote_ident,
+    schema::store_schema,
 };
 use crate::db::{Database, Failure, classify};
 
@@ -67,6 +72,9 @@ pub enum GrowthError {
     /// There are too many.
     #[error("there are {0} measurements already, the most that a namespace may have")]
     TooManyMeasurements(i64),
+    /// A table that nothing can stand in for was dropped by hand.
+    #[error("{0} is gone, which holds the measurement's tags: restore it, or drop the measurement's storage table too")]
+    Broken(String),
     /// The database's.
     #[error("the measurement's tables cannot be made")]
     Database(#[from] sqlx::Error),
@@ -148,7 +156,13 @@ impl Growth {
             .bind(name)
             .execute(&mut *transaction)
             .await?;
-        let mut measurement = match load_measurement(&mut transaction, namespace, name).await? {
+        let mut known = load_measurement(&mut transaction, namespace, name).await?;
+        if let Some(measurement) = &known
+            && mend(&mut transaction, measurement).await? == Mended::Gone
+        {
+            known = None;
+        }
+        let mut measurement = match known {
             Some(measurement) => measurement,
             None => {
                 ensure_namespace(&mut transaction, namespace).await?;
@@ -261,9 +275,12 @@ async fn create(
 }
 
 async fn add_tag(connection: &mut PgConnection, measurement: &mut Measurement, name: &str) -> Result<(), sqlx::Error> {
-    let tag = Tag { name: name.to_owned(), column: identifier_for(name), position: measurement.next_position() };
-    for statement in ddl::add_tag(measurement, &tag) {
-        (&mut *connection).execute(statement.as_str()).await?;
+    let place = place(connection, &measurement.series_table(), name, &[ColumnType::Text]).await?;
+    let tag = Tag { name: name.to_owned(), column: place.column, position: measurement.next_position() };
+    if place.there.is_none() {
+        for statement in ddl::add_tag(measurement, &tag) {
+            (&mut *connection).execute(statement.as_str()).await?;
+        }
     }
     note_column(connection, measurement.id, tag.position, name, &tag.column, None).await?;
     measurement.add_tag(tag);
@@ -276,9 +293,12 @@ async fn add_field(
     name: &str,
     kind: ColumnType,
 ) -> Result<(), sqlx::Error> {
-    let column = identifier_for(name);
+    let Place { column, there } = place(connection, &measurement.storage(), name, &ColumnType::ALL).await?;
+    if there.is_none() {
+        (&mut *connection).execute(ddl::add_field(measurement, &column, kind).as_str()).await?;
+    }
+    let kind = there.unwrap_or(kind);
     let field = Field { name: name.to_owned(), column, kind, position: measurement.next_position() };
-    (&mut *connection).execute(ddl::add_field(measurement, &field.column, kind).as_str()).await?;
     note_column(connection, measurement.id, field.position, name, &field.column, Some(kind)).await?;
     measurement.add_field(field);
     Ok(())

@@ -16,6 +16,7 @@ mod column;
 mod ddl;
 mod growth;
 mod interval;
+mod mend;
 mod name;
 mod schema;
 

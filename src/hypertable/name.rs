@@ -65,6 +65,11 @@ pub(super) fn identifier_for(name: &str) -> String {
     if keeps_its_name(name) {
         return name.to_owned();
     }
+    generated_for(name)
+}
+
+/// The generated relation or column for a name.
+pub(super) fn generated_for(name: &str) -> String {
     let readable: String =
         name.chars().filter(char::is_ascii_alphanumeric).take(16).map(|c| c.to_ascii_lowercase()).collect();
     let hash = blake3::hash(name.as_bytes()).to_hex();

@@ -59,16 +59,16 @@ pub struct Measurement {
 
 impl Measurement {
     /// A measurement without tags and fields.
-    pub(super) fn new(id: i32, namespace: String, name: String, relation: String, epoch: i64) -> Self {
+    pub(crate) fn new(id: i32, namespace: String, name: String, relation: String, epoch: i64) -> Self {
         Self { id, namespace, name, relation, epoch, tags: Vec::new(), fields: Vec::new(), members: HashMap::new() }
     }
 
-    pub(super) fn add_tag(&mut self, tag: Tag) {
+    pub(crate) fn add_tag(&mut self, tag: Tag) {
         self.members.insert(tag.name.clone(), Member::Tag(self.tags.len()));
         self.tags.push(tag);
     }
 
-    pub(super) fn add_field(&mut self, field: Field) {
+    pub(crate) fn add_field(&mut self, field: Field) {
         self.members.insert(field.name.clone(), Member::Field(self.fields.len()));
         self.fields.push(field);
     }
@@ -108,6 +108,12 @@ impl Measurement {
     #[must_use]
     pub fn storage(&self) -> String {
         format!("{}.{}", quote_ident(&store_schema(&self.namespace)), quote_ident(&self.relation))
+    }
+
+    /// The schema and the name of the storage table, as the database's catalogs have them.
+    #[must_use]
+    pub fn storage_names(&self) -> [String; 2] {
+        [store_schema(&self.namespace), self.relation.clone()]
     }
 
     /// The series table, quoted.

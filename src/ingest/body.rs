@@ -8,7 +8,9 @@ use axum::{
 };
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+
+use super::{IngestError, Room, prepare::off_the_async_threads};
 
 /// How large a body may be.
 #[derive(Debug, Clone, Copy)]
@@ -42,28 +44,36 @@ pub(super) enum BodyError {
         /// What the decoder says.
         reason: String,
     },
+    /// 503, or 413.
+    #[error(transparent)]
+    NoRoom(#[from] IngestError),
     /// The client went away or sent nonsense.
     #[error("the body could not be read: {0}")]
     Read(String),
 }
 
-/// Reads and inflates a body.
-pub(super) async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
+/// So many bytes more are read or inflated before there must be room for them.
+const STEP_BYTES: usize = 64 << 10;
+
+/// Reads and inflates a body. Its room grows with it, so that what clients only announce takes no memory, and what they
+/// send slowly no more than they have sent.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: BodyLimits,
+    room: &mut Room,
+) -> Result<Bytes, BodyError> {
     let encoding = Encoding::of(headers)?;
     let limit = if encoding.is_some() { limits.sent_bytes } else { limits.inflated_bytes };
     // A client that says beforehand how much it has need not send it in vain.
-    if body.size_hint().lower() > limit as u64 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
         return Err(BodyError::TooLarge(limit));
     }
-    let sent = match Limited::new(body, limit).collect().await {
-        Ok(sent) => sent.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge(limit)),
-        Err(error) => return Err(BodyError::Read(error.to_string())),
-    };
-    let Some(encoding) = encoding else { return Ok(sent) };
-    let inflate = move || encoding.inflate(&sent, limits.inflated_bytes);
+    let sent = collect(body, announced, limit, room).await?;
+    let Some(encoding) = encoding else { return Ok(sent.into()) };
     // Some milliseconds of work for a large body: not on the threads that serve everybody.
-    tokio::task::spawn_blocking(inflate).await.map_err(|error| BodyError::Read(error.to_string()))?
+    off_the_async_threads(|| encoding.inflate(&sent, limits.inflated_bytes, room))
 }
 
 /// How a body is compressed.
@@ -101,15 +111,12 @@ impl Encoding {
     }
 
     /// Several members or frames are read as one body.
-    fn inflate(self, sent: &[u8], limit: usize) -> Result<Bytes, BodyError> {
-        let mut inflated = Vec::with_capacity(sent.len().saturating_mul(4).min(limit));
-        let most = limit as u64 + 1;
-        let read = match self {
-            Self::Gzip => MultiGzDecoder::new(sent).take(most).read_to_end(&mut inflated),
-            Self::Zstd => zstd_decoder(sent).and_then(|decoder| decoder.take(most).read_to_end(&mut inflated)),
-        };
-        let read = read.map_err(|error| BodyError::Corrupt { encoding: self.name(), reason: error.to_string() })?;
-        if read > limit { Err(BodyError::TooLarge(limit)) } else { Ok(inflated.into()) }
+    fn inflate(self, sent: &[u8], limit: usize, room: &mut Room) -> Result<Bytes, BodyError> {
+        let corrupt = |error: std::io::Error| BodyError::Corrupt { encoding: self.name(), reason: error.to_string() };
+        match self {
+            Self::Gzip => drain(MultiGzDecoder::new(sent), sent.len(), limit, room, corrupt),
+            Self::Zstd => drain(zstd_decoder(sent).map_err(corrupt)?, sent.len(), limit, room, corrupt),
+        }
     }
 }
 
@@ -119,6 +126,47 @@ fn zstd_decoder(sent: &[u8]) -> std::io::Result<zstd::Decoder<'static, &[u8]>> {
     Ok(decoder)
 }
 
+async fn collect(mut body: Body, announced: usize, limit: usize, room: &mut Room) -> Result<Vec<u8>, BodyError> {
+    let mut sent = Vec::with_capacity(announced.min(STEP_BYTES));
+    let mut covered = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| BodyError::Read(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if sent.len() + data.len() > limit {
+            return Err(BodyError::TooLarge(limit));
+        }
+        if sent.len() + data.len() > covered {
+            covered = (sent.len() + data.len()).next_multiple_of(STEP_BYTES).min(limit);
+            room.cover(covered)?;
+            // What the client says is as good as a guess, one step ahead; else the buffer doubles.
+            sent.reserve(announced.min(covered).saturating_sub(sent.len()));
+        }
+        sent.extend_from_slice(&data);
+    }
+    room.cover(sent.len())?;
+    Ok(sent)
+}
+
+/// Reads a decoder out; of a body that becomes too large no more than a step beyond the limit.
+fn drain(
+    decoder: impl Read,
+    sent_bytes: usize,
+    limit: usize,
+    room: &mut Room,
+    corrupt: impl Fn(std::io::Error) -> BodyError,
+) -> Result<Bytes, BodyError> {
+    let mut decoder = decoder.take(limit as u64 + 1);
+    let mut inflated = Vec::new();
+    loop {
+        room.cover(sent_bytes + inflated.len() + STEP_BYTES)?;
+        match (&mut decoder).take(STEP_BYTES as u64).read_to_end(&mut inflated).map_err(&corrupt)? {
+            0 => return Ok(inflated.into()),
+            _ if inflated.len() > limit => return Err(BodyError::TooLarge(limit)),
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -126,6 +174,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
+    use crate::ingest::room::Rooms;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -140,13 +189,27 @@ mod tests {
     type Compress = fn(&[u8]) -> Vec<u8>;
     const ALL: [(Encoding, Compress); 2] = [(Encoding::Gzip, gzip), (Encoding::Zstd, zstd)];
 
+    fn room() -> Room {
+        Rooms::new(1 << 30).open()
+    }
+
+    #[test]
+    fn what_is_inflated_needs_room() {
+        for (encoding, compress) in ALL {
+            let bomb = compress(&vec![b' '; 1 << 20]);
+            let mut room = Rooms::new(1 << 19).open();
+            let inflated = encoding.inflate(&bomb, 1 << 30, &mut room);
+            assert!(matches!(inflated, Err(BodyError::NoRoom(IngestError::TooLarge { .. }))));
+        }
+    }
+
     #[test]
     fn a_bomb_stops_at_the_limit() {
         for (encoding, compress) in ALL {
             let bomb = compress(&vec![b' '; 1 << 20]);
             assert!(bomb.len() < 4096);
-            assert!(matches!(encoding.inflate(&bomb, 1 << 16), Err(BodyError::TooLarge(65_536))));
-            assert_eq!(encoding.inflate(&bomb, 1 << 20).unwrap().len(), 1 << 20);
+            assert!(matches!(encoding.inflate(&bomb, 1 << 16, &mut room()), Err(BodyError::TooLarge(65_536))));
+            assert_eq!(encoding.inflate(&bomb, 1 << 20, &mut room()).unwrap().len(), 1 << 20);
         }
     }
 
@@ -155,10 +218,13 @@ mod tests {
         for (encoding, compress) in ALL {
             let mut two = compress(b"m f=1\n");
             two.extend(compress(b"m f=2\n"));
-            assert_eq!(encoding.inflate(&two, 100).unwrap(), "m f=1\nm f=2\n");
+            assert_eq!(encoding.inflate(&two, 100, &mut room()).unwrap(), "m f=1\nm f=2\n");
             two.truncate(two.len() - 3);
-            assert!(matches!(encoding.inflate(&two, 100), Err(BodyError::Corrupt { .. })), "{encoding:?}");
-            assert!(matches!(encoding.inflate(b"m f=1\n", 100), Err(BodyError::Corrupt { .. })), "{encoding:?}");
+            assert!(matches!(encoding.inflate(&two, 100, &mut room()), Err(BodyError::Corrupt { .. })), "{encoding:?}");
+            assert!(
+                matches!(encoding.inflate(b"m f=1\n", 100, &mut room()), Err(BodyError::Corrupt { .. })),
+                "{encoding:?}"
+            );
         }
     }
 
@@ -170,7 +236,7 @@ mod tests {
         encoder.window_log(24).unwrap();
         encoder.write_all(&bytes).unwrap();
         let frame = encoder.finish().unwrap();
-        assert!(matches!(Encoding::Zstd.inflate(&frame, 1 << 30), Err(BodyError::Corrupt { .. })));
+        assert!(matches!(Encoding::Zstd.inflate(&frame, 1 << 30, &mut room()), Err(BodyError::Corrupt { .. })));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
-    protocol::{LineError, json::BadRow, opentsdb::PointError},
+    protocol::{Line, LineError, json::BadRow, opentsdb::PointError},
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -26,6 +26,11 @@ pub struct Refused {
 const ORIGINAL_BYTES: usize = 256;
 
 impl Refused {
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.reason.capacity() + self.original.capacity()
+    }
+
     /// A line that the parser refused.
     #[must_use]
     pub fn unreadable(error: &LineError, body: &[u8]) -> Self {
@@ -40,7 +45,7 @@ impl Refused {
     /// A data point of OpenTSDB's that could not be read.
     pub(super) fn point(error: &PointError, body: &[u8]) -> Self {
         let original = body.get(error.bytes.clone()).unwrap_or_default();
-        Self::unfit_for(error.line, error.column, &error.fault.to_string(), original)
+        Self::unfit(error.line, error.column, &error.fault.to_string(), original)
     }
 
     /// A row of JSON that was refused: its number is the line, and the reason begins with the path of what is wrong.
@@ -50,21 +55,59 @@ impl Refused {
         Self { line: bad.row, column: 1, reason, original: String::new() }
     }
 
-    /// A line whose row the measurement cannot take.
-    pub(super) fn unfit(line: u32, column: u32, fault: &RowFault, original: &[u8]) -> Self {
-        Self::unfit_for(line, column, &fault.to_string(), original)
+    /// A line whose row the measurement cannot take. The column is where the text stands that is at fault, if it was
+    /// borrowed from the body.
+    pub(super) fn unfit_line(line: &Line<'_>, body: &[u8], fault: &RowFault, about: &str) -> Self {
+        let original = body.get(line.bytes.clone()).unwrap_or_default();
+        let column = match (about.as_ptr() as usize).checked_sub(original.as_ptr() as usize) {
+            Some(offset) if !about.is_empty() && offset < original.len() => offset + 1,
+            _ if matches!(fault, RowFault::TooFarAhead { .. }) => time_column(original),
+            _ => 1,
+        };
+        Self::unfit(line.number, u32::try_from(column).unwrap_or(u32::MAX), &fault.to_string(), original)
     }
 
-    pub(super) fn unfit_for(line: u32, column: u32, reason: &str, original: &[u8]) -> Self {
+    /// A row that the database refused; `rendered` is what it was made of, in line protocol.
+    pub(super) fn by_the_database(line: u32, reason: String, rendered: &str) -> Self {
+        let original = rendered.chars().take(ORIGINAL_BYTES).collect();
+        Self { line, column: 1, reason, original }
+    }
+
+    /// A line that cannot be written, for whatever reason.
+    pub(super) fn unfit(line: u32, column: u32, reason: &str, original: &[u8]) -> Self {
         let cut = original.get(..ORIGINAL_BYTES).unwrap_or(original);
         let original = storable(&String::from_utf8_lossy(cut));
         Self { line, column, reason: storable(reason), original }
     }
 }
 
+/// The time is what follows the last space of a line that has one.
+fn time_column(original: &[u8]) -> usize {
+    let trimmed = original.trim_ascii_end();
+    memchr::memrchr(b' ', trimmed).map_or(1, |space| space + 2)
+}
+
 /// The ledger keeps what was refused, and PostgreSQL's text cannot hold NUL bytes.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+impl RowFault {
+    /// The label of its metrics.
+    pub(super) fn class(&self) -> &'static str {
+        match self {
+            Self::TypeConflict { .. } | Self::UnsignedTooLarge { .. } => "type",
+            Self::TagIsField(_) | Self::FieldIsTag(_) => "role",
+            Self::Name(_) => "name",
+            Self::TooManyFields(..)
+            | Self::TooManyTags(..)
+            | Self::TooManyMeasurements(_)
+            | Self::TooManyNewSeries(_) => "limit",
+            Self::TooFarAhead { .. } => "time",
+            Self::Row(_) => "value",
+            Self::Measurement(_) => "measurement",
+        }
+    }
 }
 
 /// Why a row does not fit its measurement; the text says what to do.
@@ -109,6 +152,17 @@ pub enum RowFault {
         /// By how many seconds.
         ahead_s: i64,
     },
+    /// The request is a mess, or a collection of many.
+    #[error(
+        "the lines before it are of {0} measurements, the most that a request may have: send it in another request"
+    )]
+    TooManyMeasurements(usize),
+    /// Somebody makes series without end, mostly by a tag that is really a value.
+    #[error(
+        "{0} series were made within a minute, the most that may be: send it again later, and see whether a tag is really \
+         a value (ingest.max_new_series_per_minute)"
+    )]
+    TooManyNewSeries(u64),
     /// A value that the database cannot hold.
     #[error("{0}")]
     Row(RowError),

@@ -1,17 +1,19 @@
-//! Deletes what the ledger and the change log keep no longer, in small steps.
+//! Deletes what the ledger, the change log and the dead letters keep no longer, in small steps, and ends what a writer left
+//! behind.
 
-use std::time::Duration;
+use std::{sync::Weak, time::Duration};
 
-use tokio::{sync::mpsc::WeakUnboundedSender, time::MissedTickBehavior};
+use sqlx::Connection;
+use tokio::time::MissedTickBehavior;
 
-use super::writer::Job;
-use crate::db::Database;
+use super::lanes::Sender;
+use crate::db::{Database, Role, STALLED_AFTER, end_stalled_copies};
 
 const EVERY: Duration = Duration::from_secs(20);
 /// Small enough that a step never holds up a writer.
 const STEP_ROWS: i64 = 5_000;
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "DELETE FROM chunkwise.ledger WHERE id IN (
          SELECT id FROM chunkwise.ledger WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM chunkwise.change WHERE id IN (
@@ -19,10 +21,19 @@ const STEPS: [&str; 2] = [
              -- The newest entry of a measurement stays: what was derived from it compares itself with that.
              AND EXISTS (SELECT FROM chunkwise.change n WHERE n.measurement_id = c.measurement_id AND n.id > c.id)
          LIMIT $1 FOR UPDATE SKIP LOCKED)",
+    // Ids and times grow together, so the oldest are looked at first and alone.
+    "DELETE FROM chunkwise.dead_letter WHERE id IN (
+         SELECT id FROM (SELECT id, noted_at FROM chunkwise.dead_letter ORDER BY id LIMIT $1) AS oldest
+         WHERE noted_at < now() - interval '30 days'
+            OR id <= (SELECT max(id) - 1000000 FROM chunkwise.dead_letter)
+            OR (pg_total_relation_size('chunkwise.dead_letter') > 1::int8 << 30 AND id <= (
+                   SELECT max(id) FROM (
+                       SELECT id, sum(octet_length(line)) OVER (ORDER BY id DESC) AS bytes FROM chunkwise.dead_letter
+                   ) AS newest WHERE bytes > 1::int8 << 30)))",
 ];
 
 /// Runs until the service's queue is closed.
-pub(super) async fn run(database: Database, service: WeakUnboundedSender<Job>) {
+pub(super) async fn run(database: Database, service: Weak<Sender>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = tokio::time::Instant::now() + EVERY;
@@ -41,6 +52,21 @@ pub(super) async fn run(database: Database, service: WeakUnboundedSender<Job>) {
                 Err(error) => tracing::debug!(error = %error, "expired rows could not be deleted; tried again later"),
             }
         }
+        match end_left_behind(&database).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::warn!(ended, "writers' sessions whose client had gone were ended"),
+            Err(error) => {
+                tracing::debug!(error = %error, "stalled sessions could not be looked for; tried again later")
+            }
+        }
         next = tokio::time::Instant::now() + if full { Duration::ZERO } else { EVERY };
     }
+}
+
+/// On a connection of the writer's role, whose sessions they are.
+async fn end_left_behind(database: &Database) -> Result<usize, sqlx::Error> {
+    let mut connection = database.connect(Role::Writer).await?;
+    let ended = end_stalled_copies(&mut connection, STALLED_AFTER).await?;
+    connection.close().await?;
+    Ok(ended)
 }

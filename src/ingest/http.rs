@@ -17,7 +17,6 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 pub use self::opentsdb::opentsdb_router;
@@ -26,13 +25,12 @@ use self::{
     parameters::Parameters,
 };
 use super::{
-    BodyLimits, Ingest, Protocol, Refused, Room, WriteRequest, Written, body,
-    identity::{idempotency_key, request_id},
+    BodyLimits, BodyRequest, Ingest, Protocol, Written, body,
+    identity::{idempotency_key, identify},
     influxql,
     request::hash,
     ws,
 };
-use crate::protocol;
 
 /// What the write routes need.
 #[derive(Debug, Clone)]
@@ -98,50 +96,25 @@ async fn handle(
 ) -> Result<Written, Refusal> {
     let parameters = Parameters::parse(dialect, query, &http.namespace)?;
     let key = idempotency_key(headers)?;
-    let body = body::read(headers, body, http.limits).await?;
-
+    let mut room = http.ingest.open_room();
+    let body = body::read(headers, body, http.limits, &mut room).await?;
     let body_hash = hash(&[
         parameters.namespace.as_bytes(),
         dialect.kind().as_bytes(),
         format!("{:?} {:?}", parameters.precision, parameters.partial).as_bytes(),
         &body,
     ]);
-    let started = std::time::Instant::now();
-    let room = http.ingest.try_reserve(body.len())?;
-    let request = read_lines(http, &parameters, &body, key.as_deref(), body_hash, room);
-    let written = http.ingest.write(request).await?;
-    metrics::histogram!("chunkwise_ingest_acknowledge_seconds", "protocol" => "http").record(started.elapsed());
-    Ok(written)
-}
-
-fn read_lines<'b>(
-    http: &WriteHttp,
-    parameters: &'b Parameters,
-    body: &'b Bytes,
-    key: Option<&[u8]>,
-    body_hash: uuid::Uuid,
-    room: Room,
-) -> WriteRequest<'b> {
-    let mut lines = Vec::new();
-    let mut unreadable = Vec::new();
-    for line in protocol::parse(body, parameters.precision) {
-        match line {
-            Ok(line) => lines.push(line),
-            Err(error) => unreadable.push(Refused::unreadable(&error, body)),
-        }
-    }
-    let id = request_id(http.ingest.options(), &parameters.namespace, key, body_hash, &lines);
-    WriteRequest {
+    let request = BodyRequest {
         protocol: Protocol::LineProtocolHttp,
         room,
         namespace: &parameters.namespace,
-        lines,
-        body,
-        unreadable,
-        id,
+        body: &body,
+        precision: parameters.precision,
+        identity: identify(http.ingest.options(), &parameters.namespace, key.as_deref(), body_hash),
         partial: parameters.partial,
         interval_us: None,
-    }
+    };
+    Ok(http.ingest.write_body(request).await?)
 }
 
 /// The content type of every JSON answer here.

@@ -1,10 +1,9 @@
-//! Which id a request over HTTP gets.
+//! What makes a client's request the same as another.
 
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{IngestOptions, Repetition, RequestId};
-use crate::protocol::Line;
+use super::{Identity, IngestOptions, Repetition, RequestId};
 
 /// `Idempotency-Key` is not what it has to be.
 #[derive(Debug, thiserror::Error)]
@@ -24,19 +23,10 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Ba
 }
 
 /// The client's key, else the body where a repetition can be known by it, else an id that nobody else has.
-pub(super) fn request_id(
-    options: &IngestOptions,
-    namespace: &str,
-    key: Option<&[u8]>,
-    body_hash: Uuid,
-    lines: &[Line<'_>],
-) -> RequestId {
+pub(super) fn identify(options: &IngestOptions, namespace: &str, key: Option<&[u8]>, body_hash: Uuid) -> Identity {
     match (key, options.repetition) {
-        (Some(key), _) => RequestId::from_key(namespace, key, body_hash, options.key_keep),
-        // A line without a time gets the server's: the same bytes later are other rows.
-        (None, Repetition::SameBody { within }) if lines.iter().all(|line| line.time_us.is_some()) => {
-            RequestId::from_body(body_hash, within)
-        }
-        _ => RequestId::fresh(body_hash),
+        (Some(key), _) => Identity::Fixed(RequestId::from_key(namespace, key, body_hash, options.key_keep)),
+        (None, Repetition::SameBody { within }) => Identity::BodyIfTimed { body_hash, within },
+        (None, Repetition::KeyOnly) => Identity::Fixed(RequestId::fresh(body_hash)),
     }
 }

@@ -17,7 +17,7 @@ const LIMITS: BodyLimits = BodyLimits { sent_bytes: 64 << 10, inflated_bytes: 64
 /// `GET` and `POST /query`: `q` in the URL or in a form.
 pub(super) async fn query(State(http): State<WriteHttp>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(statement) = statement(parts.uri.query().unwrap_or_default(), &parts.headers, body).await else {
+    let Some(statement) = statement(&http, parts.uri.query().unwrap_or_default(), &parts.headers, body).await else {
         return answer(StatusCode::BAD_REQUEST, &json!({ "error": "missing required parameter \"q\"" }));
     };
     let words: Vec<&str> = statement.trim().trim_end_matches(';').split_whitespace().collect();
@@ -40,13 +40,13 @@ pub(super) async fn query(State(http): State<WriteHttp>, request: Request) -> Re
     }
 }
 
-async fn statement(query: &str, headers: &axum::http::HeaderMap, body: Body) -> Option<String> {
+async fn statement(http: &WriteHttp, query: &str, headers: &axum::http::HeaderMap, body: Body) -> Option<String> {
     let find =
         |encoded: &[u8]| form_urlencoded::parse(encoded).find(|(name, _)| name == "q").map(|(_, q)| q.into_owned());
     if let Some(statement) = find(query.as_bytes()) {
         return Some(statement);
     }
-    find(&body::read(headers, body, LIMITS).await.ok()?)
+    find(&body::read(headers, body, LIMITS, &mut http.ingest.open_room()).await.ok()?)
 }
 
 async fn databases(http: &WriteHttp) -> Response {

@@ -1,36 +1,54 @@
 //! The ingestion service: lines in, committed rows out.
 //!
 //! ```text
-//! lines -> prepare: measurements and columns (made if new), series ids (made if new), columnar batches
-//!       -> queue, bounded in bytes
-//!       -> writers: one transaction = ledger rows + change log + a COPY a measurement, for as many requests as wait
-//!       -> the answer, after COMMIT
+//! body or lines
+//!   -> scan: one pass, line by line, into a draft a measurement; known series at a glance
+//!   -> prepare: measurements and columns made if new (then the pass is done again), series ids made if new
+//!   -> lanes: queues, bounded in bytes by `Room`s; the slow one is for measurements that somebody holds locked
+//!   -> writers: one transaction = ledger rows + change log + a sorted COPY a measurement, for as many requests as wait
+//!   -> the answer, after COMMIT
 //! ```
 //!
 //! Invariants: a request is acknowledged only after the COMMIT that carries all of it; its id is fixed before the first
-//! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by the queue's bytes and
-//! by a request's size; a line's fault is never another line's.
+//! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by one
+//! setting for all requests together; a line's fault is never another line's, and a request's never another request's: rows that
+//! only the database can refuse are found, committed around, and kept as dead letters.
 
+mod attempt;
 mod body;
+mod counters;
+mod dead_letter;
+mod draft;
+mod error;
 mod fault;
 mod housekeeping;
 mod http;
 mod identity;
 mod influxql;
+mod isolate;
+mod lanes;
+mod metric;
 mod prepare;
+mod queue;
+mod quota;
+mod refusals;
 mod request;
 mod room;
 mod row;
+mod scan;
 mod service;
+mod spread;
 mod tcp;
 mod transaction;
 mod writer;
 mod ws;
 
 pub use body::BodyLimits;
+pub use counters::{CounterValues, Counters, IngestFigures};
+pub use error::IngestError;
 pub use fault::{Refused, RowFault};
 pub use http::{WriteHttp, opentsdb_router, router};
-pub use request::{PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
+pub use request::{BodyRequest, Identity, PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
 pub use room::Room;
-pub use service::{Ack, CounterValues, Counters, Ingest, IngestError, IngestOptions, Written};
+pub use service::{Ack, Ingest, IngestOptions, Written};
 pub use tcp::{TcpWrite, serve_line_protocol, serve_opentsdb};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::protocol::Line;
+use crate::protocol::{Line, Precision};
 
 /// Whether the good lines of a request with bad ones are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -142,12 +142,59 @@ pub struct WriteRequest<'b> {
     pub body: &'b [u8],
     /// What could not be read.
     pub unreadable: Vec<super::Refused>,
-    /// The id.
-    pub id: RequestId,
+    /// What makes the request the same as another.
+    pub identity: Identity,
     /// What happens with good lines beside bad ones.
     pub partial: PartialWrites,
     /// The chunk interval for measurements that have to be made; by default one that suits the lines.
     pub interval_us: Option<i64>,
+}
+
+/// Line protocol on its way to the database, as it was sent: the quickest way in.
+#[derive(Debug)]
+pub struct BodyRequest<'b> {
+    /// Where it came from.
+    pub protocol: Protocol,
+    /// The memory that it was let in for; it grows with what the lines become.
+    pub room: super::Room,
+    /// The namespace.
+    pub namespace: &'b str,
+    /// The lines.
+    pub body: &'b [u8],
+    /// What their times count.
+    pub precision: Precision,
+    /// What makes the request the same as another.
+    pub identity: Identity,
+    /// What happens with good lines beside bad ones.
+    pub partial: PartialWrites,
+    /// The chunk interval for measurements that have to be made; by default one that suits the lines.
+    pub interval_us: Option<i64>,
+}
+
+/// How a request's id is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// It is known.
+    Fixed(RequestId),
+    /// The bytes are the key for a while, if every line carries its time: a line without one gets the server's, and the
+    /// same bytes later are other rows. Else the request is one of its own.
+    BodyIfTimed {
+        /// What was sent.
+        body_hash: Uuid,
+        /// How long the same bytes are the same request.
+        within: Duration,
+    },
+}
+
+impl Identity {
+    /// The id of a request that was read.
+    pub(super) fn id(self, all_timed: bool) -> RequestId {
+        match self {
+            Self::Fixed(id) => id,
+            Self::BodyIfTimed { body_hash, within } if all_timed => RequestId::from_body(body_hash, within),
+            Self::BodyIfTimed { body_hash, .. } => RequestId::fresh(body_hash),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,17 @@ pub(super) struct Clock {
     pub(super) ahead_us: i64,
 }
 
+impl Clock {
+    /// The time of a row; how many seconds it is ahead, if that is too far.
+    pub(super) fn time_of(self, given_us: Option<i64>) -> Result<i64, i64> {
+        let time_us = given_us.unwrap_or(self.now_us);
+        if time_us > self.now_us.saturating_add(self.ahead_us) {
+            return Err((time_us - self.now_us) / 1_000_000);
+        }
+        Ok(time_us)
+    }
+}
+
 /// What is wrong, and the text in the line that it is about.
 pub(super) type Misfit<'l> = (RowFault, &'l str);
 
@@ -38,11 +49,7 @@ pub(super) fn fit<'l>(
     limits: SchemaLimits,
     clock: Clock,
 ) -> Result<Row<'l>, Misfit<'l>> {
-    let time_us = line.time_us.unwrap_or(clock.now_us);
-    if time_us > clock.now_us.saturating_add(clock.ahead_us) {
-        let ahead_s = (time_us - clock.now_us) / 1_000_000;
-        return Err((RowFault::TooFarAhead { ahead_s }, ""));
-    }
+    let time_us = clock.time_of(line.time_us).map_err(|ahead_s| (RowFault::TooFarAhead { ahead_s }, ""))?;
     for (name, _) in &line.tags {
         match measurement.member(name) {
             Some(Member::Tag(_)) => {}
@@ -85,30 +92,41 @@ pub(super) fn type_of(value: &FieldValue<'_>) -> ColumnType {
 }
 
 /// An integer fits a float column, and an integral number without a suffix an integer column; nothing else converts.
-#[expect(clippy::cast_precision_loss, reason = "a float column holds what a float can hold")]
 fn convert<'l>(field: &str, value: &'l FieldValue<'_>, kind: ColumnType) -> Result<Value<'l>, RowFault> {
-    let conflict = |given| RowFault::TypeConflict { field: field.to_owned(), has: kind, given };
-    match (kind, value) {
-        (ColumnType::Float8, FieldValue::Float(value)) => Ok(Value::Float8(*value)),
-        (ColumnType::Float8, FieldValue::Integer(value)) => Ok(Value::Float8(*value as f64)),
-        (ColumnType::Float8, FieldValue::Unsigned(value)) => Ok(Value::Float8(*value as f64)),
-        (ColumnType::Int8, FieldValue::Integer(value)) => Ok(Value::Int8(*value)),
-        (ColumnType::Int8, FieldValue::Unsigned(value)) => match i64::try_from(*value) {
-            Ok(value) => Ok(Value::Int8(value)),
-            Err(_) => Err(RowFault::UnsignedTooLarge { field: field.to_owned() }),
-        },
-        (ColumnType::Int8, FieldValue::Float(value)) => {
-            integral(*value).map(Value::Int8).ok_or_else(|| conflict("a float with a fraction"))
+    if let (ColumnType::Text, FieldValue::Text(text)) = (kind, value) {
+        return Ok(Value::Text(text));
+    }
+    if let Some(value) = convert_plain(value, kind) {
+        return Ok(value);
+    }
+    let given = match (kind, value) {
+        (ColumnType::Int8, FieldValue::Unsigned(_)) => {
+            return Err(RowFault::UnsignedTooLarge { field: field.to_owned() });
         }
-        (ColumnType::Bool, FieldValue::Boolean(value)) => Ok(Value::Bool(*value)),
-        (ColumnType::Text, FieldValue::Text(value)) => Ok(Value::Text(value)),
-        (ColumnType::Timestamptz, FieldValue::Timestamp(value)) => Ok(Value::Timestamptz(*value)),
-        (_, FieldValue::Float(_)) => Err(conflict("a float")),
-        (_, FieldValue::Integer(_)) => Err(conflict("an integer")),
-        (_, FieldValue::Unsigned(_)) => Err(conflict("an unsigned integer")),
-        (_, FieldValue::Boolean(_)) => Err(conflict("a truth value")),
-        (_, FieldValue::Text(_)) => Err(conflict("text")),
-        (_, FieldValue::Timestamp(_)) => Err(conflict("a moment")),
+        (ColumnType::Int8, FieldValue::Float(_)) => "a float with a fraction",
+        (_, FieldValue::Float(_)) => "a float",
+        (_, FieldValue::Integer(_)) => "an integer",
+        (_, FieldValue::Unsigned(_)) => "an unsigned integer",
+        (_, FieldValue::Boolean(_)) => "a truth value",
+        (_, FieldValue::Text(_)) => "text",
+        (_, FieldValue::Timestamp(_)) => "a moment",
+    };
+    Err(RowFault::TypeConflict { field: field.to_owned(), has: kind, given })
+}
+
+/// The same for everything but text.
+#[expect(clippy::cast_precision_loss, reason = "a float column holds what a float can hold")]
+pub(super) fn convert_plain(value: &FieldValue<'_>, kind: ColumnType) -> Option<Value<'static>> {
+    match (kind, value) {
+        (ColumnType::Float8, FieldValue::Float(value)) => Some(Value::Float8(*value)),
+        (ColumnType::Float8, FieldValue::Integer(value)) => Some(Value::Float8(*value as f64)),
+        (ColumnType::Float8, FieldValue::Unsigned(value)) => Some(Value::Float8(*value as f64)),
+        (ColumnType::Int8, FieldValue::Integer(value)) => Some(Value::Int8(*value)),
+        (ColumnType::Int8, FieldValue::Unsigned(value)) => i64::try_from(*value).ok().map(Value::Int8),
+        (ColumnType::Int8, FieldValue::Float(value)) => integral(*value).map(Value::Int8),
+        (ColumnType::Bool, FieldValue::Boolean(value)) => Some(Value::Bool(*value)),
+        (ColumnType::Timestamptz, FieldValue::Timestamp(value)) => Some(Value::Timestamptz(*value)),
+        _ => None,
     }
 }
 

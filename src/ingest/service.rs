@@ -1,31 +1,32 @@
 //! The service that routes, loads and feeds hand their requests to.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 
 use super::{
-    Refused, housekeeping,
+    Counters, IngestError, Protocol, Refused, housekeeping, isolate,
+    lanes::{Lanes, QuickWriter, Sender},
+    metric,
     prepare::Prepared,
-    request::{PartialWrites, Repetition, WriteRequest},
+    queue::Job,
+    quota::SeriesQuota,
+    request::{BodyRequest, Identity, PartialWrites, Repetition, WriteRequest},
     room::{Room, Rooms},
+    scan::Source,
     transaction::{Entry, Outcome},
-    writer::{self, Job},
+    writer::{Lane, Writer, keep_running},
 };
 use crate::{
-    db::{Database, Failure, classify},
+    db::Database,
     hypertable::{Growth, SchemaLimits, check_namespace},
-    series::SeriesIds,
+    series::{SeriesIds, SeriesParts},
 };
 
 /// How the service works; the defaults suit one machine.
@@ -33,14 +34,18 @@ use crate::{
 pub struct IngestOptions {
     /// A line so far ahead of the clock is refused, in microseconds.
     pub ahead_us: i64,
-    /// Memory of all requests under way, in bytes; beyond it requests are told to come back.
-    pub queue_bytes: usize,
+    /// Memory of all requests under way, in bytes, with what is made of them; beyond it requests are told to come back.
+    pub memory_bytes: usize,
     /// Transactions at once. More than the server has cores gains nothing.
     pub writers: usize,
     /// When two requests without a key are the same.
     pub repetition: Repetition,
     /// How long the ledger keeps a client's key.
     pub key_keep: Duration,
+    /// New series within a minute, of all measurements.
+    pub new_series_a_minute: u64,
+    /// Chunks that one request may touch in a measurement.
+    pub chunks: usize,
     /// How far schemas may grow.
     pub schema: SchemaLimits,
 }
@@ -49,10 +54,12 @@ impl Default for IngestOptions {
     fn default() -> Self {
         Self {
             ahead_us: 86_400_000_000,
-            queue_bytes: 256 << 20,
+            memory_bytes: 256 << 20,
             writers: 3,
             repetition: Repetition::SameBody { within: Duration::from_secs(3600) },
             key_keep: Duration::from_secs(7 * 86_400),
+            new_series_a_minute: 1_000_000,
+            chunks: 1_000,
             schema: SchemaLimits::default(),
         }
     }
@@ -86,118 +93,14 @@ pub struct Written {
     pub ack: Ack,
     /// Rows committed; of a repetition, those that the first request committed.
     pub written: u64,
-    /// Lines refused, in order.
+    /// Lines refused, in order; of very many, the first.
     pub refused: Vec<Refused>,
+    /// How many lines were refused.
+    pub refused_total: u64,
+    /// How many of them only the database refused: they are kept as dead letters.
+    pub dead_lettered: u64,
     /// The ledger had it already, and nothing was written now.
     pub duplicate: bool,
-}
-
-/// Why a request was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// Lines are bad and the request asked for all or nothing.
-    #[error("nothing was written: {} of the request's lines are bad, and it asked for all or nothing", .0.len())]
-    AllOrNothing(Vec<Refused>),
-    /// The namespace cannot be had; the text says why.
-    #[error("{0}")]
-    Namespace(String),
-    /// The key was used with another body.
-    #[error("the Idempotency-Key was used before with another body: use a new key for new data")]
-    KeyMismatch,
-    /// More rows at once than may wait.
-    #[error(
-        "the request takes {bytes} bytes, more than the {limit_bytes} of all together: send it in several requests"
-    )]
-    TooLarge {
-        /// What they take.
-        bytes: usize,
-        /// What may wait.
-        limit_bytes: usize,
-    },
-    /// Too much waits already.
-    #[error("the writers are behind: send it again in a few seconds")]
-    Overloaded,
-    /// The database is away.
-    #[error("the database is unavailable: send it again in a few seconds")]
-    Unavailable(#[source] Option<Arc<sqlx::Error>>),
-    /// The measurement was dropped or made anew in the meantime.
-    #[error("the measurement was dropped while it was written to: send it again")]
-    Stale,
-    /// A defect, or rows that only the database could refuse.
-    #[error("the database refused the rows")]
-    Database(#[source] Arc<sqlx::Error>),
-}
-
-impl IngestError {
-    pub(super) fn database(error: sqlx::Error) -> Self {
-        match classify(&error) {
-            Failure::Unavailable | Failure::Contention | Failure::Timeout => Self::Unavailable(Some(Arc::new(error))),
-            Failure::Stale => Self::Stale,
-            Failure::Data | Failure::Defect => Self::Database(Arc::new(error)),
-        }
-    }
-
-    /// Whether the same may work a little later.
-    pub(super) fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-
-    /// The same error for the next of several requests that it befell.
-    pub(super) fn again(&self) -> Self {
-        match self {
-            Self::Unavailable(source) => Self::Unavailable(source.clone()),
-            Self::Database(source) => Self::Database(Arc::clone(source)),
-            _ => Self::Stale,
-        }
-    }
-}
-
-/// Lines by what became of them, since the process started. `received` is the sum of the others at any quiet moment.
-#[derive(Debug, Default)]
-pub struct Counters {
-    received: AtomicU64,
-    committed: AtomicU64,
-    refused: AtomicU64,
-    duplicate: AtomicU64,
-    failed: AtomicU64,
-    requests: AtomicU64,
-}
-
-/// [`Counters`] at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct CounterValues {
-    /// Lines that arrived.
-    pub received: u64,
-    /// Lines in rows that were committed.
-    pub committed: u64,
-    /// Lines that were refused.
-    pub refused: u64,
-    /// Lines of repeated requests.
-    pub duplicate: u64,
-    /// Lines of requests that were sent back whole: database away, writers behind, all or nothing.
-    pub failed: u64,
-    /// Lines on their way.
-    pub in_flight: u64,
-    /// Requests that arrived.
-    pub requests: u64,
-}
-
-impl Counters {
-    /// The figures now.
-    #[must_use]
-    pub fn values(&self) -> CounterValues {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (committed, refused, duplicate, failed) =
-            (load(&self.committed), load(&self.refused), load(&self.duplicate), load(&self.failed));
-        let received = load(&self.received);
-        let in_flight = received.saturating_sub(committed + refused + duplicate + failed);
-        CounterValues { received, committed, refused, duplicate, failed, in_flight, requests: load(&self.requests) }
-    }
-}
-
-fn count(counter: &AtomicU64, name: &'static str, lines: u64) {
-    counter.fetch_add(lines, Ordering::Relaxed);
-    metrics::counter!("chunkwise_ingest_lines_total", "outcome" => name).increment(lines);
 }
 
 /// What preparing needs.
@@ -206,9 +109,13 @@ pub(super) struct Core {
     pub(super) database: Database,
     pub(super) growth: Growth,
     pub(super) ids: SeriesIds,
+    pub(super) parts: SeriesParts,
+    pub(super) quota: SeriesQuota,
     pub(super) options: IngestOptions,
     /// Whoever makes series takes turns: a connection each would use up the server's.
     pub(super) making_series: Semaphore,
+    /// Long passes over lines take turns: more than there are cores would only slow each other and hold more memory.
+    pub(super) long_work: Semaphore,
 }
 
 impl Core {
@@ -216,6 +123,13 @@ impl Core {
         if let Some(known) = self.growth.catalog().get(namespace, measurement) {
             self.growth.catalog().forget(namespace, measurement);
             self.ids.forget(&known);
+        }
+    }
+
+    /// Forgets a namespace's measurements; they are read again when they are needed.
+    fn forget_all(&self, namespace: &str) {
+        for name in self.growth.catalog().names(namespace) {
+            self.forget(namespace, &name);
         }
     }
 }
@@ -226,7 +140,7 @@ impl Core {
 pub struct Ingest {
     core: Arc<Core>,
     counters: Arc<Counters>,
-    queue: mpsc::UnboundedSender<Job>,
+    queue: Arc<Sender>,
     rooms: Rooms,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
@@ -235,18 +149,39 @@ impl Ingest {
     /// Starts the writers; must be called within a tokio runtime. The database need not be reachable yet.
     #[must_use]
     pub fn start(database: Database, options: IngestOptions) -> Self {
-        let (queue, receiver) = mpsc::unbounded_channel();
-        let receiver = Arc::new(Mutex::new(receiver));
+        /// Enough for two locked measurements at once; of more, each waits for its turn.
+        const SLOW_WRITERS: usize = 2;
+        let counters = Arc::<Counters>::default();
+        let lanes = Arc::new(Lanes::new());
+        let quick = Arc::new(QuickWriter(Arc::clone(&lanes)));
         let mut tasks = JoinSet::new();
-        for _ in 0..options.writers.max(1) {
-            tasks.spawn(writer::run(database.clone(), Arc::clone(&receiver)));
+        let (poisoned, refused_whole) = mpsc::unbounded_channel();
+        let writers = [(Lane::Quick, options.writers.max(1)), (Lane::Slow, SLOW_WRITERS)];
+        for lane in writers.into_iter().flat_map(|(lane, count)| std::iter::repeat_n(lane, count)) {
+            let writer =
+                Writer { database: database.clone(), lanes: Arc::clone(&lanes), lane, isolate: poisoned.clone() };
+            let (counters, alive) = (Arc::clone(&counters), (lane == Lane::Quick).then(|| Arc::clone(&quick)));
+            tasks.spawn(async move {
+                keep_running(counters, || writer.clone().run()).await;
+                drop(alive);
+            });
         }
-        tasks.spawn(housekeeping::run(database.clone(), queue.downgrade()));
-        let rooms = Rooms::new(options.queue_bytes);
-        let growth = Growth::new(database.clone(), options.schema);
-        let core =
-            Arc::new(Core { database, growth, ids: SeriesIds::default(), options, making_series: Semaphore::new(2) });
-        Self { core, counters: Arc::default(), queue, rooms, tasks: Arc::new(Mutex::new(tasks)) }
+        drop(poisoned);
+        tasks.spawn(isolate::run(database.clone(), refused_whole));
+        let queue = Arc::new(Sender(lanes));
+        tasks.spawn(housekeeping::run(database.clone(), Arc::downgrade(&queue)));
+        let rooms = Rooms::new(options.memory_bytes);
+        let core = Arc::new(Core {
+            growth: Growth::new(database.clone(), options.schema),
+            database,
+            ids: SeriesIds::default(),
+            parts: SeriesParts::default(),
+            quota: SeriesQuota::new(options.new_series_a_minute),
+            options,
+            making_series: Semaphore::new(2),
+            long_work: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        });
+        Self { core, counters, queue, rooms, tasks: Arc::new(Mutex::new(tasks)) }
     }
 
     /// What became of lines so far.
@@ -293,6 +228,12 @@ impl Ingest {
         self.rooms.try_reserve(body_bytes)
     }
 
+    /// Room for nothing yet, for protocols that do not know beforehand how much comes: [`Room::cover`] makes it larger.
+    #[must_use]
+    pub fn open_room(&self) -> Room {
+        self.rooms.open()
+    }
+
     /// Writes a request and returns once it is committed.
     ///
     /// Not to be cancelled lightly: a caller that may go away (an HTTP handler) spawns it. Cancelled, the request is
@@ -301,59 +242,91 @@ impl Ingest {
     /// # Errors
     /// See [`IngestError`]; then nothing was written, or nobody knows, and the same id makes a second attempt harmless.
     pub async fn write(&self, request: WriteRequest<'_>) -> Result<Written, IngestError> {
-        let lines = (request.lines.len() + request.unreadable.len()) as u64;
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        count(&self.counters.received, "received", lines);
-        let result = self.write_uncounted(request).await;
-        match &result {
-            Ok(written) if written.duplicate => count(&self.counters.duplicate, "duplicate", lines),
-            Ok(written) => {
-                let refused = written.refused.len() as u64;
-                count(&self.counters.committed, "committed", written.written);
-                count(&self.counters.refused, "refused", refused);
-            }
-            Err(_) => count(&self.counters.failed, "failed", lines),
-        }
+        let WriteRequest { protocol, room, namespace, mut lines, body, unreadable, identity, partial, interval_us } =
+            request;
+        let source = Source::Lines(&mut lines);
+        self.write_counted(Work { protocol, room, namespace, source, body, unreadable, identity, partial, interval_us })
+            .await
+    }
+
+    /// The same for line protocol as it was sent, which is read here.
+    ///
+    /// # Errors
+    /// As of [`write`](Self::write).
+    pub async fn write_body(&self, request: BodyRequest<'_>) -> Result<Written, IngestError> {
+        let BodyRequest { protocol, room, namespace, body, precision, identity, partial, interval_us } = request;
+        let (source, unreadable) = (Source::Body(precision), Vec::new());
+        self.write_counted(Work { protocol, room, namespace, source, body, unreadable, identity, partial, interval_us })
+            .await
+    }
+
+    async fn write_counted(&self, work: Work<'_, '_>) -> Result<Written, IngestError> {
+        let protocol = work.protocol;
+        let begun = Instant::now();
+        self.counters.requested(protocol, work.body.len());
+        let mut lines = 0;
+        let result = self.write_uncounted(work, &mut lines).await;
+        self.counters.answered(protocol, lines, &result);
+        metrics::histogram!(metric::ACKNOWLEDGE, "protocol" => protocol.label()).record(begun.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!(metric::MEMORY).set(self.rooms.taken_bytes() as f64);
         result
     }
 
-    async fn write_uncounted(&self, request: WriteRequest<'_>) -> Result<Written, IngestError> {
-        let WriteRequest { protocol: _, room: _room, namespace, mut lines, body, unreadable, id, partial, interval_us } =
-            request;
+    /// `lines` is set once they are counted as received.
+    async fn write_uncounted(&self, work: Work<'_, '_>, lines: &mut u64) -> Result<Written, IngestError> {
+        let Work { protocol, mut room, namespace, mut source, body, unreadable, identity, partial, interval_us } = work;
         check_namespace(namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
         // A measurement can be remade between preparing and writing; twice in a row would be somebody's script.
         for _ in 0..3 {
-            let prepared = match self.core.prepare(namespace, &mut lines, body, interval_us).await {
+            let begun = Instant::now();
+            let prepared = match self.core.prepare(namespace, &mut source, body, interval_us, &mut room).await {
                 Err(IngestError::Stale) => {
-                    for line in &lines {
-                        self.core.forget(namespace, &line.measurement);
-                    }
+                    self.core.forget_all(namespace);
                     continue;
                 }
                 prepared => prepared?,
             };
-            let Prepared { parts, mut refused, rows } = prepared;
-            refused.extend_from_slice(&unreadable);
-            refused.sort_by_key(|refused| refused.line);
+            metrics::histogram!(metric::PREPARE).record(begun.elapsed());
+            let Prepared { parts, mut refusals, rows, lines: read, all_timed } = prepared;
+            for refused in &unreadable {
+                refusals.push("syntax", || refused.clone());
+            }
+            if *lines == 0 {
+                *lines = read + unreadable.len() as u64;
+                self.counters.received(protocol, *lines);
+                Counters::refused(protocol, &refusals);
+            }
+            let refused_total = refusals.count();
+            let refused = refusals.into_named();
             if partial == PartialWrites::Refuse && !refused.is_empty() {
                 return Err(IngestError::AllOrNothing(refused));
             }
             if rows == 0 {
-                return Ok(Written { ack: Ack::Committed, written: 0, refused, duplicate: false });
+                return Ok(Written { refused, refused_total, ..Written::default() });
             }
-            match self.enqueue(Entry { id, parts, rows, refused: refused.clone() }).await {
+            let id = identity.id(all_timed);
+            let measurements: Vec<String> = parts.iter().map(|part| part.measurement.name.clone()).collect();
+            match self.enqueue(Entry { id, parts, rows, refused: refused.clone(), source: protocol, partial }).await {
                 Ok(Outcome::Committed) => {
-                    return Ok(Written { ack: Ack::Committed, written: rows as u64, refused, duplicate: false });
+                    return Ok(Written { written: rows as u64, refused, refused_total, ..Written::default() });
                 }
+                Ok(Outcome::Partial { written, refused, dead_lettered }) => {
+                    let refused_total = refused_total + dead_lettered;
+                    return Ok(Written { written, refused, refused_total, dead_lettered, ..Written::default() });
+                }
+                Ok(Outcome::Refused(refused)) => return Err(IngestError::AllOrNothing(refused)),
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
                     return Err(IngestError::KeyMismatch);
                 }
-                Ok(Outcome::Duplicate { written, refused, .. }) => {
-                    return Ok(Written { ack: Ack::Committed, written, refused, duplicate: true });
+                Ok(Outcome::Duplicate { written, refused, dead_lettered, .. }) => {
+                    let refused_total = refused.len() as u64;
+                    let ack = Ack::Committed;
+                    return Ok(Written { ack, written, refused, refused_total, dead_lettered, duplicate: true });
                 }
                 Err(IngestError::Stale) => {
-                    for line in &lines {
-                        self.core.forget(namespace, &line.measurement);
+                    for measurement in &measurements {
+                        self.core.forget(namespace, measurement);
                     }
                 }
                 Err(error) => return Err(error),
@@ -364,7 +337,21 @@ impl Ingest {
 
     async fn enqueue(&self, entry: Entry) -> Result<Outcome, IngestError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job { entry, reply }).map_err(|_| IngestError::Unavailable(None))?;
+        self.queue.0.push(Job::new(entry, reply));
         answer.await.map_err(|_| IngestError::Unavailable(None))?
     }
+}
+
+/// A request, whatever its lines come from.
+#[derive(Debug)]
+struct Work<'r, 'b> {
+    protocol: Protocol,
+    room: Room,
+    namespace: &'r str,
+    source: Source<'r, 'b>,
+    body: &'r [u8],
+    unreadable: Vec<Refused>,
+    identity: Identity,
+    partial: PartialWrites,
+    interval_us: Option<i64>,
 }

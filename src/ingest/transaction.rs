@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 use uuid::Uuid;
 
-use super::{Refused, prepare::Part, request::RequestId};
+use super::{
+    PartialWrites, Protocol, Refused,
+    prepare::{Part, off_the_async_threads},
+    request::RequestId,
+};
 use crate::{batch::Batch, copy, hypertable::Measurement};
 
 /// A request as the writers see it.
@@ -16,6 +20,8 @@ pub(super) struct Entry {
     pub(super) parts: Vec<Part>,
     pub(super) rows: usize,
     pub(super) refused: Vec<Refused>,
+    pub(super) source: Protocol,
+    pub(super) partial: PartialWrites,
 }
 
 /// What a transaction did with a request.
@@ -24,11 +30,29 @@ pub(super) enum Outcome {
     /// Its rows were committed now.
     Committed,
     /// They had been before; this was the answer then.
-    Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused> },
+    Duplicate { body_hash: Uuid, written: u64, refused: Vec<Refused>, dead_lettered: u64 },
+    /// Some of them were committed now; the database refused others, which are dead letters. `refused` has these too.
+    Partial { written: u64, refused: Vec<Refused>, dead_lettered: u64 },
+    /// The database refused some, and the request asked for all or nothing: nothing was written.
+    Refused(Vec<Refused>),
+}
+
+/// Why nothing was committed.
+#[derive(Debug)]
+pub(super) struct CommitError {
+    pub(super) error: sqlx::Error,
+    /// The measurement whose rows were being copied.
+    pub(super) measurement: Option<i32>,
+}
+
+impl From<sqlx::Error> for CommitError {
+    fn from(error: sqlx::Error) -> Self {
+        Self { error, measurement: None }
+    }
 }
 
 /// Commits all entries, whose ids must differ from each other; returns an outcome for each.
-pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, sqlx::Error> {
+pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, CommitError> {
     let mut transaction = connection.begin().await?;
     let new = open(&mut transaction, entries).await?;
     if new.is_empty() {
@@ -39,11 +63,13 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
             let batch = match batches.as_slice() {
                 [one] => *one,
                 many => {
-                    merged = merge(many)?;
+                    merged = Batch::concat(many).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
                     &merged
                 }
             };
-            copy::copy_in(&mut transaction, measurement, batch).await?;
+            sort(batch);
+            let copied = copy::copy_in(&mut transaction, measurement, batch).await;
+            copied.map_err(|error| CommitError { error, measurement: Some(measurement.id) })?;
         }
         transaction.commit().await?;
     }
@@ -62,29 +88,37 @@ pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) ->
                 .iter()
                 .find(|(id, _)| *id == entry.id.id)
                 .map(|(_, outcome)| outcome.clone())
-                .ok_or(sqlx::Error::RowNotFound)
+                .ok_or_else(|| sqlx::Error::RowNotFound.into())
         })
         .collect()
 }
 
-fn merge(batches: &[&Batch]) -> Result<Batch, sqlx::Error> {
-    let mut merged = Batch::concat(batches).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    merged.sort();
-    Ok(merged)
+/// Brings rows into the order in which they are copied; what is sorted already takes no time.
+pub(super) fn sort(batch: &Batch) {
+    const LONG_ROWS: usize = 20_000;
+    if batch.len() < LONG_ROWS {
+        batch.sort();
+    } else {
+        off_the_async_threads(|| batch.sort());
+    }
 }
 
 /// Batches of the new requests by measurement, in the order of measurements: every transaction locks them in the same.
 fn by_measurement<'e>(entries: &[&'e Entry], new: &HashSet<Uuid>) -> Vec<(&'e Measurement, Vec<&'e Batch>)> {
     let mut groups: BTreeMap<i32, (&Measurement, Vec<&Batch>)> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| new.contains(&entry.id.id)) {
-        for Part { measurement, batch } in &entry.parts {
+        for Part { measurement, batch, .. } in &entry.parts {
             groups.entry(measurement.id).or_insert_with(|| (measurement, Vec::new())).1.push(batch);
         }
     }
     groups.into_values().collect()
 }
 
-async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
+/// Enters requests in the ledger and their ranges in the change log; returns the ids that are new.
+pub(super) async fn open(
+    transaction: &mut Transaction<'_, Postgres>,
+    entries: &[&Entry],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
     // A measurement's range over all requests, and its lowest epoch: an old one is refused for all.
     let mut measurements: BTreeMap<i32, (i64, i64, i64)> = BTreeMap::new();
     for part in entries.iter().flat_map(|entry| &entry.parts) {
@@ -120,16 +154,18 @@ fn refused_json(refused: &[Refused]) -> Option<serde_json::Value> {
     if refused.is_empty() { None } else { serde_json::to_value(refused).ok() }
 }
 
-async fn first_answers(
+/// What the ledger has of those requests that are not new.
+pub(super) async fn first_answers(
     connection: &mut PgConnection,
     entries: &[&Entry],
     new: &HashSet<Uuid>,
 ) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
     let ids: Vec<Uuid> = entries.iter().map(|entry| entry.id.id).filter(|id| !new.contains(id)).collect();
-    let rows = sqlx::query("SELECT id, body_hash, written, refused FROM chunkwise.ledger WHERE id = ANY ($1)")
-        .bind(ids)
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT id, body_hash, written, refused, dead_lettered FROM chunkwise.ledger WHERE id = ANY ($1)")
+            .bind(ids)
+            .fetch_all(connection)
+            .await?;
     rows.iter()
         .map(|row| {
             let refused = match row.try_get::<Option<serde_json::Value>, _>("refused")? {
@@ -138,8 +174,13 @@ async fn first_answers(
                 }
                 None => Vec::new(),
             };
-            let written = u64::try_from(row.try_get::<i32, _>("written")?).unwrap_or(0);
-            let outcome = Outcome::Duplicate { body_hash: row.try_get("body_hash")?, written, refused };
+            let count = |name: &str| Ok::<_, sqlx::Error>(u64::try_from(row.try_get::<i32, _>(name)?).unwrap_or(0));
+            let outcome = Outcome::Duplicate {
+                body_hash: row.try_get("body_hash")?,
+                written: count("written")?,
+                refused,
+                dead_lettered: count("dead_lettered")?,
+            };
             Ok((row.try_get("id")?, outcome))
         })
         .collect()

@@ -2,11 +2,12 @@
 
 use std::iter::FusedIterator;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::{
     error::{Fault, LineError, Reason},
     extent::{Extent, extent, indent, line_end},
+    glance::Glance,
     limits::Limits,
     line::Line,
     parse::parse_line,
@@ -19,6 +20,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     body: &'a [u8],
+    /// The body, if all of it is UTF-8 without NUL bytes: then no line needs to be looked at for that.
+    text: Option<&'a str>,
     precision: Precision,
     limits: Limits,
     /// The first byte of the next line, and its number.
@@ -31,7 +34,31 @@ impl<'a> Lines<'a> {
     #[must_use]
     pub fn new(body: &'a [u8], precision: Precision, limits: Limits) -> Self {
         let at = if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { body, precision, limits, at, number: 1 }
+        let text = std::str::from_utf8(body).ok().filter(|_| memchr(0, body).is_none());
+        Self { body, text, precision, limits, at, number: 1 }
+    }
+
+    /// Looks at the next line without reading it. None where it must be read to know what it is: it is long, its series
+    /// is written with escapes, the body is not all text, or there is none.
+    #[must_use]
+    #[inline]
+    pub fn glance(&self) -> Option<Glance<'a>> {
+        let text = self.text?;
+        let start = self.at;
+        let end = line_end(self.body, start.min(self.body.len()));
+        let line = self.body.get(start..end)?;
+        let head = memchr2(b' ', b'\\', line).filter(|&at| line[at] == b' ')?;
+        if line.len() > self.limits.line_bytes {
+            return None;
+        }
+        let length = line.strip_suffix(b"\r").unwrap_or(line).len();
+        Some(Glance::new(&text[start..start + length], head, self.number, start, end, self.precision))
+    }
+
+    /// Goes behind a line that was read at a [`glance`](Self::glance): the last that this gave.
+    #[inline]
+    pub fn pass(&mut self, glance: &Glance<'a>) {
+        self.go_behind(glance.end());
     }
 
     /// Reads the bytes from `start` to `end` as one line, into an empty one.
@@ -41,12 +68,21 @@ impl<'a> Lines<'a> {
         if bytes.len() > self.limits.line_bytes {
             return Err(Fault::line_too_long(&self.limits));
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| Fault::new(error.valid_up_to(), Reason::InvalidUtf8))?;
-        if let Some(at) = memchr(0, bytes) {
-            return Err(Fault::new(at, Reason::NulByte));
-        }
+        let text = match self.text {
+            Some(text) => &text[start..start + bytes.len()],
+            None => Self::checked(bytes)?,
+        };
         line.bytes = start..start + bytes.len();
         parse_line(text, indent(bytes).unwrap_or_default(), self.precision, &self.limits, line)
+    }
+
+    #[cold]
+    fn checked(bytes: &[u8]) -> Result<&str, Fault> {
+        let text = std::str::from_utf8(bytes).map_err(|error| Fault::new(error.valid_up_to(), Reason::InvalidUtf8))?;
+        match memchr(0, bytes) {
+            Some(at) => Err(Fault::new(at, Reason::NulByte)),
+            None => Ok(text),
+        }
     }
 
     /// What to make of a line that is not right up to `end`, its first line break. Goes to the line behind it.

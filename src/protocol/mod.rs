@@ -22,6 +22,9 @@
 //!
 //! [`opentsdb`] reads the two forms of another protocol into the same lines.
 //!
+//! Most lines of a feed are of series that were there before: a [`Glance`] tells the series' part of a line from its fields
+//! without reading it, so that whoever remembers the part need not take it apart again.
+//!
 //! What goes on from here is safe for the database: valid UTF-8 without NUL bytes, finite floats, times within the years
 //! 1 to 9999, and names and tags' values within [`Limits`].
 
@@ -31,16 +34,19 @@ mod cursor;
 mod error;
 mod extent;
 mod field;
+mod glance;
 mod keys;
 mod limits;
 mod line;
 mod lines;
 pub mod opentsdb;
 mod parse;
+mod render;
 mod time;
 
 pub use error::{LineError, Reason};
 pub use extent::complete_bytes;
+pub use glance::{Glance, GlanceTime};
 pub use limits::Limits;
 pub use line::{FieldValue, Fields, Line, Tags};
 pub use lines::Lines;

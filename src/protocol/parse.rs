@@ -6,7 +6,7 @@ use super::{
     keys::Keys,
     limits::Limits,
     line::{Line, Tags},
-    time::Precision,
+    time::{Moment, Precision},
 };
 
 /// Names that are columns of every measurement.
@@ -51,7 +51,11 @@ pub(super) fn parse_line<'a>(
         cursor.at += 1;
     }
     cursor.skip_spaces();
-    time(&mut cursor, line, precision)
+    if let Some(moment) = time(&mut cursor, precision)? {
+        line.time_us = Some(moment.us);
+        line.rounded |= moment.rounded;
+    }
+    Ok(())
 }
 
 /// Reads `,name=value`.
@@ -120,10 +124,10 @@ fn field<'a>(
 }
 
 /// Reads the time, if there is one, and the spaces behind it, to the end of the line.
-fn time<'a>(cursor: &mut Cursor<'a>, line: &mut Line<'a>, precision: Precision) -> Result<(), Fault> {
+pub(super) fn time(cursor: &mut Cursor<'_>, precision: Precision) -> Result<Option<Moment>, Fault> {
     let rest = cursor.rest();
     if rest.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let negative = rest[0] == b'-';
     let first = usize::from(negative);
@@ -137,15 +141,13 @@ fn time<'a>(cursor: &mut Cursor<'a>, line: &mut Line<'a>, precision: Precision) 
     let time = cursor.integer(magnitude, negative, digits).ok();
     let moment = time.and_then(|time| precision.to_us(time));
     let moment = moment.ok_or_else(|| Fault::new(cursor.at, Reason::TimeOutOfRange))?;
-    line.time_us = Some(moment.us);
-    line.rounded |= moment.rounded;
 
     cursor.at += end;
     cursor.skip_spaces();
     if cursor.peek().is_some() {
         return Err(cursor.unexpected(Reason::TrailingContent));
     }
-    Ok(())
+    Ok(Some(moment))
 }
 
 fn limit_name(name: &str, at: usize, limits: &Limits) -> Result<(), Fault> {

@@ -10,6 +10,7 @@
 
 mod answer;
 mod correlate;
+mod dead_letters;
 mod error;
 mod overview;
 mod questions;
@@ -17,6 +18,7 @@ mod reading;
 mod tally;
 
 pub use answer::*;
+pub use dead_letters::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 pub use error::{QueryError, SeriesName};
 pub use overview::MeasurementOverview;
 pub use questions::{QueryLimits, Questions};

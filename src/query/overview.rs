@@ -163,7 +163,8 @@ impl Questions {
         .await
     }
 
-    async fn looked_up<A>(
+    /// Looks something up on one of the reader's connections, within a question's time limit.
+    pub(super) async fn looked_up<A>(
         &self,
         look_up: impl AsyncFnOnce(&mut PgConnection) -> Result<A, Attempt>,
     ) -> Result<A, QueryError> {

@@ -14,20 +14,23 @@ const LOCK_CLASS: i32 = 1_668_772_709;
 pub struct NewSeries {
     /// Its key.
     pub key: SeriesKey,
-    /// The values of the measurement's tags, in the measurement's order; `None` where the series lacks the tag.
-    pub tags: Vec<Option<String>>,
+    /// The tags that it has: each one's place among the measurement's, and its value.
+    pub tags: Vec<(usize, Box<str>)>,
 }
+
+/// So many values of tags go in one statement.
+const STATEMENT_VALUES: usize = 200_000;
 
 /// Gives an id to each series that has none, in the order given, and returns the ids of all of them.
 ///
-/// Three round trips, whatever the number. Every `tags` must be as long as the measurement has tags.
+/// Three round trips, or a few more where there are many thousands: then not all of them at once take the memory.
 ///
 /// # Errors
 /// The database's.
 pub async fn create(
     connection: &mut PgConnection,
     measurement: &Measurement,
-    series: Vec<NewSeries>,
+    series: &[NewSeries],
 ) -> Result<Vec<(SeriesKey, i64)>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
@@ -36,7 +39,6 @@ pub async fn create(
         .execute(&mut *transaction)
         .await?;
 
-    let keys: Vec<_> = series.iter().map(|series| series.key.to_uuid()).collect();
     let columns: String =
         measurement.tags.iter().map(|Tag { column, .. }| format!(", {}", quote_ident(column))).collect();
     let arrays: String = (0..measurement.tags.len()).map(|tag| format!(", ${}::text[]", tag + 2)).collect();
@@ -57,22 +59,23 @@ pub async fn create(
          UNION ALL
          SELECT s.tag_hash, s.series_id FROM {table} s JOIN given USING (tag_hash)"
     );
-    let mut values: Vec<Vec<Option<String>>> =
-        measurement.tags.iter().map(|_| Vec::with_capacity(series.len())).collect();
-    for NewSeries { tags, .. } in series {
-        for (column, value) in values.iter_mut().zip(tags) {
-            column.push(value);
+    let mut ids = Vec::with_capacity(series.len());
+    for some in series.chunks((STATEMENT_VALUES / (measurement.tags.len() + 1)).max(1)) {
+        let keys: Vec<_> = some.iter().map(|series| series.key.to_uuid()).collect();
+        let mut values = vec![vec![None; some.len()]; measurement.tags.len()];
+        for (row, NewSeries { tags, .. }) in some.iter().enumerate() {
+            for (tag, value) in tags {
+                values[*tag][row] = Some(&**value);
+            }
+        }
+        let mut query = sqlx::query(&insert).bind(keys);
+        for column in values {
+            query = query.bind(column);
+        }
+        for row in query.persistent(false).fetch_all(&mut *transaction).await? {
+            ids.push((SeriesKey::from_uuid(row.try_get("tag_hash")?), row.try_get("series_id")?));
         }
     }
-    let mut query = sqlx::query(&insert).bind(keys);
-    for column in values {
-        query = query.bind(column);
-    }
-    let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
-    let ids = rows
-        .iter()
-        .map(|row| Ok((SeriesKey::from_uuid(row.try_get("tag_hash")?), row.try_get("series_id")?)))
-        .collect::<Result<_, sqlx::Error>>()?;
     transaction.commit().await?;
     Ok(ids)
 }

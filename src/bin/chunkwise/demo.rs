@@ -6,9 +6,9 @@ use anyhow::Context;
 use chunkwise::{
     config::Config,
     feed::{Assets, AssetsOptions, Feed, FeedError, Pace},
-    ingest::{Ingest, PartialWrites, Protocol, RequestId, WriteRequest},
+    ingest::{BodyRequest, Identity, Ingest, PartialWrites, Protocol, RequestId},
     load::{LoadOptions, Plan, WideOptions},
-    protocol::{self, Precision},
+    protocol::Precision,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -61,18 +61,17 @@ pub(crate) async fn stream(ingest: Ingest, namespace: String, stop: Cancellation
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let body = feed.due(now_us());
         let Ok(room) = ingest.reserve(body.len()).await else { continue };
-        let request = WriteRequest {
+        let request = BodyRequest {
             protocol: Protocol::Demo,
             room,
             namespace: &namespace,
-            lines: protocol::parse(&body, Precision::Nanoseconds).filter_map(Result::ok).collect(),
             body: &body,
-            unreadable: Vec::new(),
-            id: RequestId::fresh(Uuid::new_v4()),
+            precision: Precision::Nanoseconds,
+            identity: Identity::Fixed(RequestId::fresh(Uuid::new_v4())),
             partial: PartialWrites::Accept,
             interval_us: None,
         };
-        if let Err(error) = ingest.write(request).await {
+        if let Err(error) = ingest.write_body(request).await {
             // What was due is made up: a gap in it harms nobody.
             tracing::warn!(error = %error, "the demonstration's feed was not written");
         }

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use anyhow::Context;
 use chunkwise::{
-    ingest::{Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest, Written},
+    ingest::{
+        Identity, Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest,
+        Written,
+    },
     load::{LoadError, Part, Plan, Tally},
 };
 use indicatif::ProgressBar;
@@ -94,6 +97,7 @@ impl Loader {
                     Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
                 }
             }
+            let id = RequestId::from_key(&namespace, body.as_bytes(), body, ingest.options().key_keep);
             let request = WriteRequest {
                 protocol: Protocol::Load,
                 room: ingest.reserve(part.bytes.len()).await?,
@@ -101,7 +105,7 @@ impl Loader {
                 lines,
                 body: &part.bytes,
                 unreadable,
-                id: RequestId::from_key(&namespace, body.as_bytes(), body, ingest.options().key_keep),
+                identity: Identity::Fixed(id),
                 partial: PartialWrites::Accept,
                 interval_us,
             };

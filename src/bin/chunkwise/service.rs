@@ -194,6 +194,13 @@ impl Figures for IngestFigures {
     fn figures(&self) -> serde_json::Value {
         serde_json::to_value(self.0.values()).unwrap_or_default()
     }
+
+    fn check(&self) -> Option<serde_json::Value> {
+        // A writer that was started again works; that it had to be is for an operator to know.
+        let restarts = self.0.values().writer_restarts;
+        let status = if restarts == 0 { "pass" } else { "warn" };
+        Some(serde_json::json!({ "name": "writers", "status": status, "restarts": restarts }))
+    }
 }
 
 /// The settings, as questions take them.
@@ -207,7 +214,8 @@ pub(crate) fn ingest_options(config: &Config) -> IngestOptions {
     let settings = &config.ingest;
     IngestOptions {
         ahead_us: i64::try_from(settings.future_limit.as_micros()).unwrap_or(i64::MAX),
-        queue_bytes: settings.queue_bytes.get(),
+        memory_bytes: settings.memory_bytes.get(),
+        new_series_a_minute: settings.max_new_series_per_minute.get() as u64,
         writers: settings.writers.get() as usize,
         repetition: match settings.same_body {
             SameBody::CountsOnceWithin(within) => Repetition::SameBody { within },
@@ -219,5 +227,6 @@ pub(crate) fn ingest_options(config: &Config) -> IngestOptions {
             measurements: i64::try_from(settings.max_measurements.get()).unwrap_or(i64::MAX),
             ..SchemaLimits::default()
         },
+        ..IngestOptions::default()
     }
 }

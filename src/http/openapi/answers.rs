@@ -21,6 +21,7 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     add::<Measurements>(schemas);
     add::<SeriesListing>(schemas);
     add::<Chunks>(schemas);
+    add::<DeadLetters>(schemas);
     add::<Error>(schemas);
     add::<PartialWrite>(schemas);
     add::<PartialWrite2>(schemas);
@@ -247,6 +248,28 @@ enum ChunkState {
     Sealed,
 }
 
+#[derive(ToSchema)]
+struct DeadLetters {
+    rows: Vec<DeadLetter>,
+    /// The `after` of the next page; null on the last.
+    #[schema(required)]
+    next: Option<i64>,
+}
+
+#[derive(ToSchema)]
+struct DeadLetter {
+    id: i64,
+    /// When the row was refused; its own time is in `line`.
+    #[schema(format = DateTime)]
+    time: String,
+    measurement: String,
+    /// The protocol that it came by.
+    source: String,
+    reason: String,
+    /// The row in line protocol, its time in microseconds.
+    line: String,
+}
+
 /// A write of which some lines, or all, were refused.
 #[derive(ToSchema)]
 struct PartialWrite {
@@ -255,6 +278,9 @@ struct PartialWrite {
     lines: Vec<RefusedLine>,
     /// Lines written.
     written: u64,
+    /// How many of the refused lines are kept as dead letters.
+    #[schema(required = false)]
+    dead_lettered: u64,
 }
 
 #[derive(ToSchema)]
@@ -274,6 +300,9 @@ struct PartialWrite2 {
     error: String,
     lines: Vec<RefusedLine>,
     written: u64,
+    /// As in [`PartialWrite`].
+    #[schema(required = false)]
+    dead_lettered: u64,
 }
 
 /// As [`PartialWrite`], with what InfluxDB 3's clients read.
@@ -284,6 +313,9 @@ struct PartialWrite3 {
     data: Vec<RefusedLine3>,
     lines: Vec<RefusedLine>,
     written: u64,
+    /// As in [`PartialWrite`].
+    #[schema(required = false)]
+    dead_lettered: u64,
 }
 
 #[derive(ToSchema)]

@@ -1,4 +1,4 @@
-//! `/api/v1/measurements`, `/series`, `/chunks` and `/stats`.
+//! `/api/v1/measurements`, `/series`, `/chunks`, `/dead_letters` and `/stats`.
 
 use serde_json::json;
 use utoipa::openapi::{Content, HttpMethod, ObjectBuilder};
@@ -38,7 +38,31 @@ pub(super) fn routes() -> Vec<Route> {
             response("Figures by name.").content(Format::Json.media_type(), Content::new(Some(ObjectBuilder::new()))),
         )
         .fails(&[403, 500, 503]);
-    vec![measurements.build(), series(), chunks.build(), stats.build()]
+    vec![measurements.build(), series(), chunks.build(), dead_letters(), stats.build()]
+}
+
+fn dead_letters() -> Route {
+    let example = json!({
+        "rows": [{"id": 1, "time": "2024-05-01T12:00:00Z", "measurement": "ticks", "source": "line_protocol_http",
+                  "reason": "the row breaks the table's check \"positive\" (SQLSTATE 23514)",
+                  "line": "ticks,symbol=AAPL price=-1.0 1714564800000000"}],
+        "next": null
+    });
+    let answer = response("A page of dead letters, in the order in which they were refused.")
+        .content(Format::Json.media_type(), content(named("DeadLetters"), example));
+    route(HttpMethod::Get, "/api/v1/dead_letters", TAG, "dead_letters", "Rows that the database refused")
+        .describe(
+            "Rows that break what somebody has added to a storage table: a check, a unique index, a trigger. The other \
+             rows of their requests are written. `line` is the row in line protocol: mended, it can be sent again to \
+             `/write?precision=us`. The newest are kept: 30 days, at most a million rows and about a GiB.",
+        )
+        .namespace()
+        .query("measurement", text(), "The measurement; all by default.")
+        .query("after", integer(), "The `next` of the page before.")
+        .query("limit", integer().minimum(Some(1)), "The most rows of a page.")
+        .answers(200, answer)
+        .fails(&FAILURES)
+        .build()
 }
 
 fn series() -> Route {

@@ -19,7 +19,7 @@ use crate::{
     question::{CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 16] = [
+const ROUTES: [(&str, &[&str]); 17] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
@@ -33,6 +33,7 @@ const ROUTES: [(&str, &[&str]); 16] = [
     ("/api/v1/measurements", &["get"]),
     ("/api/v1/series", &["get"]),
     ("/api/v1/chunks", &["get"]),
+    ("/api/v1/dead_letters", &["get"]),
     ("/api/v1/stats", &["get"]),
     ("/api/v1/window", &["get", "post"]),
     ("/api/v1/correlate", &["get", "post"]),

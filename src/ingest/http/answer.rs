@@ -88,6 +88,7 @@ impl From<BodyError> for Refusal {
             BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyError::Corrupt { .. } | BodyError::Read(_) => StatusCode::BAD_REQUEST,
+            BodyError::NoRoom(error) => return error.into(),
         };
         Self { status, message: error.to_string(), lines: Vec::new() }
     }
@@ -97,7 +98,9 @@ impl From<IngestError> for Refusal {
     fn from(error: IngestError) -> Self {
         let message = error.to_string();
         let status = match &error {
-            IngestError::AllOrNothing(_) | IngestError::Namespace(_) => StatusCode::BAD_REQUEST,
+            IngestError::AllOrNothing(_) | IngestError::Namespace(_) | IngestError::TooManyChunks { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             IngestError::KeyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             IngestError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             IngestError::Overloaded | IngestError::Stale => StatusCode::SERVICE_UNAVAILABLE,
@@ -125,25 +128,25 @@ pub(super) fn written(dialect: Dialect, written: &Written) -> Response {
     let mut response = if written.refused.is_empty() {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        let refused = written.refused.len();
+        let refused = written.refused_total;
         let first = &written.refused[0];
         let message = format!(
             "partial write: {refused} of {} lines were refused, the first is line {}, column {}: {}",
-            refused as u64 + written.written,
+            refused + written.written,
             first.line,
             first.column,
             first.reason
         );
         let body = match dialect {
-            Dialect::V1 => lines_body(&written.refused, written.written, json!({ "error": message })),
+            Dialect::V1 => lines_body(&written.refused, written, json!({ "error": message })),
             Dialect::V2 => lines_body(
                 &written.refused,
-                written.written,
+                written,
                 json!({ "code": "invalid", "message": message, "error": message }),
             ),
             Dialect::V3 => lines_body(
                 &written.refused,
-                written.written,
+                written,
                 json!({ "error": "partial write of line protocol occurred", "data": v3_lines(&written.refused) }),
             ),
         };
@@ -182,7 +185,7 @@ pub(super) fn refusal(dialect: Dialect, refusal: &Refusal) -> Response {
         },
     };
     if !lines.is_empty() {
-        body = lines_body(lines, 0, body);
+        body = lines_body(lines, &Written { refused_total: lines.len() as u64, ..Written::default() }, body);
     }
     let mut response = (*status, [JSON], body.to_string()).into_response();
     tell_when_to_come_back(&mut response);
@@ -197,15 +200,16 @@ pub(super) fn tell_when_to_come_back(response: &mut Response) {
     }
 }
 
-fn lines_body(refused: &[Refused], written: u64, mut body: Value) -> Value {
+fn lines_body(refused: &[Refused], written: &Written, mut body: Value) -> Value {
     let named: Vec<Value> = refused
         .iter()
         .take(MAX_NAMED)
         .map(|refused| json!({ "line": refused.line, "column": refused.column, "reason": refused.reason }))
         .collect();
     body["lines"] = Value::Array(named);
-    body["refused"] = json!(refused.len());
-    body["written"] = json!(written);
+    body["refused"] = json!(written.refused_total);
+    body["written"] = json!(written.written);
+    body["dead_lettered"] = json!(written.dead_lettered);
     body
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ingest::{
         PartialWrites, Protocol, Refused, WriteRequest, body,
-        identity::{idempotency_key, request_id},
+        identity::{idempotency_key, identify},
         request::hash,
     },
     protocol::opentsdb::{read_points, show_points},
@@ -110,8 +110,10 @@ async fn handle(
 ) -> Result<Response, Refusal> {
     let Parameters { namespace, telling, partial } = parameters;
     let key = idempotency_key(headers)?;
-    let body = body::read(headers, body, http.limits).await?;
-    let room = http.ingest.try_reserve(body.len())?;
+    let mut room = http.ingest.open_room();
+    let body = body::read(headers, body, http.limits, &mut room).await?;
+    // The points are kept beside the body until they are rows.
+    room.cover_rows(body.len())?;
     let points = match read_points(&body) {
         Ok(points) => points,
         Err(malformed) => {
@@ -127,32 +129,32 @@ async fn handle(
         protocol: Protocol::OpenTsdbHttp,
         room,
         namespace,
-        id: request_id(http.ingest.options(), namespace, key.as_deref(), body_hash, &points.lines),
+        identity: identify(http.ingest.options(), namespace, key.as_deref(), body_hash),
         unreadable: points.errors.iter().map(|error| Refused::point(error, &body)).collect(),
         lines: points.lines,
         body: &body,
         partial: *partial,
         interval_us: None,
     };
-    let started = std::time::Instant::now();
     match http.ingest.write(request).await {
         Ok(written) => {
-            let protocol = Protocol::OpenTsdbHttp.label();
-            metrics::histogram!("chunkwise_ingest_acknowledge_seconds", "protocol" => protocol)
-                .record(started.elapsed());
-            let mut response = answer(*telling, written.written, &written.refused, &body);
+            let mut response = answer(*telling, written.written, written.refused_total, &written.refused, &body);
             tell_receipt(&mut response, &written);
             Ok(response)
         }
         Err(failed) => {
             let refusal = Refusal::from(failed);
             // All or nothing: the good ones were not written either.
-            if refusal.lines.is_empty() { Err(refusal) } else { Ok(answer(*telling, 0, &refusal.lines, &body)) }
+            if refusal.lines.is_empty() {
+                Err(refusal)
+            } else {
+                Ok(answer(*telling, 0, refusal.lines.len() as u64, &refusal.lines, &body))
+            }
         }
     }
 }
 
-fn answer(telling: Telling, written: u64, refused: &[Refused], body: &[u8]) -> Response {
+fn answer(telling: Telling, written: u64, total: u64, refused: &[Refused], body: &[u8]) -> Response {
     let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     match telling {
         Telling::Status if refused.is_empty() => StatusCode::NO_CONTENT.into_response(),
@@ -160,14 +162,12 @@ fn answer(telling: Telling, written: u64, refused: &[Refused], body: &[u8]) -> R
             status,
             "One or more data points had errors",
             &format!(
-                "{} were refused, the first is number {}: {}. Append \"details\" to the put request to see them",
-                refused.len(),
-                refused[0].line,
-                refused[0].reason
+                "{total} were refused, the first is number {}: {}. Append \"details\" to the put request to see them",
+                refused[0].line, refused[0].reason
             ),
         ),
         Telling::Summary => {
-            (status, [JSON], json!({ "success": written, "failed": refused.len() }).to_string()).into_response()
+            (status, [JSON], json!({ "success": written, "failed": total }).to_string()).into_response()
         }
         Telling::Details => {
             let named = &refused[..refused.len().min(MAX_NAMED)];
@@ -178,7 +178,7 @@ fn answer(telling: Telling, written: u64, refused: &[Refused], body: &[u8]) -> R
                 .zip(shown)
                 .map(|(refused, point)| json!({ "datapoint": point, "error": refused.reason }))
                 .collect();
-            let body = json!({ "success": written, "failed": refused.len(), "errors": errors });
+            let body = json!({ "success": written, "failed": total, "errors": errors });
             (status, [JSON], body.to_string()).into_response()
         }
     }

@@ -107,7 +107,7 @@ impl Connection {
     /// Reads one body and sends it on its way. Waits for memory first: so long the client's bytes stay in the sockets.
     async fn read(&mut self, linger: Option<Duration>) -> Filled {
         let ingest = &self.write.ingest;
-        let wanted = (self.framing.len() + BODY_BYTES).min(ingest.options().queue_bytes);
+        let wanted = (self.framing.len() + BODY_BYTES).min(ingest.options().memory_bytes);
         let room = ingest.reserve(wanted).await;
         let filled = self.fill(linger).await.unwrap_or_else(|error| {
             tracing::debug!(peer = %self.peer, error = %error, "a connection was lost");
@@ -151,7 +151,10 @@ impl Connection {
             return;
         }
         match room {
-            Ok(room) => drop(self.deliveries.spawn(deliver(self.write.clone(), self.dialect, cut.body, room))),
+            Ok(mut room) => {
+                room.shrink(cut.body.len());
+                drop(self.deliveries.spawn(deliver(self.write.clone(), self.dialect, cut.body, room)));
+            }
             // Less memory than any body takes was asked for, so this is a limit of nothing.
             Err(error) => self.note_refused(1, &error.to_string()),
         }

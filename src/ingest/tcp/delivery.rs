@@ -7,10 +7,16 @@ use tokio::time::sleep;
 
 use super::{
     TcpWrite,
-    dialect::{Dialect, End, Parsed},
+    dialect::{Dialect, End, Parsed, before_binary, parse_commands},
     replies,
 };
-use crate::ingest::{IngestError, PartialWrites, Refused, RequestId, Room, WriteRequest, request::hash};
+use crate::{
+    ingest::{
+        BodyRequest, Identity, IngestError, PartialWrites, Refused, RequestId, Room, WriteRequest, Written,
+        request::hash,
+    },
+    protocol::Precision,
+};
 
 /// Between two attempts; doubled up to the second.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,39 +36,31 @@ pub(super) struct Delivered {
 
 /// Writes a body of whole lines. Returns when that is done, however long the database is away; only what would never
 /// succeed is given up. To be spawned: cancelled, the body is lost.
-pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, body: Bytes, room: Room) -> Delivered {
+pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, mut body: Bytes, room: Room) -> Delivered {
+    let mut end = None;
+    if dialect == Dialect::LineProtocol
+        && let Some(readable_bytes) = before_binary(&body)
+    {
+        body.truncate(readable_bytes);
+        end = Some(End::Binary);
+    }
     // Fixed before the first attempt: one whose COMMIT got no answer is tried again harmlessly.
-    let id = RequestId::fresh(hash(&[&body]));
+    let identity = Identity::Fixed(RequestId::fresh(hash(&[&body])));
     let mut first_room = Some(room);
     let mut pause = PAUSE;
     let mut attempt = 0;
     loop {
         attempt += 1;
         let room = match first_room.take() {
-            Some(room) => room,
-            None => match write.ingest.reserve(body.len()).await {
-                Ok(room) => room,
-                Err(error) => return lost(dialect, &body, &error),
-            },
+            Some(room) => Ok(room),
+            None => write.ingest.reserve(body.len()).await,
         };
-        let Parsed { lines, unreadable, reasons, replies, end } = dialect.parse(&body, write.ingest.counters());
-        let unreadable_lines: Vec<u32> = unreadable.iter().map(|refused| refused.line).collect();
-        let request = WriteRequest {
-            protocol: dialect.protocol(),
-            room,
-            namespace: &write.namespace,
-            lines,
-            body: &body,
-            unreadable,
-            id,
-            partial: PartialWrites::Accept,
-            interval_us: None,
+        let result = match room {
+            Ok(room) => try_once(&write, dialect, &body, identity, room).await,
+            Err(error) => Err(error),
         };
-        let error = match write.ingest.write(request).await {
-            Ok(written) => {
-                reasons.into_iter().for_each(|(reason, lines)| dialect.count_refused(reason, lines));
-                return delivered(dialect, written.refused, &unreadable_lines, replies, end);
-            }
+        let error = match result {
+            Ok(delivered) => return Delivered { end: end.or(delivered.end), ..delivered },
             Err(error) => error,
         };
         match error {
@@ -79,34 +77,45 @@ pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, body: Bytes, room
     }
 }
 
-fn delivered(
+async fn try_once(
+    write: &TcpWrite,
     dialect: Dialect,
-    refused: Vec<Refused>,
-    unreadable_lines: &[u32],
-    mut replies: String,
-    end: Option<End>,
-) -> Delivered {
-    let unfit = refused.iter().filter(|refused| unreadable_lines.binary_search(&refused.line).is_err());
-    let mut unfit_lines = 0;
-    for refused in unfit {
-        unfit_lines += 1;
+    body: &[u8],
+    identity: Identity,
+    room: Room,
+) -> Result<Delivered, IngestError> {
+    let (protocol, namespace) = (dialect.protocol(), &*write.namespace);
+    let (partial, interval_us) = (PartialWrites::Accept, None);
+    if dialect == Dialect::LineProtocol {
+        let precision = Precision::Nanoseconds;
+        let request = BodyRequest { protocol, room, namespace, body, precision, identity, partial, interval_us };
+        return Ok(Delivered::of(write.ingest.write_body(request).await?));
+    }
+    let Parsed { lines, unreadable, mut replies, exit } = parse_commands(body, write.ingest.counters());
+    // What could not be read was told the client when it was.
+    let told: Vec<u32> = unreadable.iter().map(|refused| refused.line).collect();
+    let request = WriteRequest { protocol, room, namespace, lines, body, unreadable, identity, partial, interval_us };
+    let written = write.ingest.write(request).await?;
+    for refused in written.refused.iter().filter(|refused| told.binary_search(&refused.line).is_err()) {
         replies::refused(&mut replies, "illegal argument", &refused.reason);
     }
-    if unfit_lines > 0 {
-        dialect.count_refused("unfit", unfit_lines);
+    Ok(Delivered { replies, end: exit.then_some(End::Asked), ..Delivered::of(written) })
+}
+
+impl Delivered {
+    fn of(written: Written) -> Self {
+        Self { refused: written.refused_total, first_refused: written.refused.into_iter().next(), ..Self::default() }
     }
-    Delivered { replies, end, refused: refused.len() as u64, first_refused: refused.into_iter().next() }
 }
 
 /// Nothing of the body can be written, ever.
 fn lost(dialect: Dialect, body: &[u8], error: &IngestError) -> Delivered {
     let lines = memchr::memchr_iter(b'\n', body).count() as u64;
-    dialect.count_refused("request_refused", lines);
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     tracing::error!(protocol = dialect.protocol().label(), lines, error = %error, cause, "lines could not be written");
     let reason = error.to_string();
     let mut replies = String::new();
     replies::refused(&mut replies, "illegal argument", &reason);
-    let first = Refused::unfit_for(1, 1, &reason, body);
+    let first = Refused::unfit(1, 1, &reason, body);
     Delivered { replies, end: None, refused: lines, first_refused: Some(first) }
 }

@@ -1,7 +1,5 @@
 //! The two protocols: where their lines end, and what is in them.
 
-use std::collections::BTreeMap;
-
 use memchr::{memmem, memrchr};
 
 use super::replies;
@@ -20,17 +18,15 @@ pub(super) enum Dialect {
     OpenTsdb,
 }
 
-/// A body that was read.
+/// A body of telnet lines that was read.
 #[derive(Debug, Default)]
 pub(super) struct Parsed<'b> {
     pub(super) lines: Vec<Line<'b>>,
     pub(super) unreadable: Vec<Refused>,
-    /// How many of them there are of each reason.
-    pub(super) reasons: BTreeMap<&'static str, u64>,
     /// What the client is told.
     pub(super) replies: String,
-    /// The connection is to be closed.
-    pub(super) end: Option<End>,
+    /// The client said `exit`: nothing behind it was read.
+    pub(super) exit: bool,
 }
 
 /// Why a connection is closed from this side.
@@ -58,15 +54,7 @@ impl Dialect {
         }
     }
 
-    /// Reads whole lines.
-    pub(super) fn parse<'b>(self, body: &'b [u8], counters: &Counters) -> Parsed<'b> {
-        match self {
-            Self::LineProtocol => parse_lines(body),
-            Self::OpenTsdb => parse_commands(body, counters),
-        }
-    }
-
-    /// Counts lines that were not written.
+    /// Counts lines that never became part of a request; those that did are the service's to count.
     pub(super) fn count_refused(self, reason: &'static str, lines: u64) {
         let protocol = self.protocol().label();
         metrics::counter!("chunkwise_listener_lines_refused_total", "protocol" => protocol, "reason" => reason)
@@ -74,23 +62,13 @@ impl Dialect {
     }
 }
 
-fn parse_lines(body: &[u8]) -> Parsed<'_> {
-    let mut parsed = Parsed::default();
-    for line in protocol::parse(body, Precision::Nanoseconds) {
-        match line {
-            Ok(line) => parsed.lines.push(line),
-            Err(error) if is_binary(&body[error.bytes.clone()]) => {
-                // What follows is no text, and would only be counted as so many bad lines.
-                parsed.end = Some(End::Binary);
-                break;
-            }
-            Err(error) => {
-                *parsed.reasons.entry(error.reason.label()).or_default() += 1;
-                parsed.unreadable.push(Refused::unreadable(&error, body));
-            }
-        }
-    }
-    parsed
+/// How many bytes of line protocol stand before a line of QuestDB's binary protocol, if there is one. What follows it is
+/// no text, and would only be counted as so many bad lines.
+pub(super) fn before_binary(body: &[u8]) -> Option<usize> {
+    // The marks may stand in a text's value: only a line that cannot be read is no text.
+    is_binary(body).then_some(())?;
+    let mut errors = protocol::parse(body, Precision::Nanoseconds).filter_map(Result::err);
+    errors.find(|error| is_binary(&body[error.bytes.clone()])).map(|error| error.bytes.start)
 }
 
 /// Whether a line that is no text has a value of QuestDB's binary versions: `name==`, a byte that says the type (16 a
@@ -99,21 +77,21 @@ fn is_binary(line: &[u8]) -> bool {
     memmem::find_iter(line, b"==").any(|at| matches!(line.get(at + 2), Some(14 | 16 | 23)))
 }
 
-fn parse_commands<'b>(body: &'b [u8], counters: &Counters) -> Parsed<'b> {
+/// Reads telnet lines.
+pub(super) fn parse_commands<'b>(body: &'b [u8], counters: &Counters) -> Parsed<'b> {
     let mut parsed = Parsed::default();
     for command in Commands::new(body) {
         match command {
             Ok(Command::Put(line)) => parsed.lines.push(line),
             Ok(Command::Version) => replies::version(&mut parsed.replies),
-            Ok(Command::Stats) => replies::stats(&mut parsed.replies, counters.values()),
+            Ok(Command::Stats) => replies::stats(&mut parsed.replies, counters.values().all),
             Ok(Command::Help) => replies::help(&mut parsed.replies),
             Ok(Command::Other(word)) => replies::unknown(&mut parsed.replies, word),
             Ok(Command::Exit) => {
-                parsed.end = Some(End::Asked);
+                parsed.exit = true;
                 break;
             }
             Err(error) => {
-                *parsed.reasons.entry(error.fault.label()).or_default() += 1;
                 replies::refused(&mut parsed.replies, error.fault.kind(), &error.fault.to_string());
                 parsed.unreadable.push(Refused::point(&error, body));
             }
@@ -131,21 +109,19 @@ mod tests {
         let mut body = b"m f=1 1\nm s=\"a==\x10b\" 2\nm f==\x10".to_vec();
         body.extend(1.5_f64.to_le_bytes());
         body.extend(b" 3\nm f=4 4\n");
-        let parsed = Dialect::LineProtocol.parse(&body, &Counters::default());
-        assert_eq!((parsed.lines.len(), parsed.unreadable.len(), parsed.end), (2, 0, Some(End::Binary)));
+        assert_eq!(before_binary(&body), memmem::find(&body, b"m f==").filter(|at| *at > 0));
     }
 
     #[test]
     fn a_key_id_of_questdb_s_handshake_is_a_bad_line() {
-        let parsed = Dialect::LineProtocol.parse(b"testUser1\nm f=1 1\n", &Counters::default());
-        assert_eq!((parsed.lines.len(), parsed.unreadable.len(), parsed.end), (1, 1, None));
+        assert_eq!(before_binary(b"testUser1\nm f=1 1\n"), None);
     }
 
     #[test]
     fn nothing_behind_exit_is_read() {
         let body = b"put m 1 2 a=b\nversion\nput m\nexit\nput m 1 2 a=b\n";
-        let parsed = Dialect::OpenTsdb.parse(body, &Counters::default());
-        assert_eq!((parsed.lines.len(), parsed.unreadable.len(), parsed.end), (1, 1, Some(End::Asked)));
+        let parsed = parse_commands(body, &Counters::default());
+        assert_eq!((parsed.lines.len(), parsed.unreadable.len(), parsed.exit), (1, 1, true));
         assert!(parsed.replies.contains("chunkwise") && parsed.replies.contains("put: illegal argument: not enough"));
     }
 }

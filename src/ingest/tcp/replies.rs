@@ -27,11 +27,13 @@ pub(super) fn version(replies: &mut String) {
 /// Lines by what became of them, over all protocols, in the form that OpenTSDB's `stats` has.
 pub(super) fn stats(replies: &mut String, counters: CounterValues) {
     let now = chrono::Utc::now().timestamp();
-    let CounterValues { received, committed, refused, duplicate, failed, .. } = counters;
+    let CounterValues { received, committed, spooled, refused, dead_lettered, duplicate, failed, .. } = counters;
     for (outcome, lines) in [
         ("received", received),
         ("committed", committed),
+        ("spooled", spooled),
         ("refused", refused),
+        ("dead_lettered", dead_lettered),
         ("duplicate", duplicate),
         ("failed", failed),
     ] {

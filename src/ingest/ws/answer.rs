@@ -38,7 +38,7 @@ impl From<IngestError> for FrameError {
     fn from(error: IngestError) -> Self {
         let message = error.to_string();
         let code = match &error {
-            IngestError::AllOrNothing(_) | IngestError::Namespace(_) => "invalid",
+            IngestError::AllOrNothing(_) | IngestError::Namespace(_) | IngestError::TooManyChunks { .. } => "invalid",
             IngestError::KeyMismatch => "key_mismatch",
             IngestError::TooLarge { .. } => "too_large",
             IngestError::Overloaded | IngestError::Stale => "unavailable",
@@ -77,7 +77,10 @@ struct Frame<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<Vec<Line<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<usize>,
+    refused: Option<u64>,
+    /// How many of them are kept as dead letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_lettered: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,15 +104,16 @@ struct Error<'a> {
 impl Answer {
     /// The answer as JSON.
     pub(super) fn to_json(&self, credits: usize) -> String {
-        let named = |lines: &'_ [Refused]| (!lines.is_empty()).then_some(lines.len());
+        let counted = |lines: u64| (lines > 0).then_some(lines);
         let id = self.id.as_deref();
         let frame = match &self.outcome {
-            Ok(Written { ack, written, refused, duplicate }) => Frame {
+            Ok(Written { ack, written, refused, refused_total, dead_lettered, duplicate }) => Frame {
                 id,
                 ack: Some(ack.label()),
                 written: Some(*written),
                 lines: Some(lines(refused)),
-                refused: named(refused),
+                refused: counted(*refused_total),
+                dead_lettered: counted(*dead_lettered),
                 duplicate: *duplicate,
                 error: None,
                 credits,
@@ -119,7 +123,8 @@ impl Answer {
                 ack: None,
                 written: None,
                 lines: (!refused.is_empty()).then(|| lines(refused)),
-                refused: named(refused),
+                refused: counted(refused.len() as u64),
+                dead_lettered: None,
                 duplicate: false,
                 error: Some(Error { code, message }),
                 credits,

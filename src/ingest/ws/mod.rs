@@ -56,7 +56,7 @@ pub(super) async fn upgrade(
         }
     };
     // A message that could never be let into memory is not read at all.
-    let limit = write.limits.inflated_bytes.min(write.ingest.options().queue_bytes);
+    let limit = write.limits.inflated_bytes.min(write.ingest.options().memory_bytes);
     upgrade
         .max_message_size(limit)
         .max_frame_size(limit)

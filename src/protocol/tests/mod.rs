@@ -4,6 +4,7 @@
 mod hostile;
 mod oracle;
 mod properties;
+mod render;
 mod values;
 
 use super::{FieldValue, Line, LineError, Precision, parse};

@@ -70,6 +70,41 @@ async fn writes_wait_for_a_locked_measurement_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn a_locked_measurement_holds_up_only_the_requests_that_touch_it() {
+    let database = TestDatabase::new().await;
+    let app = std::sync::Arc::new(App::start(&["up", "--database-url", &database.url()]));
+    Batch::new(0, 20).send_until_committed(&app);
+    assert_eq!(app.post("/write", b"other v=0").status, 204);
+    let (mut locker, mut watcher) = (database.connect().await, database.connect().await);
+    lock(&mut locker).await;
+    // More of them than there are writers.
+    let held: Vec<_> = (1..9)
+        .map(|ordinal| {
+            let app = std::sync::Arc::clone(&app);
+            tokio::task::spawn_blocking(move || Batch::new(ordinal, 20).send(&app))
+        })
+        .collect();
+    wait_for_waiting_writers(&mut watcher, 1).await;
+    for value in 1..20 {
+        let (app, begun) = (std::sync::Arc::clone(&app), Instant::now());
+        let body = format!("other v={value}");
+        let status = tokio::task::spawn_blocking(move || app.post("/write", body.as_bytes()).status).await.unwrap();
+        assert_eq!(status, 204);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+    assert!(held.iter().all(|write| !write.is_finished()), "nobody can have written to a locked measurement");
+    locker.execute("ROLLBACK").await.unwrap();
+    for write in held {
+        assert_eq!(write.await.unwrap(), Some(204));
+    }
+    let batches: Vec<_> = (0..9).map(|ordinal| Batch::new(ordinal, 20)).collect();
+    assert_each_once(&database, &batches).await;
+    // And it is as quick as any other again.
+    assert_eq!(Batch::new(9, 20).send(&app), Some(204));
+    watcher.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_same_body_to_two_processes_at_once_is_written_once() {
     let database = TestDatabase::new().await;
     let apps = [(); 2].map(|()| App::start(&["up", "--database-url", &database.url()]));

@@ -9,4 +9,5 @@ mod kill;
 mod load;
 mod locks;
 mod raw;
+mod stalled;
 mod stop;

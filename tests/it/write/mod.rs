@@ -2,6 +2,9 @@
 
 mod answers;
 mod concurrency;
+mod isolation;
+mod limits;
+mod mended;
 mod once;
 mod roles;
 mod schema;

@@ -47,6 +47,11 @@ async fn three_roles_with_the_documented_rights_can_do_their_work_and_no_more() 
         assert_eq!(read.status, 200, "{}", String::from_utf8_lossy(&read.body));
         assert_eq!(read.json()["values"].as_array().unwrap().len(), 2);
     }
+    // Setting rows aside takes no further right, and looking at them none but the reader's.
+    admin.execute("ALTER TABLE public_store.m ADD CONSTRAINT positive CHECK (v > 0)").await.unwrap();
+    let written = app.post("/write", b"m,s=a v=-1 1700000000000000000\nm,s=a v=4 1700000000000000000");
+    assert_eq!((written.status, written.json()["dead_lettered"].clone()), (400, 1.into()), "{}", written.json());
+    assert_eq!(app.get("/api/v1/dead_letters").json()["rows"].as_array().unwrap().len(), 1);
     for role in ["cw_writer", "cw_reader"] {
         let mut connection = sqlx::PgConnection::connect(&url(role)).await.unwrap();
         for denied in [

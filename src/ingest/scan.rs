@@ -1,0 +1,291 @@
+//! One pass over a request's lines: into batches, without keeping the lines. Pure but for what is known of series.
+//!
+//! Most lines of a feed are of a known series, with the fields of the line before, and are read at a glance. Any other is
+//! read whole, and it is only there that a line is found to be wrong: the short way knows no faults, only "not that way".
+
+use hashbrown::HashMap;
+
+use super::{
+    IngestError, Refused, RowFault,
+    draft::{Draft, Standing, Values, placeholder_of},
+    refusals::Refusals,
+    room::Room,
+    row::{Clock, fit},
+    service::Core,
+};
+use crate::{
+    protocol::{Glance, Limits, Line, Lines, Precision},
+    series::PartsReader,
+};
+
+/// Measurements of one request.
+const MOST_MEASUREMENTS: usize = 2_000;
+/// So many lines are read under one look at the known series, and between two looks at the memory.
+const STRETCH_LINES: usize = 1_024;
+
+/// Where a request's lines come from.
+#[derive(Debug)]
+pub(super) enum Source<'s, 'b> {
+    /// Line protocol.
+    Body(Precision),
+    /// Lines that somebody else has read.
+    Lines(&'s mut [Line<'b>]),
+}
+
+/// A measurement's standing after it has grown, or why it cannot be had.
+pub(super) type Settled = HashMap<String, Standing>;
+
+/// What a pass made of a request.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) refusals: Refusals,
+    /// Lines, the refused ones too.
+    pub(super) lines: u64,
+    /// Every line that could be read has a time.
+    pub(super) all_timed: bool,
+    /// Measurements are to be made or to grow: nothing was written into batches, and the pass is to be done again.
+    pub(super) must_grow: bool,
+}
+
+/// The pass.
+#[derive(Debug)]
+pub(super) struct Scan<'s> {
+    pub(super) core: &'s Core,
+    pub(super) namespace: &'s str,
+    pub(super) body: &'s [u8],
+    pub(super) settled: &'s Settled,
+    pub(super) clock: Clock,
+    pub(super) room: &'s mut Room,
+}
+
+/// A part of a line and its series, to be remembered.
+type Learned<'b> = Vec<(usize, &'b [u8], i64)>;
+
+impl Scan<'_> {
+    /// Reads all lines.
+    ///
+    /// # Errors
+    /// There is no room for what they become.
+    pub(super) fn run(self, source: &mut Source<'_, '_>) -> Result<Scanned, IngestError> {
+        let mut state = State {
+            scanned: Scanned { all_timed: true, ..Scanned::default() },
+            by_name: HashMap::new(),
+            by_series: HashMap::new(),
+            last: None,
+            new_series: 0,
+            new_series_limit: self.core.quota.left(),
+        };
+        let Self { core, namespace, body, settled, clock, room } = self;
+        let scan = Context { core, namespace, body, settled, clock };
+        match source {
+            Source::Body(precision) => {
+                let mut lines = Lines::new(body, *precision, Limits::default());
+                let mut learned = Learned::new();
+                loop {
+                    let more = state.stretch(&scan, &mut lines, &mut learned);
+                    state.teach(&scan, &mut learned);
+                    room.cover(body.len() + state.bytes())?;
+                    if !more {
+                        break;
+                    }
+                }
+            }
+            Source::Lines(lines) => {
+                for stretch in lines.chunks_mut(STRETCH_LINES) {
+                    for line in stretch {
+                        line.sort_tags();
+                        state.line(&scan, line);
+                    }
+                    room.cover(body.len() + state.bytes())?;
+                }
+            }
+        }
+        Ok(state.scanned)
+    }
+}
+
+/// What does not change during a pass.
+struct Context<'s> {
+    core: &'s Core,
+    namespace: &'s str,
+    body: &'s [u8],
+    settled: &'s Settled,
+    clock: Clock,
+}
+
+struct State {
+    scanned: Scanned,
+    by_name: HashMap<String, usize>,
+    by_series: HashMap<(i32, i64), usize>,
+    /// The draft of the line before, by its measurement and epoch.
+    last: Option<((i32, i64), usize)>,
+    new_series: u64,
+    new_series_limit: u64,
+}
+
+impl State {
+    /// Reads some lines; false at the end.
+    fn stretch<'b>(&mut self, scan: &Context<'b>, lines: &mut Lines<'b>, learned: &mut Learned<'b>) -> bool {
+        let known = scan.core.parts.read();
+        let mut values = Values::new();
+        for _ in 0..STRETCH_LINES {
+            let glance = lines.glance();
+            if let Some(glance) = &glance
+                && self.at_a_glance(scan, &known, glance, &mut values)
+            {
+                lines.pass(glance);
+                continue;
+            }
+            let Some(line) = lines.next() else { return false };
+            match line {
+                Ok(mut line) => {
+                    line.sort_tags();
+                    let series = self.line(scan, &line);
+                    // (A glance may have been at a blank line or a comment before this one.)
+                    if let (Some((draft, id)), Some(glance)) =
+                        (series, glance.filter(|glance| glance.number() == line.number))
+                    {
+                        self.learn(draft, id, &glance, learned);
+                    }
+                }
+                Err(error) => {
+                    self.scanned.lines += 1;
+                    self.scanned.refusals.push("syntax", || Refused::unreadable(&error, scan.body));
+                }
+            }
+        }
+        true
+    }
+
+    #[inline]
+    fn at_a_glance<'b>(
+        &mut self,
+        scan: &Context<'b>,
+        known: &PartsReader<'_>,
+        glance: &Glance<'b>,
+        values: &mut Values<'b>,
+    ) -> bool {
+        if self.scanned.must_grow {
+            return false;
+        }
+        let Some(series) = known.get(scan.namespace, glance.series_part()) else { return false };
+        let owner = (series.measurement, series.epoch);
+        let at = match self.last {
+            Some((last, at)) if last == owner => at,
+            _ => match self.by_series.get(&owner) {
+                Some(&at) => at,
+                None => return false,
+            },
+        };
+        self.last = Some((owner, at));
+        let draft = &mut self.scanned.drafts[at];
+        values.clear();
+        draft.begin_row();
+        let Some(time) = glance.read(|name, value| draft.enter(name, &value, values)) else { return false };
+        let Ok(time_us) = scan.clock.time_of(time.us) else { return false };
+        if draft.batch.push_row(time_us, series.series_id, values).is_err() {
+            return false;
+        }
+        draft.lines.push(glance.number());
+        self.scanned.lines += 1;
+        self.scanned.all_timed &= time.us.is_some();
+        true
+    }
+
+    /// Enters a line that was read whole, with its tags sorted; its draft and its series, if it became a row.
+    fn line(&mut self, scan: &Context<'_>, line: &Line<'_>) -> Option<(usize, i64)> {
+        self.scanned.lines += 1;
+        self.scanned.all_timed &= line.time_us.is_some();
+        let at = match self.draft(scan, &line.measurement) {
+            Ok(at) => at,
+            Err(fault) => return self.refuse(scan, line, &fault, &line.measurement),
+        };
+        let limits = scan.core.growth.limits();
+        let draft = &mut self.scanned.drafts[at];
+        if draft.want(line, limits) {
+            self.scanned.must_grow = true;
+        }
+        if let Standing::Refused(fault) = &draft.standing {
+            let fault = fault.clone();
+            return self.refuse(scan, line, &fault, &line.measurement);
+        }
+        if self.scanned.must_grow {
+            return None;
+        }
+        let measurement = draft.measurement()?.clone();
+        let row = match fit(line, &measurement, limits, scan.clock) {
+            Ok(row) => row,
+            Err((fault, about)) => return self.refuse(scan, line, &fault, about),
+        };
+        if !draft.knows(row.key) {
+            if self.new_series == self.new_series_limit {
+                let fault = RowFault::TooManyNewSeries(scan.core.quota.limit());
+                return self.refuse(scan, line, &fault, &line.measurement);
+            }
+            self.new_series += 1;
+        }
+        let series_id = draft.series(row.key, line);
+        match draft.push(line.number, &row, series_id) {
+            Ok(()) => Some((at, series_id)),
+            Err(error) => self.refuse(scan, line, &RowFault::Row(error), ""),
+        }
+    }
+
+    /// The draft of a measurement.
+    fn draft(&mut self, scan: &Context<'_>, name: &str) -> Result<usize, RowFault> {
+        if let Some(&at) = self.by_name.get(name) {
+            return Ok(at);
+        }
+        let at = self.scanned.drafts.len();
+        if at == MOST_MEASUREMENTS {
+            return Err(RowFault::TooManyMeasurements(at));
+        }
+        let standing = match scan.settled.get(name) {
+            Some(settled) => settled.clone(),
+            None => match scan.core.growth.catalog().get(scan.namespace, name) {
+                Some(known) => Standing::Known(known),
+                None => Standing::New,
+            },
+        };
+        let ids = match &standing {
+            Standing::Known(measurement) | Standing::Grown(measurement) => {
+                self.by_series.insert((measurement.id, measurement.epoch), at);
+                scan.core.ids.of(measurement)
+            }
+            Standing::New | Standing::Refused(_) => crate::series::MeasurementIds::default(),
+        };
+        self.scanned.drafts.push(Draft::new(name.to_owned(), standing, ids));
+        self.by_name.insert(name.to_owned(), at);
+        Ok(at)
+    }
+
+    fn refuse(&mut self, scan: &Context<'_>, line: &Line<'_>, fault: &RowFault, about: &str) -> Option<(usize, i64)> {
+        self.scanned.refusals.push(fault.class(), || Refused::unfit_line(line, scan.body, fault, about));
+        None
+    }
+
+    fn learn<'b>(&mut self, draft: usize, series_id: i64, glance: &Glance<'b>, learned: &mut Learned<'b>) {
+        match placeholder_of(series_id) {
+            None => learned.push((draft, glance.series_part(), series_id)),
+            Some(new) => {
+                let start = glance.bytes().start;
+                self.scanned.drafts[draft].note_part(new, start..start + glance.series_part().len());
+            }
+        }
+    }
+
+    fn teach(&mut self, scan: &Context<'_>, learned: &mut Learned<'_>) {
+        for same in learned.chunk_by(|a, b| a.0 == b.0) {
+            if let Some(measurement) = same.first().and_then(|(draft, ..)| self.scanned.drafts[*draft].measurement()) {
+                scan.core.parts.put(measurement, same.iter().map(|(_, part, id)| (*part, *id)));
+            }
+        }
+        learned.clear();
+    }
+
+    fn bytes(&self) -> usize {
+        let drafts: usize = self.scanned.drafts.iter().map(Draft::bytes).sum();
+        drafts + self.scanned.refusals.bytes()
+    }
+}

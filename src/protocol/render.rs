@@ -1,0 +1,73 @@
+//! A line -> its text, such that reading the text gives the line again.
+
+use super::line::{FieldValue, Line};
+
+/// What a backslash must stand before in a measurement's name.
+const IN_MEASUREMENT: &[char] = &[',', ' ', '\\'];
+/// The same in tags' names and values and in fields' names.
+const IN_KEY: &[char] = &[',', ' ', '\\', '='];
+/// The same in a field's text.
+const IN_TEXT: &[char] = &['"', '\\'];
+
+impl Line<'_> {
+    /// The line in line protocol, without a line break, its time in microseconds.
+    ///
+    /// Read with [`Precision::Microseconds`](super::Precision::Microseconds) it gives the same measurement, tags, fields
+    /// and time, if the line was read from line protocol. Lines of other protocols can hold what line protocol cannot
+    /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, a field's name with a
+    /// quote before a text with a line break, a number that is not finite): that is written as it is, for people to read.
+    ///
+    /// ```
+    /// use chunkwise::protocol::{Precision, parse};
+    ///
+    /// let body = br#"room\ 1,floor=2\,5 open=t,note="a \"b\"",t=21.50 1700000000000000000"#;
+    /// let line = parse(body, Precision::Nanoseconds).next().unwrap().unwrap();
+    /// assert_eq!(line.render(), r#"room\ 1,floor=2\,5 open=true,note="a \"b\"",t=21.5 1700000000000000"#);
+    /// ```
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(64);
+        push_escaped(&mut text, &self.measurement, IN_MEASUREMENT);
+        for (name, value) in &self.tags {
+            text.push(',');
+            push_escaped(&mut text, name, IN_KEY);
+            text.push('=');
+            push_escaped(&mut text, value, IN_KEY);
+        }
+        for (index, (name, value)) in self.fields.iter().enumerate() {
+            text.push(if index == 0 { ' ' } else { ',' });
+            push_escaped(&mut text, name, IN_KEY);
+            text.push('=');
+            push_value(&mut text, value);
+        }
+        if let Some(us) = self.time_us {
+            text += &format!(" {us}");
+        }
+        text
+    }
+}
+
+fn push_value(text: &mut String, value: &FieldValue<'_>) {
+    match value {
+        // The shortest text that reads back to the same float, with an exponent where it is long.
+        FieldValue::Float(value) => *text += &format!("{value:?}"),
+        FieldValue::Integer(value) => *text += &format!("{value}i"),
+        FieldValue::Unsigned(value) => *text += &format!("{value}u"),
+        FieldValue::Boolean(value) => *text += &value.to_string(),
+        FieldValue::Timestamp(us) => *text += &format!("{us}t"),
+        FieldValue::Text(value) => {
+            text.push('"');
+            push_escaped(text, value, IN_TEXT);
+            text.push('"');
+        }
+    }
+}
+
+fn push_escaped(text: &mut String, name: &str, escaped: &[char]) {
+    for c in name.chars() {
+        if escaped.contains(&c) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+}
