@@ -20,12 +20,12 @@ const INFLUXDB_VERSION: &str = "1.8.10";
 
 /// Whether the database answers.
 pub(super) async fn health(State(state): State<HttpState>) -> Response {
-    report(asked(&state, false).await)
+    report(asked(&state, false).await, "pass")
 }
 
-/// Whether the database answers and has this program's tables.
+/// Whether the database answers and has this program's tables. InfluxDB 2 calls that `ready`, and its clients compare.
 pub(super) async fn ready(State(state): State<HttpState>) -> Response {
-    report(asked(&state, true).await)
+    report(asked(&state, true).await, "ready")
 }
 
 /// What is wrong; `None` if nothing is.
@@ -48,12 +48,13 @@ async fn asked(state: &HttpState, tables: bool) -> Option<String> {
 
 const AWAY: &str = "the database does not answer";
 
-fn report(wrong: Option<String>) -> Response {
-    let (status, word) = match wrong {
-        None => (StatusCode::OK, "pass"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail"),
+/// `well` is the whole's status where nothing is wrong.
+fn report(wrong: Option<String>, well: &str) -> Response {
+    let (status, word, check) = match wrong {
+        None => (StatusCode::OK, well, "pass"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail", "fail"),
     };
-    let mut check = json!({ "name": "database", "status": word });
+    let mut check = json!({ "name": "database", "status": check });
     if let (Some(message), Some(check)) = (wrong, check.as_object_mut()) {
         check.insert("message".to_owned(), Value::String(message));
     }

@@ -3,6 +3,8 @@
 
 // The whole way with real data: files loaded by the program, answers from its port and its commands, read by clients.
 mod answers;
+// Clients as others wrote them, unmodified, write to the program.
+mod clients;
 // The program with a server of its own: started, crashed, found again.
 mod embedded;
 // Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.
