@@ -5,6 +5,8 @@
 mod answers;
 // The program measures itself.
 mod bench;
+// Clients as others wrote them, unmodified, write to the program.
+mod clients;
 // The program with a server of its own: started, crashed, found again.
 mod embedded;
 // Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.

@@ -84,6 +84,11 @@ impl App {
         }
     }
 
+    /// Where it takes HTTP, for clients that want no URL.
+    pub(crate) fn host_and_port(&self) -> (&str, &str) {
+        self.base.strip_prefix("http://").and_then(|address| address.rsplit_once(':')).unwrap()
+    }
+
     /// The process's number.
     pub(crate) fn pid(&self) -> u32 {
         self.process.child.id()
