@@ -1,4 +1,4 @@
-//! Which id a request over HTTP gets.
+//! Which id a request gets that does not bring one of its own.
 
 use axum::http::HeaderMap;
 use uuid::Uuid;
@@ -38,5 +38,15 @@ pub(super) fn request_id(
             RequestId::from_body(body_hash, within)
         }
         _ => RequestId::fresh(body_hash),
+    }
+}
+
+/// That of a message's content where a repetition can be known by it, else the one that its delivery has.
+pub(super) fn message_id(options: &IngestOptions, delivery: RequestId, lines: &[Line<'_>]) -> RequestId {
+    match options.repetition {
+        Repetition::SameBody { within } if lines.iter().all(|line| line.time_us.is_some()) => {
+            RequestId::from_body(delivery.body_hash, within)
+        }
+        _ => delivery,
     }
 }

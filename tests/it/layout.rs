@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("local", &[]),
     ("feed", &[]),
-    ("config", &["question"]),
+    ("config", &["question", "protocol"]),
     ("spool", &["protocol"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),
