@@ -53,6 +53,25 @@ pub(super) enum Identity {
     ContentOr(RequestId),
 }
 
+/// A message that waits for the database.
+struct Waiting(Arc<AtomicU64>);
+
+impl Waiting {
+    fn begin(delivery: &Delivery, error: &IngestError) -> Self {
+        if delivery.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            // The first of many, and no other until all are written.
+            tracing::warn!(origin = &*delivery.origin, error = %error, "messages wait until they can be written");
+        }
+        Self(Arc::clone(&delivery.waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -73,6 +92,7 @@ pub(super) struct Delivery {
     pub(super) origin: Arc<str>,
     pub(super) stop: CancellationToken,
     refused_messages: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
 }
 
 /// Between two attempts.
@@ -103,8 +123,16 @@ impl Delivery {
         origin: &str,
         stop: CancellationToken,
     ) -> Self {
-        let (payload, refused_messages) = (Arc::new(payload), Arc::default());
-        Self { ingest, protocol, namespace, payload, origin: origin.into(), stop, refused_messages }
+        Self {
+            ingest,
+            protocol,
+            namespace,
+            payload: Arc::new(payload),
+            origin: origin.into(),
+            stop,
+            refused_messages: Arc::default(),
+            waiting: Arc::default(),
+        }
     }
 
     /// Writes a message. Returns when that is done, however long the database is away, and only at the process's end
@@ -112,6 +140,7 @@ impl Delivery {
     pub(super) async fn deliver(self, message: Message) -> Fate {
         let mut back_off = BackOff::new(PAUSE, LONGEST_PAUSE);
         let mut attempt = 0;
+        let mut waiting = None;
         loop {
             attempt += 1;
             let error = match self.attempt(&message).await {
@@ -133,9 +162,7 @@ impl Delivery {
                     return self.settled("refused");
                 }
             }
-            if attempt == 1 {
-                tracing::debug!(origin = &*self.origin, error = %error, "a message waits until it can be written");
-            }
+            waiting.get_or_insert_with(|| Waiting::begin(&self, &error));
             tokio::select! {
                 () = tokio::time::sleep(back_off.pause()) => {}
                 () = self.stop.cancelled() => return Fate::Open,
@@ -230,8 +257,15 @@ impl Delivery {
         let before = self.refused_messages.fetch_add(1, Ordering::Relaxed);
         if before.checked_ilog10() != (before + 1).checked_ilog10() {
             let topic = String::from_utf8_lossy(&message.topic);
-            tracing::warn!(protocol, origin = &*self.origin, topic = &*topic, reason, cause, messages = before + 1,
-                "messages have parts that cannot be written, and are passed over");
+            tracing::warn!(
+                protocol,
+                origin = &*self.origin,
+                topic = &*topic,
+                reason,
+                cause,
+                messages = before + 1,
+                "messages have parts that cannot be written, and are passed over"
+            );
         }
     }
 }

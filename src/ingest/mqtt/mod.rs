@@ -84,8 +84,7 @@ impl fmt::Debug for MqttSubscription {
 pub async fn subscribe_mqtt(subscription: MqttSubscription, ingest: Ingest, stop: CancellationToken) {
     let MqttSubscription { namespace, payload, .. } = &subscription;
     let origin = subscription.url.to_string();
-    let delivery =
-        Delivery::new(ingest, Protocol::Mqtt, Arc::clone(namespace), payload.clone(), &origin, stop.clone());
+    let delivery = Delivery::new(ingest, Protocol::Mqtt, Arc::clone(namespace), payload.clone(), &origin, stop.clone());
     let client_id = subscription.client_id.clone().unwrap_or_else(|| default_client_id(&subscription.url));
     let mut deliveries = Deliveries::default();
     let mut back_off = BackOff::of_connections();

@@ -61,8 +61,7 @@ where
 
     async fn receive(&mut self) -> Result<(), Lost> {
         loop {
-            let reads =
-                self.under_way.len() < usize::from(MOST_MESSAGES) && self.under_way_bytes < MOST_BYTES;
+            let reads = self.under_way.len() < usize::from(MOST_MESSAGES) && self.under_way_bytes < MOST_BYTES;
             tokio::select! {
                 () = self.delivery.stop.cancelled() => return Ok(()),
                 Some(done) = self.under_way.next() => match self.acknowledge(done)? {
@@ -91,8 +90,11 @@ where
 
     fn check(&self, refused: &[usize]) {
         for topic in refused.iter().filter_map(|&place| self.topics.get(place)) {
-            tracing::error!(origin = &*self.delivery.origin, topic,
-                "the broker refused a subscription: may this user read the topic?");
+            tracing::error!(
+                origin = &*self.delivery.origin,
+                topic,
+                "the broker refused a subscription: may this user read the topic?"
+            );
         }
     }
 

@@ -7,9 +7,7 @@ use rumqttc_v4::{
 
 use super::{
     MqttSubscription, address,
-    connection::{
-        Connection, Incoming, KEEP_ALIVE_S, Lost, MAX_PACKET_BYTES, Publication, REQUESTS,
-    },
+    connection::{Connection, Incoming, KEEP_ALIVE_S, Lost, MAX_PACKET_BYTES, Publication, REQUESTS},
     is_secure,
     v5::refused,
 };

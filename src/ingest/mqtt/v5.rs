@@ -1,8 +1,8 @@
 //! MQTT 5.
 
 use rumqttc_v5::{
-    AckMode, AsyncClient, BrokerSessionResumePolicy, Event, EventLoop, IncomingPacketSizeLimit, ManualAck,
-    MqttOptions, Packet, QoS, RetainForwardRule, SubscribeFilterInput, SubscribeReasonCode, Transport,
+    AckMode, AsyncClient, BrokerSessionResumePolicy, Event, EventLoop, IncomingPacketSizeLimit, ManualAck, MqttOptions,
+    Packet, QoS, RetainForwardRule, SubscribeFilterInput, SubscribeReasonCode, Transport,
 };
 
 use super::{

@@ -80,9 +80,8 @@ pub(super) async fn follow(feed: &SourceFeed, delivery: &Delivery) -> Result<(),
 }
 
 async fn connect(feed: &SourceFeed) -> Result<Socket, Lost> {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_MESSAGE_BYTES))
-        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
     let connecting = Box::pin(connect_async_with_config(feed.url.as_str(), Some(config), true));
     let (mut socket, _) = timeout(LIMIT, connecting).await.map_err(|_| Lost::Slow)??;
     for text in &feed.subscribe {

@@ -44,8 +44,7 @@ impl fmt::Debug for SourceFeed {
 pub async fn follow_source(feed: SourceFeed, ingest: Ingest, stop: CancellationToken) {
     let origin = feed.url.host_str().unwrap_or_default().to_owned();
     let payload = Payload::Json { mapping: feed.mapping.clone(), topic_tags: None };
-    let delivery =
-        Delivery::new(ingest, Protocol::Source, Arc::clone(&feed.namespace), payload, &origin, stop.clone());
+    let delivery = Delivery::new(ingest, Protocol::Source, Arc::clone(&feed.namespace), payload, &origin, stop.clone());
     let mut back_off = BackOff::of_connections();
     loop {
         let began = Instant::now();

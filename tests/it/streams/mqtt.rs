@@ -37,7 +37,13 @@ impl Setting {
     }
 
     async fn wait_for_rows(&self, measurement: &str, rows: i64) {
-        wait_until(&format!("{measurement} has {rows} rows"), async || self.rows(measurement).await >= rows).await;
+        let arrived = async {
+            while self.rows(measurement).await < rows {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let limit = Duration::from_secs(60);
+        tokio::time::timeout(limit, arrived).await.unwrap_or_else(|_| panic!("{measurement} has not {rows} rows"));
         assert_eq!(self.rows(measurement).await, rows);
     }
 }
@@ -57,7 +63,10 @@ async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker:
 }
 
 fn lines(broker: &Broker, version: &str) -> String {
-    format!("[[mqtt]]\nurl = \"{}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n", broker.url())
+    format!(
+        "[[mqtt]]\nurl = \"{}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n",
+        broker.url()
+    )
 }
 
 async fn lines_arrive_and_bad_ones_do_not_block(version: &str) {
