@@ -8,9 +8,10 @@ use std::{
 };
 
 use rumqttc_v5::{AsyncClient, Event, EventLoop, MqttOptions, Packet, PublishOptions, QoS};
+use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-use crate::support::Process;
+use crate::support::{Process, Proxy};
 
 const PROGRAM: &str = "/usr/sbin/mosquitto";
 
@@ -52,7 +53,18 @@ impl Broker {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
-    pub(super) async fn publisher(&self) -> Publisher {
+    /// Where it is, as a proxy wants to hear it.
+    pub(super) fn address(&self) -> PgConnectOptions {
+        PgConnectOptions::new().host("127.0.0.1").port(self.port)
+    }
+
+    /// Its URL through a proxy.
+    pub(super) fn url_through(&self, proxy: &Proxy) -> String {
+        let options: PgConnectOptions = proxy.url().parse().unwrap();
+        format!("mqtt://127.0.0.1:{}", options.get_port())
+    }
+
+    pub(super) fn publisher(&self) -> Publisher {
         let options = MqttOptions::new("publisher", ("127.0.0.1", self.port));
         let (client, events) = AsyncClient::builder(options).capacity(100).build();
         Publisher { client, events }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::broker::Broker;
-use crate::support::{App, TestDatabase, wait_until};
+use crate::support::{App, Proxy, TestDatabase, wait_until};
 
 /// A configuration file, and the database that the program is to write to.
 struct Setting {
@@ -24,7 +24,11 @@ impl Setting {
     }
 
     fn start(&self) -> App {
-        App::start(&["up", "--config", self.file.to_str().unwrap(), "--database-url", &self.database.url()])
+        self.start_on(&self.database.url())
+    }
+
+    fn start_on(&self, database_url: &str) -> App {
+        App::start(&["up", "--config", self.file.to_str().unwrap(), "--database-url", database_url])
     }
 
     /// How many rows a measurement has; -1 as long as it does not exist.
@@ -62,18 +66,15 @@ async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker:
     panic!("nothing that is published arrives");
 }
 
-fn lines(broker: &Broker, version: &str) -> String {
-    format!(
-        "[[mqtt]]\nurl = \"{}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n",
-        broker.url()
-    )
+fn lines(url: &str, version: &str) -> String {
+    format!("[[mqtt]]\nurl = \"{url}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n")
 }
 
 async fn lines_arrive_and_bad_ones_do_not_block(version: &str) {
     let Some(broker) = Broker::start() else { return };
-    let setting = Setting::new(&lines(&broker, version)).await;
+    let setting = Setting::new(&lines(&broker.url(), version)).await;
     let app = setting.start();
-    let mut publisher = broker.publisher().await;
+    let mut publisher = broker.publisher();
     wait_for_subscription(&setting, &mut publisher, "lines/a").await;
     publisher.publish("lines/a", "no line at all").await;
     publisher.publish("lines/a", "m,s=a v=1 1700000000000000000\nm,s=a v= 2\nm,s=b v=2 1700000000000000000").await;
@@ -104,8 +105,8 @@ async fn lines_arrive_and_bad_ones_do_not_block_with_version_3_1_1() {
 
 async fn what_was_published_meanwhile_arrives_afterwards(version: &str) {
     let Some(broker) = Broker::start() else { return };
-    let setting = Setting::new(&lines(&broker, version)).await;
-    let mut publisher = broker.publisher().await;
+    let setting = Setting::new(&lines(&broker.url(), version)).await;
+    let mut publisher = broker.publisher();
     let app = setting.start();
     wait_for_subscription(&setting, &mut publisher, "lines/a").await;
     assert_eq!(app.terminate(), 0);
@@ -153,7 +154,7 @@ async fn json_is_read_by_its_mapping_with_tags_of_the_topic() {
     );
     let setting = Setting::new(&config).await;
     let app = setting.start();
-    let mut publisher = broker.publisher().await;
+    let mut publisher = broker.publisher();
     let reading = |at: u32| format!(r#"{{"at": {at}, "kind": "x", "ok": true, "values": {{"t": "20.5"}}}}"#);
     let mut at = 1_700_000_000;
     while setting.rows("climate").await < 1 {
@@ -174,8 +175,8 @@ async fn json_is_read_by_its_mapping_with_tags_of_the_topic() {
 async fn a_kill_loses_nothing_and_doubles_nothing(version: &str) {
     const MESSAGES: i64 = 5_000;
     let Some(broker) = Broker::start() else { return };
-    let setting = Setting::new(&lines(&broker, version)).await;
-    let mut publisher = broker.publisher().await;
+    let setting = Setting::new(&lines(&broker.url(), version)).await;
+    let mut publisher = broker.publisher();
     let mut app = setting.start();
     wait_for_subscription(&setting, &mut publisher, "lines/a").await;
     let message = |n: i64| ("lines/a".to_owned(), format!("m n={n}i {}", 1_700_000_000_000_000_000 + n * 1_000));
@@ -203,4 +204,61 @@ async fn a_kill_loses_nothing_and_doubles_nothing_with_version_5() {
 #[tokio::test]
 async fn a_kill_loses_nothing_and_doubles_nothing_with_version_3_1_1() {
     a_kill_loses_nothing_and_doubles_nothing("3.1.1").await;
+}
+
+async fn a_connection_that_breaks_doubles_nothing_also_without_times(version: &str) {
+    const MESSAGES: i64 = 3_000;
+    let Some(broker) = Broker::start() else { return };
+    let proxy = Proxy::before(&broker.address());
+    let setting = Setting::new(&lines(&broker.url_through(&proxy), version)).await;
+    let mut publisher = broker.publisher();
+    let app = setting.start();
+    wait_for_subscription(&setting, &mut publisher, "lines/a").await;
+    let messages: Vec<_> = (0..MESSAGES).map(|n| ("lines/a".to_owned(), format!("m n={n}i"))).collect();
+    let publishing = tokio::spawn(async move { publisher.publish_all(&messages).await });
+    for share in [10, 5, 3] {
+        wait_until("some have arrived", async || setting.rows("m").await > MESSAGES / share).await;
+        let before = proxy.accepted();
+        proxy.reset();
+        wait_until("it connects again", async || proxy.accepted() > before).await;
+    }
+    publishing.await.unwrap();
+    setting.wait_for_rows("m", MESSAGES).await;
+    assert_eq!(setting.database.scalar::<i64>("SELECT count(DISTINCT n) FROM m").await, MESSAGES);
+    assert_eq!(app.terminate(), 0);
+    assert_eq!(setting.rows("m").await, MESSAGES);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_doubles_nothing_also_without_times_with_version_5() {
+    a_connection_that_breaks_doubles_nothing_also_without_times("5").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_doubles_nothing_also_without_times_with_version_3_1_1() {
+    a_connection_that_breaks_doubles_nothing_also_without_times("3.1.1").await;
+}
+
+#[tokio::test]
+async fn messages_wait_while_the_database_is_away_also_over_a_stop() {
+    let Some(broker) = Broker::start() else { return };
+    let setting = Setting::new(&lines(&broker.url(), "5")).await;
+    let proxy = Proxy::before(&setting.database.options());
+    let mut publisher = broker.publisher();
+    let app = setting.start_on(proxy.url());
+    wait_for_subscription(&setting, &mut publisher, "lines/a").await;
+    proxy.cut();
+    let messages: Vec<_> = (0..400).map(|n| ("lines/a".to_owned(), format!("m n={n}i"))).collect();
+    publisher.publish_all(&messages[..200]).await;
+    // A message that was never written is not acknowledged at the end either.
+    assert_eq!(app.terminate(), 0);
+    proxy.heal();
+    let app = setting.start_on(proxy.url());
+    setting.wait_for_rows("m", 200).await;
+    proxy.cut();
+    publisher.publish_all(&messages[200..]).await;
+    proxy.heal();
+    setting.wait_for_rows("m", 400).await;
+    assert_eq!(setting.database.scalar::<i64>("SELECT count(DISTINCT n) FROM m").await, 400);
+    assert_eq!(app.terminate(), 0);
 }
