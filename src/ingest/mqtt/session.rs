@@ -25,12 +25,14 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// A message that was written, or not, with what acknowledges it and its bytes.
 type Done<A> = (Fate, Option<A>, usize);
 
+type UnderWay<A> = Pin<Box<dyn Future<Output = Done<A>> + Send>>;
+
 pub(super) struct Session<'s, C: Connection> {
     connection: C,
     topics: &'s [String],
     delivery: &'s Delivery,
     deliveries: &'s mut Deliveries,
-    under_way: FuturesOrdered<Pin<Box<dyn Future<Output = Done<C::Ack>> + Send>>>,
+    under_way: FuturesOrdered<UnderWay<C::Ack>>,
     under_way_bytes: usize,
     connected: bool,
 }
