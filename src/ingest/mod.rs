@@ -15,6 +15,7 @@
 //! only the database can refuse are found, committed around, and kept as dead letters.
 
 mod attempt;
+mod back_off;
 mod body;
 mod counters;
 mod dead_letter;
@@ -27,7 +28,9 @@ mod identity;
 mod influxql;
 mod isolate;
 mod lanes;
+mod message;
 mod metric;
+mod mqtt;
 mod prepare;
 mod queue;
 mod quota;
@@ -37,6 +40,7 @@ mod room;
 mod row;
 mod scan;
 mod service;
+mod source;
 mod spread;
 mod tcp;
 mod transaction;
@@ -48,7 +52,10 @@ pub use counters::{CounterValues, Counters, IngestFigures};
 pub use error::IngestError;
 pub use fault::{Refused, RowFault};
 pub use http::{WriteHttp, opentsdb_router, router};
+pub use message::Payload;
+pub use mqtt::{MqttSubscription, MqttVersion, subscribe_mqtt};
 pub use request::{BodyRequest, Identity, PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
 pub use room::Room;
 pub use service::{Ack, Ingest, IngestOptions, Written};
+pub use source::{SourceFeed, follow_source};
 pub use tcp::{TcpWrite, serve_line_protocol, serve_opentsdb};

@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("question", &[]),
     ("protocol", &[]),
     ("local", &[]),
-    ("config", &["question"]),
+    ("config", &["question", "protocol"]),
     ("spool", &["protocol"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),

@@ -19,7 +19,7 @@ mod layout;
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
-// Feeds that stay connected: WebSocket.
+// Feeds that stay connected: WebSocket, MQTT, foreign feeds.
 mod streams;
 // What tests stand on.
 mod support;
