@@ -6,7 +6,7 @@ use std::{
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -19,6 +19,8 @@ use crate::{
 
 /// A fault that is not got over for so long is a defect.
 const RECOVERY: Duration = Duration::from_secs(60);
+/// A feed that hears nothing for longer is held up by what others do.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 /// A feed settles what is in doubt for a minute at most.
 const SETTLED: Duration = Duration::from_secs(90);
 
@@ -110,6 +112,17 @@ pub(super) fn wait_for_more(feeds: &mut [Feed], more: usize) {
         assert!(!feeds.iter_mut().any(|feed| feed.process.has_ended()), "a feed has ended");
         feeds.iter_mut().zip(&enough).all(|(feed, enough)| feed.acknowledged() >= *enough)
     });
+}
+
+/// The longest that a feed was without an acknowledgement while this went on.
+pub(super) fn longest_silence(feeds: &mut [Feed], mut goes_on: impl FnMut() -> bool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while goes_on() {
+        let since = Instant::now();
+        wait_for_more(feeds, 1);
+        longest = longest.max(since.elapsed());
+    }
+    longest
 }
 
 /// What the journals and the database say together.

@@ -29,24 +29,6 @@ async fn f01_a_service_that_is_killed_at_any_moment_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn f14_sigterm_under_load_ends_in_order_and_what_was_not_answered_is_settled_later() {
-    let database = TestDatabase::new().await;
-    let mut harness = Harness::on(&database, "F14").under_load();
-    let rounds = rounds(5);
-    let mut longest = Duration::ZERO;
-    for _ in 0..rounds {
-        let told = Instant::now();
-        longest = longest.max(harness.terminate(STOP));
-        harness.start();
-        harness.recover(told);
-    }
-    let proven = harness.prove();
-    eprintln!("F14: the longest stop took {:.1} s", longest.as_secs_f64());
-    // The feeds went on sending to nobody, or were turned away.
-    assert!(proven.doubts >= u64::from(rounds), "nobody was interrupted: {proven:?}");
-}
-
-#[tokio::test]
 async fn f01_the_first_requests_of_all_can_be_interrupted_too() {
     let database = TestDatabase::new().await;
     let mut harness = Harness::on(&database, "F01, from nothing");
@@ -65,5 +47,23 @@ async fn f01_the_first_requests_of_all_can_be_interrupted_too() {
     harness.recover(killed);
     harness.wait_for_more(UNDER_WAY);
     let proven = harness.prove();
+    assert!(proven.doubts >= u64::from(rounds), "nobody was interrupted: {proven:?}");
+}
+
+#[tokio::test]
+async fn f14_sigterm_under_load_ends_in_order_and_what_was_not_answered_is_settled_later() {
+    let database = TestDatabase::new().await;
+    let mut harness = Harness::on(&database, "F14").under_load();
+    let rounds = rounds(5);
+    let mut longest = Duration::ZERO;
+    for _ in 0..rounds {
+        let told = Instant::now();
+        longest = longest.max(harness.terminate(STOP));
+        harness.start();
+        harness.recover(told);
+    }
+    let proven = harness.prove();
+    eprintln!("F14: the longest stop took {:.1} s", longest.as_secs_f64());
+    // The feeds went on sending to nobody, or were turned away.
     assert!(proven.doubts >= u64::from(rounds), "nobody was interrupted: {proven:?}");
 }

@@ -8,7 +8,11 @@ use std::{
 
 use sqlx::Executor;
 
-use super::{Harness, feeds::wait_for_more, rounds};
+use super::{
+    Harness,
+    feeds::{SILENCE, longest_silence},
+    rounds,
+};
 use crate::{
     faults::clients::{Batch, assert_each_once},
     support::{Proxy, TestDatabase},
@@ -17,8 +21,6 @@ use crate::{
 const ROUND: Duration = Duration::from_secs(5);
 /// A megabit a second, which is less than the load needs.
 const THIN: NonZeroU32 = NonZeroU32::new(125_000).unwrap();
-/// A feed that hears nothing for longer is held up.
-const SILENCE: Duration = Duration::from_secs(3);
 /// What the service may take at its peak: bounded queues, buffers of 12 requests, connections.
 const PEAK_BYTES: u64 = 512 << 20;
 
@@ -53,11 +55,7 @@ async fn f16_a_locked_measurement_holds_up_no_other() {
             // More than there are writers.
             let waiting: Vec<_> =
                 batches(round).map(|batch| scope.spawn(move || batch.send_until_committed(service))).collect();
-            while begun.elapsed() < ROUND {
-                let since = Instant::now();
-                wait_for_more(feeds, 1);
-                silence = silence.max(since.elapsed());
-            }
+            silence = silence.max(longest_silence(feeds, || begun.elapsed() < ROUND));
             assert!(waiting.iter().all(|write| !write.is_finished()), "nobody waited for the lock");
             unlock.send(()).unwrap();
         });
