@@ -13,6 +13,8 @@ mod embedded;
 mod faults;
 // Made-up data sent by the program itself, and its proof that nothing was lost: what is planted must be found.
 mod feed;
+// Feeds with journals under way, a fault, and the proof from the journals: lost 0, twice 0, wrong 0.
+mod harness;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
 // Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -52,6 +53,8 @@ impl At {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Open,
+    /// Each direction of each connection carries so many bytes a second.
+    Slow(NonZeroU32),
     Paused,
     /// Every connection is reset.
     Cut,
@@ -154,7 +157,12 @@ impl Proxy {
         self.state.mode.send_replace(Mode::Paused);
     }
 
-    /// Carries everything again.
+    /// Carries so many bytes a second in each direction of each connection, until it is healed.
+    pub(crate) fn slow_down(&self, bytes_per_second: NonZeroU32) {
+        self.state.mode.send_replace(Mode::Slow(bytes_per_second));
+    }
+
+    /// Carries everything again, as fast as it comes.
     pub(crate) fn heal(&self) {
         self.state.mode.send_replace(Mode::Open);
     }
@@ -229,8 +237,11 @@ async fn pump(
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
-        gate.wait_for(|mode| *mode != Mode::Paused).await.ok()?;
+        let mode = *gate.wait_for(|mode| *mode != Mode::Paused).await.ok()?;
         let bytes = &buffer[..read];
+        if let Mode::Slow(bytes_per_second) = mode {
+            tokio::time::sleep(Duration::from_secs(1).mul_f64(read as f64 / f64::from(bytes_per_second.get()))).await;
+        }
         let caught = state.spring(side, bytes);
         if caught.is_some_and(|at| at != At::AfterCommit) {
             return caught;
