@@ -19,6 +19,7 @@ mod listen;
 mod log;
 mod place;
 mod secret;
+mod spool;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,7 @@ pub use self::{
     listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
     secret::Secret,
+    spool::{SpoolConfig, WhenAway},
 };
 
 /// All settings, each with its default.
@@ -55,6 +57,8 @@ pub struct Config {
     pub question: QuestionConfig,
     /// What writes may cost, and when two of them are one.
     pub ingest: IngestConfig,
+    /// What happens to writes while the database is away.
+    pub spool: SpoolConfig,
     /// Logs, on standard error.
     pub log: LogConfig,
 }
@@ -70,6 +74,7 @@ impl Default for Config {
             opentsdb: OpenTsdbConfig::default(),
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
+            spool: SpoolConfig::default(),
             log: LogConfig::default(),
         }
     }

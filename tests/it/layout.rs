@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
-    ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),
+    ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),
