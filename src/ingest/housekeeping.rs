@@ -52,7 +52,7 @@ pub(super) async fn run(database: Database, service: Weak<Sender>, spooling: Opt
         // While requests wait in the spool, the ledger forgets none: one of them may have been committed long ago.
         let first = usize::from(spooling.as_ref().is_some_and(|spooling| spooling.figures().frames > 0));
         for step in &STEPS[first..] {
-            match sqlx::query(*step).bind(STEP_ROWS).execute(database.owner()).await {
+            match sqlx::query(step).bind(STEP_ROWS).execute(database.owner()).await {
                 Ok(done) => full |= done.rows_affected() == STEP_ROWS.unsigned_abs(),
                 Err(error) => tracing::debug!(error = %error, "expired rows could not be deleted; tried again later"),
             }

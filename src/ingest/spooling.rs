@@ -146,36 +146,36 @@ impl Spooling {
         let clock = Clock { now_us, ahead_us: core.options.ahead_us };
         // The lines of a body, taken apart, and their bytes in the spool.
         work.room.cover_rows(work.body.len())?;
-        let _turn = core.long_work.acquire().await.map_err(|_| IngestError::Overloaded)?;
-        off_the_async_threads(|| {
-            let Selection { bytes, good: written, refusals, read, all_timed } =
-                select(core, work, clock).map_err(|error| {
-                    tracing::error!(error = %error, "a request could not be spooled by a defect");
-                    IngestError::Unavailable(None)
-                })?;
-            if seen.lines == 0 {
-                seen.lines = read;
-                counters.received(work.protocol, read);
-                Counters::refused(work.protocol, &refusals);
-            }
-            let refused_total = refusals.count();
-            if written > 0 {
-                let id = work.identity.id(all_timed);
-                let frame = Frame {
-                    id: id.id,
-                    body_hash: id.body_hash,
-                    keep_s: id.keep.max(KEEP).as_secs(),
-                    spooled_us: now_us,
-                    protocol: work.protocol.label(),
-                    namespace: work.namespace,
-                    lines: &bytes,
-                };
-                self.spool.append(&frame).map_err(|error| refuse(&error))?;
-                self.news.notify_one();
-            }
-            let refused = refusals.into_named();
-            Ok(Written { ack: Ack::Spooled, written, refused, refused_total, ..Written::default() })
-        })
+        let Selection { bytes, good: written, refusals, read, all_timed } = {
+            let _turn = core.long_work.acquire().await.map_err(|_| IngestError::Overloaded)?;
+            off_the_async_threads(|| select(core, work, clock)).map_err(|error| {
+                tracing::error!(error = %error, "a request could not be spooled by a defect");
+                IngestError::Unavailable(None)
+            })?
+        };
+        if seen.lines == 0 {
+            seen.lines = read;
+            counters.received(work.protocol, read);
+            Counters::refused(work.protocol, &refusals);
+        }
+        if written > 0 {
+            let id = work.identity.id(all_timed);
+            let frame = Frame {
+                id: id.id,
+                body_hash: id.body_hash,
+                keep_s: id.keep.max(KEEP).as_secs(),
+                spooled_us: now_us,
+                protocol: work.protocol.label(),
+                namespace: work.namespace,
+                lines: &bytes,
+            };
+            // Requests that come meanwhile share a sync of the disk, so these do not take turns.
+            off_the_async_threads(|| self.spool.append(&frame)).map_err(|error| refuse(&error))?;
+            self.news.notify_one();
+        }
+        let refused_total = refusals.count();
+        let refused = refusals.into_named();
+        Ok(Written { ack: Ack::Spooled, written, refused, refused_total, ..Written::default() })
     }
 
     /// What the spool holds. Looks at the disk.

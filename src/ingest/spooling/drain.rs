@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     protocol::Line,
-    spool::{Frame, LinesError, SpoolError, SpooledFrame},
+    spool::{Frame, SpoolError, SpooledFrame},
 };
 
 /// Requests at once: enough for the writers to commit several together.
@@ -79,17 +79,11 @@ pub(in super::super) async fn run(spooling: Arc<Spooling>, replaying: Replaying)
 async fn step(spooling: &Spooling, replaying: &Replaying) -> Result<bool, Halt> {
     let frames = off_the_async_threads(|| read_ahead(spooling)).map_err(Halt::Spool)?;
     let Some(ingest) = replaying.ingest() else { return Err(Halt::End) };
-    let inherited = spooling.inherited.load(Ordering::Relaxed);
-    let replays = frames.iter().zip(0..).map(|(frame, at)| replay(&ingest, frame, at < inherited));
-    let mut halt = None;
-    let mut done = None;
-    for (result, frame) in join_all(replays).await.into_iter().zip(&frames) {
+    let replays = frames.iter().map(|frame| replay(&ingest, frame));
+    let (mut done, mut halt) = (Vec::new(), None);
+    for result in join_all(replays).await {
         match result {
-            Ok(()) => {
-                done = Some(frame.position());
-                let _ =
-                    spooling.inherited.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-            }
+            Ok(replayed) => done.push(replayed),
             // Those behind it may be committed; read again, the ledger knows them.
             Err(error) => {
                 halt = Some(Halt::Database(error));
@@ -97,8 +91,13 @@ async fn step(spooling: &Spooling, replaying: &Replaying) -> Result<bool, Halt> 
             }
         }
     }
-    if let Some(position) = done {
-        off_the_async_threads(|| spooling.spool.advance(position)).map_err(Halt::Spool)?;
+    if let Some(last) = done.len().checked_sub(1) {
+        off_the_async_threads(|| spooling.spool.advance(frames[last].position())).map_err(Halt::Spool)?;
+    }
+    for Replayed { protocol, lines, written } in done {
+        let left = spooling.inherited.load(Ordering::Relaxed);
+        spooling.inherited.store(left.saturating_sub(1), Ordering::Relaxed);
+        ingest.counters().replayed(protocol, lines, left > 0, &written);
     }
     halt.map_or(Ok(!frames.is_empty()), Err)
 }
@@ -113,16 +112,24 @@ fn read_ahead(spooling: &Spooling) -> Result<Vec<SpooledFrame>, SpoolError> {
     Ok(frames)
 }
 
+/// What became of a frame.
+struct Replayed {
+    protocol: Protocol,
+    lines: u64,
+    written: Written,
+}
+
 /// Writes a frame as the request that it was. Fails only where it may work later.
-async fn replay(ingest: &Ingest, spooled: &SpooledFrame, inherited: bool) -> Result<(), IngestError> {
+async fn replay(ingest: &Ingest, spooled: &SpooledFrame) -> Result<Replayed, IngestError> {
     let frame = spooled.frame();
     let label = frame.protocol;
     let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.label() == label).unwrap_or(Protocol::Source);
     let lines = match frame.decode_lines() {
         Ok(lines) => lines,
         Err(error) => {
-            unreadable(&frame, &error);
-            return Ok(());
+            // Its checksum was right: another version wrote it.
+            tracing::error!(id = %frame.id, error = %error, "a request in the spool cannot be read, and is given up");
+            return Ok(Replayed { protocol, lines: 0, written: Written::default() });
         }
     };
     let count = lines.len() as u64;
@@ -141,8 +148,7 @@ async fn replay(ingest: &Ingest, spooled: &SpooledFrame, inherited: bool) -> Res
             .await
             .map_err(IngestError::database)?;
     }
-    ingest.counters().replayed(protocol, count, inherited, &written);
-    Ok(())
+    Ok(Replayed { protocol, lines: count, written })
 }
 
 async fn write(
@@ -172,9 +178,4 @@ async fn write(
 fn unfit<'l>(lines: &[Line<'l>], refused: &[Refused]) -> Vec<Unfit<'l>> {
     let by_number = |number: u32| lines.iter().find(|line| line.number == number).cloned();
     refused.iter().filter_map(|refused| Some((by_number(refused.line)?, refused.reason.clone()))).collect()
-}
-
-/// Its checksum was right: another version wrote it.
-fn unreadable(frame: &Frame<'_>, error: &LinesError) {
-    tracing::error!(id = %frame.id, error = %error, "a request in the spool cannot be read, and is given up");
 }
