@@ -21,6 +21,7 @@ mod mqtt;
 mod place;
 mod secret;
 mod source;
+mod spool;
 
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ pub use self::{
     mqtt::{MqttConfig, MqttPayload, MqttProtocol},
     secret::{Hidden, Secret},
     source::SourceConfig,
+    spool::{SpoolConfig, WhenAway},
 };
 
 /// All settings, each with its default.
@@ -63,6 +65,8 @@ pub struct Config {
     pub mqtt: Vec<MqttConfig>,
     /// Foreign feeds to follow.
     pub source: Vec<SourceConfig>,
+    /// What happens to writes while the database is away.
+    pub spool: SpoolConfig,
     /// Logs, on standard error.
     pub log: LogConfig,
 }
@@ -80,6 +84,7 @@ impl Default for Config {
             ingest: IngestConfig::default(),
             mqtt: Vec::new(),
             source: Vec::new(),
+            spool: SpoolConfig::default(),
             log: LogConfig::default(),
         }
     }

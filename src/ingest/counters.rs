@@ -121,6 +121,22 @@ impl Counters {
         }
     }
 
+    /// Enters what became of lines that were in the spool. `inherited` ones were received by an earlier process.
+    pub(super) fn replayed(&self, protocol: Protocol, lines: u64, inherited: bool, written: &Written) {
+        let counters = self.of(protocol);
+        if inherited {
+            count(&counters.received, protocol, "received", lines);
+        } else {
+            counters.spooled.fetch_sub(lines, Ordering::Relaxed);
+        }
+        if written.duplicate {
+            return count(&counters.duplicate, protocol, "duplicate", lines);
+        }
+        let lost = written.refused_total;
+        count(&counters.committed, protocol, "committed", lines.saturating_sub(lost));
+        count(&counters.dead_lettered, protocol, "dead_lettered", lost);
+    }
+
     pub(super) fn writer_restarted(&self) {
         self.writer_restarts.fetch_add(1, Ordering::Relaxed);
         metrics::counter!(metric::WRITER_RESTARTS).increment(1);

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Protocol, Refused, request::RequestId};
 use crate::{
     batch::{Batch, Row, Value},
+    db::Database,
     hypertable::Measurement,
     protocol::{FieldValue, Fields, Line},
     question::Selector,
@@ -59,6 +61,37 @@ pub(super) async fn set_aside(
         .bind(column(letters, |letter| letter.line.clone()))
         .execute(transaction)
         .await?;
+    Ok(())
+}
+
+/// Keeps lines of a spooled request that nobody waits for any more, each with the reason why it cannot be written. A line
+/// of the request that is kept already is not kept twice.
+pub(super) async fn keep_lines(
+    database: &Database,
+    namespace: &str,
+    source: Protocol,
+    request: Uuid,
+    lines: &[(Line<'_>, String)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO chunkwise.dead_letter (namespace, measurement, source, request_id, time, reason, line)
+         SELECT $1, l.measurement, $2, $3, l.time, l.reason, l.line
+         FROM unnest($4::text[], $5::timestamptz[], $6::text[], $7::text[]) WITH ORDINALITY
+             AS l (measurement, time, reason, line, place)
+         WHERE NOT EXISTS (
+             SELECT FROM chunkwise.dead_letter d
+             WHERE d.namespace = $1 AND d.measurement = l.measurement AND d.request_id = $3 AND d.line = l.line)
+         ORDER BY l.place",
+    )
+    .bind(namespace)
+    .bind(source.label())
+    .bind(request)
+    .bind(lines.iter().map(|(line, _)| line.measurement.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(line, _)| time(line.time_us.unwrap_or_default())).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, reason)| reason.clone()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(line, _)| line.render()).collect::<Vec<_>>())
+    .execute(database.owner())
+    .await?;
     Ok(())
 }
 

@@ -7,9 +7,11 @@
 //!   -> lanes: queues, bounded in bytes by `Room`s; the slow one is for measurements that somebody holds locked
 //!   -> writers: one transaction = ledger rows + change log + a sorted COPY a measurement, for as many requests as wait
 //!   -> the answer, after COMMIT
+//!   (-> spooling: on disk instead, while the database is away; from there the same way when it is back)
 //! ```
 //!
-//! Invariants: a request is acknowledged only after the COMMIT that carries all of it; its id is fixed before the first
+//! Invariants: a request is acknowledged only after the COMMIT that carries all of it, or as `spooled` after its good
+//! lines are synced to disk; its id is fixed before the first
 //! attempt, so that a second attempt after a lost answer writes nothing twice; memory is bounded by one
 //! setting for all requests together; a line's fault is never another line's, and a request's never another request's: rows that
 //! only the database can refuse are found, committed around, and kept as dead letters.
@@ -31,16 +33,19 @@ mod lanes;
 mod message;
 mod metric;
 mod mqtt;
+mod options;
 mod prepare;
 mod queue;
 mod quota;
 mod refusals;
+mod replaying;
 mod request;
 mod room;
 mod row;
 mod scan;
 mod service;
 mod source;
+mod spooling;
 mod spread;
 mod tcp;
 mod transaction;
@@ -54,8 +59,10 @@ pub use fault::{Refused, RowFault};
 pub use http::{WriteHttp, opentsdb_router, router};
 pub use message::Payload;
 pub use mqtt::{MqttSubscription, MqttVersion, subscribe_mqtt};
+pub use options::IngestOptions;
 pub use request::{BodyRequest, Identity, PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
 pub use room::Room;
-pub use service::{Ack, Ingest, IngestOptions, Written};
+pub use service::{Ack, Ingest, Written};
 pub use source::{SourceFeed, follow_source};
+pub use spooling::{SpoolFigures, SpoolWatch};
 pub use tcp::{TcpWrite, serve_line_protocol, serve_opentsdb};

@@ -1,9 +1,6 @@
 //! The service that routes, loads and feeds hand their requests to.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot},
@@ -11,59 +8,26 @@ use tokio::{
 };
 
 use super::{
-    Counters, IngestError, Protocol, Refused, housekeeping, isolate,
+    Counters, IngestError, IngestOptions, Protocol, Refused, SpoolWatch, attempt, housekeeping, isolate,
     lanes::{Lanes, QuickWriter, Sender},
     metric,
     prepare::Prepared,
     queue::Job,
     quota::SeriesQuota,
-    request::{BodyRequest, Identity, PartialWrites, Repetition, WriteRequest},
+    replaying::Replaying,
+    request::{BodyRequest, Identity, PartialWrites, WriteRequest},
     room::{Room, Rooms},
     scan::Source,
+    spooling::{self, Spooling},
     transaction::{Entry, Outcome},
     writer::{Lane, Writer, keep_running},
 };
 use crate::{
     db::Database,
-    hypertable::{Growth, SchemaLimits, check_namespace},
+    hypertable::{Growth, check_namespace},
     series::{SeriesIds, SeriesParts},
+    spool::Spool,
 };
-
-/// How the service works; the defaults suit one machine.
-#[derive(Debug, Clone)]
-pub struct IngestOptions {
-    /// A line so far ahead of the clock is refused, in microseconds.
-    pub ahead_us: i64,
-    /// Memory of all requests under way, in bytes, with what is made of them; beyond it requests are told to come back.
-    pub memory_bytes: usize,
-    /// Transactions at once. More than the server has cores gains nothing.
-    pub writers: usize,
-    /// When two requests without a key are the same.
-    pub repetition: Repetition,
-    /// How long the ledger keeps a client's key.
-    pub key_keep: Duration,
-    /// New series within a minute, of all measurements.
-    pub new_series_a_minute: u64,
-    /// Chunks that one request may touch in a measurement.
-    pub chunks: usize,
-    /// How far schemas may grow.
-    pub schema: SchemaLimits,
-}
-
-impl Default for IngestOptions {
-    fn default() -> Self {
-        Self {
-            ahead_us: 86_400_000_000,
-            memory_bytes: 256 << 20,
-            writers: 3,
-            repetition: Repetition::SameBody { within: Duration::from_secs(3600) },
-            key_keep: Duration::from_secs(7 * 86_400),
-            new_series_a_minute: 1_000_000,
-            chunks: 1_000,
-            schema: SchemaLimits::default(),
-        }
-    }
-}
 
 /// How safe a written request is. The weaker is the greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,28 +102,46 @@ impl Core {
 /// they end where they are when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    core: Arc<Core>,
-    counters: Arc<Counters>,
-    queue: Arc<Sender>,
-    rooms: Rooms,
-    tasks: Arc<Mutex<JoinSet<()>>>,
+    pub(super) core: Arc<Core>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) queue: Arc<Sender>,
+    pub(super) rooms: Rooms,
+    pub(super) spooling: Option<Arc<Spooling>>,
+    pub(super) tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Ingest {
     /// Starts the writers; must be called within a tokio runtime. The database need not be reachable yet.
     #[must_use]
     pub fn start(database: Database, options: IngestOptions) -> Self {
+        Self::start_with(database, options, None)
+    }
+
+    /// The same with a spool: while the database is away, requests that take partial writes are put on disk and answered
+    /// [`Ack::Spooled`]. `frames` is how many are in it already; they are written when the database is there.
+    #[must_use]
+    pub fn start_spooling(database: Database, options: IngestOptions, spool: Spool, frames: u64) -> Self {
+        Self::start_with(database, options, Some(Arc::new(Spooling::new(spool, frames))))
+    }
+
+    fn start_with(database: Database, options: IngestOptions, spooling: Option<Arc<Spooling>>) -> Self {
         /// Enough for two locked measurements at once; of more, each waits for its turn.
         const SLOW_WRITERS: usize = 2;
         let counters = Arc::<Counters>::default();
+        let patience = if spooling.is_some() { spooling::PATIENCE } else { attempt::PATIENCE };
         let lanes = Arc::new(Lanes::new());
         let quick = Arc::new(QuickWriter(Arc::clone(&lanes)));
         let mut tasks = JoinSet::new();
         let (poisoned, refused_whole) = mpsc::unbounded_channel();
         let writers = [(Lane::Quick, options.writers.max(1)), (Lane::Slow, SLOW_WRITERS)];
         for lane in writers.into_iter().flat_map(|(lane, count)| std::iter::repeat_n(lane, count)) {
-            let writer =
-                Writer { database: database.clone(), lanes: Arc::clone(&lanes), lane, isolate: poisoned.clone() };
+            let writer = Writer {
+                database: database.clone(),
+                lanes: Arc::clone(&lanes),
+                lane,
+                isolate: poisoned.clone(),
+                patience,
+            };
             let (counters, alive) = (Arc::clone(&counters), (lane == Lane::Quick).then(|| Arc::clone(&quick)));
             tasks.spawn(async move {
                 keep_running(counters, || writer.clone().run()).await;
@@ -169,7 +151,7 @@ impl Ingest {
         drop(poisoned);
         tasks.spawn(isolate::run(database.clone(), refused_whole));
         let queue = Arc::new(Sender(lanes));
-        tasks.spawn(housekeeping::run(database.clone(), Arc::downgrade(&queue)));
+        tasks.spawn(housekeeping::run(database.clone(), Arc::downgrade(&queue), spooling.clone()));
         let rooms = Rooms::new(options.memory_bytes);
         let core = Arc::new(Core {
             growth: Growth::new(database.clone(), options.schema),
@@ -181,13 +163,24 @@ impl Ingest {
             making_series: Semaphore::new(2),
             long_work: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
         });
-        Self { core, counters, queue, rooms, tasks: Arc::new(Mutex::new(tasks)) }
+        if let Some(spooling) = &spooling {
+            let (core, counters, rooms) = (Arc::clone(&core), Arc::clone(&counters), rooms.clone());
+            let replaying = Replaying { core, counters, queue: Arc::downgrade(&queue), rooms };
+            tasks.spawn(spooling::run(Arc::clone(spooling), replaying));
+        }
+        Self { core, counters, queue, rooms, spooling, tasks: Arc::new(Mutex::new(tasks)) }
     }
 
     /// What became of lines so far.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    /// The spool, if there is one, to look at.
+    #[must_use]
+    pub fn spool(&self) -> Option<SpoolWatch> {
+        self.spooling.clone().map(SpoolWatch)
     }
 
     /// How the service works.
@@ -260,27 +253,43 @@ impl Ingest {
             .await
     }
 
-    async fn write_counted(&self, work: Work<'_, '_>) -> Result<Written, IngestError> {
+    async fn write_counted(&self, mut work: Work<'_, '_>) -> Result<Written, IngestError> {
         let protocol = work.protocol;
         let begun = Instant::now();
         self.counters.requested(protocol, work.body.len());
-        let mut lines = 0;
-        let result = self.write_uncounted(work, &mut lines).await;
-        self.counters.answered(protocol, lines, &result);
+        let mut seen = Seen::default();
+        let result = self.write_or_spool(&mut work, &mut seen).await;
+        self.counters.answered(protocol, seen.lines, &result);
         metrics::histogram!(metric::ACKNOWLEDGE, "protocol" => protocol.label()).record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!(metric::MEMORY).set(self.rooms.taken_bytes() as f64);
         result
     }
 
-    /// `lines` is set once they are counted as received.
-    async fn write_uncounted(&self, work: Work<'_, '_>, lines: &mut u64) -> Result<Written, IngestError> {
-        let Work { protocol, mut room, namespace, mut source, body, unreadable, identity, partial, interval_us } = work;
-        check_namespace(namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
+    async fn write_or_spool(&self, work: &mut Work<'_, '_>, seen: &mut Seen) -> Result<Written, IngestError> {
+        check_namespace(work.namespace).map_err(|error| IngestError::Namespace(error.to_string()))?;
+        let Some(spooling) = &self.spooling else { return self.write_once(work, seen).await };
+        if !spooling.is_away() {
+            match self.write_once(work, seen).await {
+                Err(error) if spooling.notes_away(&error) => {}
+                result => return result,
+            }
+        }
+        if work.partial == PartialWrites::Refuse {
+            // Only the database knows whether all of it can be written.
+            return Err(IngestError::Unavailable(None));
+        }
+        spooling.take(&self.core, &self.counters, work, seen).await
+    }
+
+    /// Writes to the database and nowhere else. `seen.lines` is set once they are counted as received.
+    pub(super) async fn write_once(&self, work: &mut Work<'_, '_>, seen: &mut Seen) -> Result<Written, IngestError> {
+        let Work { protocol, room, namespace, source, body, unreadable, identity, partial, interval_us } = work;
+        let (protocol, namespace, partial) = (*protocol, *namespace, *partial);
         // A measurement can be remade between preparing and writing; twice in a row would be somebody's script.
         for _ in 0..3 {
             let begun = Instant::now();
-            let prepared = match self.core.prepare(namespace, &mut source, body, interval_us, &mut room).await {
+            let prepared = match self.core.prepare(namespace, source, body, *interval_us, room).await {
                 Err(IngestError::Stale) => {
                     self.core.forget_all(namespace);
                     continue;
@@ -289,23 +298,26 @@ impl Ingest {
             };
             metrics::histogram!(metric::PREPARE).record(begun.elapsed());
             let Prepared { parts, mut refusals, rows, lines: read, all_timed } = prepared;
-            for refused in &unreadable {
+            for refused in unreadable.iter() {
                 refusals.push("syntax", || refused.clone());
             }
-            if *lines == 0 {
-                *lines = read + unreadable.len() as u64;
-                self.counters.received(protocol, *lines);
+            if seen.lines == 0 {
+                seen.lines = read + unreadable.len() as u64;
+                self.counters.received(protocol, seen.lines);
                 Counters::refused(protocol, &refusals);
             }
             let refused_total = refusals.count();
             let refused = refusals.into_named();
+            seen.unfit.clone_from(&refused);
             if partial == PartialWrites::Refuse && !refused.is_empty() {
                 return Err(IngestError::AllOrNothing(refused));
             }
             if rows == 0 {
                 return Ok(Written { refused, refused_total, ..Written::default() });
             }
+            // Every further attempt, of whatever kind, is the same request.
             let id = identity.id(all_timed);
+            *identity = Identity::Fixed(id);
             let measurements: Vec<String> = parts.iter().map(|part| part.measurement.name.clone()).collect();
             match self.enqueue(Entry { id, parts, rows, refused: refused.clone(), source: protocol, partial }).await {
                 Ok(Outcome::Committed) => {
@@ -342,16 +354,25 @@ impl Ingest {
     }
 }
 
+/// What is known of a request besides its result.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Its lines, once they are counted as received.
+    pub(super) lines: u64,
+    /// Those that do not fit, before the database is asked.
+    pub(super) unfit: Vec<Refused>,
+}
+
 /// A request, whatever its lines come from.
 #[derive(Debug)]
-struct Work<'r, 'b> {
-    protocol: Protocol,
-    room: Room,
-    namespace: &'r str,
-    source: Source<'r, 'b>,
-    body: &'r [u8],
-    unreadable: Vec<Refused>,
-    identity: Identity,
-    partial: PartialWrites,
-    interval_us: Option<i64>,
+pub(super) struct Work<'r, 'b> {
+    pub(super) protocol: Protocol,
+    pub(super) room: Room,
+    pub(super) namespace: &'r str,
+    pub(super) source: Source<'r, 'b>,
+    pub(super) body: &'r [u8],
+    pub(super) unreadable: Vec<Refused>,
+    pub(super) identity: Identity,
+    pub(super) partial: PartialWrites,
+    pub(super) interval_us: Option<i64>,
 }

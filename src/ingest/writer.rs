@@ -8,7 +8,7 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
 use super::{
     IngestError,
-    attempt::{self, Attempt, PATIENCE, Retry},
+    attempt::{self, Attempt, Retry},
     counters::Counters,
     lanes::Lanes,
     metric,
@@ -34,6 +34,8 @@ pub(super) struct Writer {
     pub(super) lane: Lane,
     /// Takes requests of which the database refuses rows: to find them takes long, and other requests wait here.
     pub(super) isolate: UnboundedSender<Job>,
+    /// A request that cannot be committed is tried again for so long.
+    pub(super) patience: Duration,
 }
 
 /// Whose requests a writer takes.
@@ -150,7 +152,7 @@ impl Writer {
         jobs: &mut [Job],
     ) -> Result<Vec<Outcome>, Failed> {
         let mut retry = Retry::until(match self.lane {
-            Lane::Quick => Instant::now() + PATIENCE,
+            Lane::Quick => Instant::now() + self.patience,
             Lane::Slow => jobs.first().map_or_else(Instant::now, |job| job.queued) + SLOW_PATIENCE,
         });
         loop {

@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
-    ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question"]),
+    ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
     // It sends as a client does, and verifies what the tables hold.
     ("feed", &["copy", "hypertable", "db", "ingest"]),
     // Of `hypertable` only the ladder of chunk intervals.

@@ -8,18 +8,19 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
-    config::{Config, SameBody},
+    config::{Config, SameBody, WhenAway},
     http::{self, Figures, HttpState, error, guard},
     hypertable::SchemaLimits,
-    ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, TcpWrite, WriteHttp},
+    ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, SpoolWatch, TcpWrite, WriteHttp},
     query::{QueryLimits, Questions},
+    spool::{Disk, Spool, SpoolError, SpoolOptions},
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    database::Place,
+    database::{self, Place},
     demo,
     listen::{Listeners, StopSignal},
     subscriptions, supervise,
@@ -64,7 +65,7 @@ pub(crate) async fn run(
     mut signal: StopSignal,
 ) -> anyhow::Result<()> {
     let address = listeners.http.local_addr()?;
-    let ingest = roles.write().then(|| Ingest::start(place.database.clone(), ingest_options(config)));
+    let ingest = if roles.write() { Some(start_ingest(place, config)?) } else { None };
     let stop = CancellationToken::new();
     let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
 
@@ -98,6 +99,39 @@ pub(crate) async fn run(
         tracing::warn!("requests that were never answered are left uncommitted: their clients may send them again");
     }
     Ok(())
+}
+
+/// The service, with the spool of the data folder unless another process has it, or there is to be none.
+fn start_ingest(place: &Place, config: &Config) -> anyhow::Result<Ingest> {
+    let (database, options) = (place.database.clone(), ingest_options(config));
+    if config.spool.when_away == WhenAway::Refuse {
+        return Ok(Ingest::start(database, options));
+    }
+    let folder = database::local_config(config)?.data_dir.join("spool");
+    let limits = SpoolOptions {
+        max_bytes: config.spool.max_bytes.get(),
+        reserve_bytes: config.spool.reserve_bytes,
+        segment_bytes: SpoolOptions::default().segment_bytes.min(config.spool.max_bytes.get()),
+    };
+    match Spool::open(Disk, &folder, limits) {
+        Ok((spool, recovery)) => {
+            if recovery.frames > 0 {
+                tracing::info!(requests = recovery.frames, "requests of an earlier process wait in the spool");
+            }
+            for damage in &recovery.damaged {
+                tracing::error!(
+                    file = %damage.path.display(), bytes = damage.bytes, request = ?damage.id,
+                    "the spool is damaged: requests in it are lost"
+                );
+            }
+            Ok(Ingest::start_spooling(database, options, spool, recovery.frames))
+        }
+        Err(error @ SpoolError::InUse(_)) => {
+            tracing::warn!(error = %error, "there is no spool: writes are refused while the database is away");
+            Ok(Ingest::start(database, options))
+        }
+        Err(error) => Err(error).context("the spool cannot be opened (spool.when_away = \"refuse\" does without one)"),
+    }
 }
 
 fn router(
@@ -175,9 +209,14 @@ fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow
     let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
     tokio::spawn(keep_small(metrics.clone()));
     let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
-    let figures =
-        ingest.map(|ingest| ("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters()))) as Arc<dyn Figures>));
-    Ok(HttpState::new(questions, Some(metrics), figures.into_iter().collect()))
+    let mut figures: Vec<(&'static str, Arc<dyn Figures>)> = Vec::new();
+    if let Some(ingest) = ingest {
+        figures.push(("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters())))));
+    }
+    if let Some(figures_of_spool) = ingest.and_then(Ingest::spool) {
+        figures.push(("spool", Arc::new(SpoolFigures(figures_of_spool))));
+    }
+    Ok(HttpState::new(questions, Some(metrics), figures))
 }
 
 /// Folds what histograms have collected, which else only a look at `/metrics` does: without either they grow for ever.
@@ -202,6 +241,15 @@ impl Figures for IngestFigures {
         let restarts = self.0.values().writer_restarts;
         let status = if restarts == 0 { "pass" } else { "warn" };
         Some(serde_json::json!({ "name": "writers", "status": status, "restarts": restarts }))
+    }
+}
+
+/// What the spool shows in `/api/v1/stats`.
+struct SpoolFigures(SpoolWatch);
+
+impl Figures for SpoolFigures {
+    fn figures(&self) -> serde_json::Value {
+        serde_json::to_value(self.0.figures()).unwrap_or_default()
     }
 }
 

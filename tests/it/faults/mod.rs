@@ -9,5 +9,6 @@ mod kill;
 mod load;
 mod locks;
 mod raw;
+mod spool;
 mod stalled;
 mod stop;

@@ -42,8 +42,8 @@ async fn bad_lines_are_passed_over_and_the_connection_goes_on() {
         let labels = format!("protocol=\"line_protocol_tcp\",reason=\"{reason}\"}} ");
         metrics.lines().find(|line| line.contains(&labels)).map(|line| line.rsplit(' ').next().unwrap().to_owned())
     };
-    assert_eq!(refused("missing_field_value").as_deref(), Some("1"), "{metrics}");
-    assert_eq!(refused("unfit").as_deref(), Some("1"), "{metrics}");
+    assert_eq!(refused("syntax").as_deref(), Some("3"), "{metrics}");
+    assert_eq!(refused("type").as_deref(), Some("1"), "{metrics}");
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     for listener in ["LINE_PROTOCOL", "OPENTSDB"] {
         command.env(format!("CHUNKWISE_{listener}__LISTEN"), "127.0.0.1:0");
     }
+    // Nor share a spool: those that test it say where it is.
+    command.env("CHUNKWISE_SPOOL__WHEN_AWAY", "refuse");
     command
 }
 

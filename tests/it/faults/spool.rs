@@ -1,0 +1,157 @@
+//! The database goes away, and writes go on: each row is there once when it is back.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Answer, App, Proxy, TestDatabase, wait_until};
+
+const BACK_WITHIN: Duration = Duration::from_secs(20);
+
+/// A service behind a proxy, with a spool of its own.
+struct Spooling {
+    database: TestDatabase,
+    proxy: Proxy,
+    data: TempDir,
+}
+
+impl Spooling {
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let proxy = Proxy::before(&database.options());
+        Self { database, proxy, data: tempfile::tempdir().unwrap() }
+    }
+
+    fn app(&self, variables: &[(&str, &str)]) -> App {
+        let data = self.data.path().to_str().unwrap();
+        let variables = [&[("CHUNKWISE_SPOOL__WHEN_AWAY", "spool")], variables].concat();
+        App::start_with(&["up", "--database-url", self.proxy.url(), "--data-dir", data], &variables)
+    }
+
+    async fn rows(&self, measurement: &str) -> i64 {
+        self.database.scalar(&format!("SELECT count(*) FROM {measurement}")).await
+    }
+}
+
+fn ack(answer: &Answer) -> (u16, Option<&str>) {
+    (answer.status, answer.header("chunkwise-ack"))
+}
+
+const SPOOLED: (u16, Option<&str>) = (204, Some("spooled"));
+const COMMITTED: (u16, Option<&str>) = (204, Some("committed"));
+
+fn stats(app: &App) -> Value {
+    app.get("/api/v1/stats").json()
+}
+
+async fn until_empty(app: &App) {
+    app.wait_for("/health", 200, BACK_WITHIN);
+    wait_until("the spool is empty", async || stats(app)["spool"]["frames"] == json!(0)).await;
+}
+
+fn assert_balanced(app: &App) {
+    let figures = &stats(app)["ingest"];
+    let sum: u64 = ["committed", "spooled", "refused", "dead_lettered", "duplicate", "failed", "in_flight"]
+        .iter()
+        .map(|name| figures[name].as_u64().unwrap())
+        .sum();
+    assert_eq!(figures["received"], sum, "{figures}");
+    assert_eq!((&figures["spooled"], &figures["in_flight"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn what_is_spooled_while_the_database_is_away_is_committed_once_when_it_is_back() {
+    let spooling = Spooling::new().await;
+    let app = spooling.app(&[]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=1 1700000000")), COMMITTED);
+    spooling.proxy.cut();
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=2 1700000001\nnew,s=b w=1i 1700000001")), SPOOLED);
+    // Twice the same key: once in the table.
+    for _ in 0..2 {
+        let key = [("idempotency-key", "k")];
+        assert_eq!(ack(&app.post_with("/write?precision=s", &key, b"m,s=c v=3 1700000002")), SPOOLED);
+    }
+    // What contradicts a known measurement is refused now, and what nobody can read.
+    let mixed = app.post("/write?precision=s", b"m,s=a v=\"x\" 1700000003\nm,s=a v=4 1700000003\nm v= 1");
+    assert_eq!(ack(&mixed), (400, Some("spooled")));
+    assert_eq!((&mixed.json()["written"], &mixed.json()["refused"]), (&json!(1), &json!(2)));
+    assert_eq!(app.post("/write?accept_partial=false", b"m,s=a v=5").status, 503);
+    assert_eq!(stats(&app)["spool"]["frames"], 4);
+
+    spooling.proxy.heal();
+    until_empty(&app).await;
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=6 1700000006")), COMMITTED);
+    assert_eq!(spooling.rows("m").await, 5);
+    assert_eq!(spooling.rows("new").await, 1);
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn a_service_that_is_killed_writes_what_it_had_spooled_when_it_runs_again() {
+    let spooling = Spooling::new().await;
+    let mut app = spooling.app(&[]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=1 1700000000")), COMMITTED);
+    spooling.proxy.cut();
+    for second in 1..6 {
+        let line = format!("m,s=a v=2 {}", 1_700_000_000 + second);
+        assert_eq!(ack(&app.post("/write?precision=s", line.as_bytes())), SPOOLED);
+    }
+    app.signal(Signal::KILL);
+    app.wait(Duration::from_secs(5));
+    spooling.proxy.heal();
+    let app = spooling.app(&[]);
+    until_empty(&app).await;
+    assert_eq!(spooling.rows("m").await, 6);
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_any_more_is_a_dead_letter_and_holds_up_nothing() {
+    let spooling = Spooling::new().await;
+    let app = spooling.app(&[]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=1 1700000000")), COMMITTED);
+    spooling.proxy.cut();
+    // The second contradicts what the first makes of the measurement.
+    assert_eq!(ack(&app.post("/write?precision=s", b"new,s=a w=1 1700000001")), SPOOLED);
+    assert_eq!(ack(&app.post("/write?precision=s", b"new,s=a w=\"x\" 1700000002\nm,s=a v=2 1700000002")), SPOOLED);
+    spooling.proxy.heal();
+    until_empty(&app).await;
+    assert_eq!(spooling.rows("m").await, 2);
+    // Which of the two makes the measurement is a race; the other is kept.
+    assert_eq!(spooling.rows("new").await, 1);
+    let letters = app.get("/api/v1/dead_letters?measurement=new").json();
+    assert_eq!(letters["rows"].as_array().unwrap().len(), 1, "{letters}");
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn a_full_spool_sends_requests_back_and_takes_them_again_when_there_is_room() {
+    let spooling = Spooling::new().await;
+    let app = spooling.app(&[("CHUNKWISE_SPOOL__MAX_BYTES", "20000")]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"m,s=a v=1 1700000000")), COMMITTED);
+    for round in 0..2 {
+        spooling.proxy.cut();
+        let body = |part: i64| -> Vec<u8> {
+            let first = 1_700_000_000 + round * 10_000 + part * 100;
+            (0..100).flat_map(|i| format!("m,s=a v=2 {}\n", first + i).into_bytes()).collect()
+        };
+        let mut taken = 0;
+        let sent_back = loop {
+            let answer = app.post("/write?precision=s", &body(taken + 1));
+            if answer.status != 204 {
+                break answer;
+            }
+            assert_eq!(ack(&answer), SPOOLED);
+            taken += 1;
+        };
+        assert!(taken >= 1);
+        assert_eq!(sent_back.status, 503);
+        assert!(sent_back.header("retry-after").is_some());
+        let before = spooling.rows("m").await;
+        spooling.proxy.heal();
+        until_empty(&app).await;
+        assert_eq!(spooling.rows("m").await, before + taken * 100);
+    }
+}
