@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A fault that is not got over for so long is a defect.
-const RECOVERY: Duration = Duration::from_secs(60);
+pub(super) const RECOVERY: Duration = Duration::from_secs(60);
 /// A feed that hears nothing for longer is held up by what others do.
 pub(super) const SILENCE: Duration = Duration::from_secs(3);
 /// A feed settles what is in doubt for a minute at most.
