@@ -151,7 +151,7 @@ async fn packet(stream: &mut TcpStream) -> (u8, Vec<u8>) {
 async fn a_message_is_sent_when_the_broker_has_it_and_in_doubt_when_it_hangs_up() {
     let (listener, address) = listen().await;
     let server = tokio::spawn(async move {
-        let mut published = Vec::new();
+        let (mut published, mut open) = (Vec::new(), Vec::new());
         for acknowledges in [true, false] {
             let (mut stream, _) = listener.accept().await.unwrap();
             assert_eq!(packet(&mut stream).await.0 >> 4, 1, "CONNECT");
@@ -163,7 +163,8 @@ async fn a_message_is_sent_when_the_broker_has_it_and_in_doubt_when_it_hangs_up(
             published.push(rest[topic + 2..].to_vec());
             if acknowledges {
                 stream.write_all(&[0x40, 2, rest[topic], rest[topic + 1]]).await.unwrap();
-                // The client's next message goes over a connection of its own.
+                // The client's next message goes over a connection of its own; it ends this one itself.
+                open.push(stream);
             }
         }
         published
