@@ -5,13 +5,18 @@
 #
 # The integration tests make their own databases on the server of DATABASE_URL if that is set, else on an embedded
 # TimescaleDB, which they fetch and start with chunkwise's own code. This script only does what cargo cannot: it makes a
-# Python with numpy, pandas and pyarrow, which read chunkwise's answers back. It stands in target/ and is made once.
+# Python with numpy, pandas and pyarrow, which read chunkwise's answers back, and with clients of other stores, which
+# write to it. It stands in target/ and is made anew when the list of packages changes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=${CARGO_TARGET_DIR:-target}
 venv=$target/test-python
-packages=("numpy==2.2.*" "pandas==2.2.*" "pyarrow>=18")
+packages=(
+    "numpy==2.2.*" "pandas==2.2.*" "pyarrow>=18"
+    "influxdb-client==1.50.*" "influxdb==5.3.*" "questdb==6.0.0" "opentsdb-py==0.6.*" "paho-mqtt==2.*"
+)
+imports='import numpy, pandas, pyarrow, influxdb_client, influxdb, questdb, opentsdb, paho.mqtt'
 summary=()
 
 stage() {
@@ -32,20 +37,21 @@ skipped() {
 
 test_python() {
     if [[ -n ${CHUNKWISE_TEST_PYTHON:-} ]]; then
-        "$CHUNKWISE_TEST_PYTHON" -c 'import numpy, pandas, pyarrow'
+        "$CHUNKWISE_TEST_PYTHON" -c "$imports"
         return
     fi
-    if [[ ! -f $venv/complete ]]; then
+    # What is installed, written down when it is.
+    if [[ ! -f $venv/complete || $(<"$venv/complete") != "${packages[*]}" ]]; then
         rm -rf "$venv"
         if ! python3 -m venv "$venv"; then
-            echo 'error: Python 3 with its venv module is needed for the tests of the formats.' >&2
+            echo 'error: Python 3 with its venv module is needed for the tests of formats and clients.' >&2
             echo '       Debian, Ubuntu: apt-get install python3-venv. Fedora, macOS: the python3 package has it.' >&2
-            echo '       Or name a Python that has numpy, pandas and pyarrow in CHUNKWISE_TEST_PYTHON.' >&2
+            echo '       Or name a Python in CHUNKWISE_TEST_PYTHON that has what packages=( ) in tests/run.sh lists.' >&2
             return 1
         fi
         # `set -e` does not reach into a function that is called as a condition.
         "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}" || return 1
-        touch "$venv/complete"
+        echo "${packages[*]}" >"$venv/complete"
     fi
     CHUNKWISE_TEST_PYTHON=$(cd "$venv/bin" && pwd)/python
     export CHUNKWISE_TEST_PYTHON

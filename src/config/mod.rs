@@ -17,8 +17,10 @@ mod ingest;
 mod layers;
 mod listen;
 mod log;
+mod mqtt;
 mod place;
 mod secret;
+mod source;
 mod spool;
 
 use std::path::PathBuf;
@@ -33,7 +35,9 @@ pub use self::{
     layers::{ConfigFile, Setting},
     listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
-    secret::Secret,
+    mqtt::{MqttConfig, MqttPayload, MqttProtocol},
+    secret::{Hidden, Secret},
+    source::SourceConfig,
     spool::{SpoolConfig, WhenAway},
 };
 
@@ -59,6 +63,10 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// What happens to writes while the database is away.
     pub spool: SpoolConfig,
+    /// Brokers to subscribe to.
+    pub mqtt: Vec<MqttConfig>,
+    /// Foreign feeds to follow.
+    pub source: Vec<SourceConfig>,
     /// Logs, on standard error.
     pub log: LogConfig,
 }
@@ -75,6 +83,8 @@ impl Default for Config {
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
             spool: SpoolConfig::default(),
+            mqtt: Vec::new(),
+            source: Vec::new(),
             log: LogConfig::default(),
         }
     }
@@ -100,16 +110,27 @@ impl Config {
     /// # Errors
     /// The first setting that makes no sense, by its key.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        if self.namespace.is_empty() || self.namespace.len() > 48 {
-            return Err(InvalidSetting::new("namespace", "must have 1 to 48 bytes"));
-        }
+        check_namespace("namespace", Some(&self.namespace))?;
         if self.data_dir.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             return Err(InvalidSetting::new("data_dir", "must not be empty"));
         }
         self.database.validate()?;
         self.http.validate()?;
         self.ingest.validate()?;
+        for (index, mqtt) in self.mqtt.iter().enumerate() {
+            mqtt.validate(&format!("mqtt.{index}"), &self.mqtt[..index])?;
+        }
+        for (index, source) in self.source.iter().enumerate() {
+            source.validate(&format!("source.{index}"))?;
+        }
         self.log.validate()
+    }
+}
+
+fn check_namespace(key: &str, name: Option<&str>) -> Result<(), InvalidSetting> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > 48 => Err(InvalidSetting::new(key, "must have 1 to 48 bytes")),
+        _ => Ok(()),
     }
 }
 

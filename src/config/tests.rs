@@ -156,6 +156,50 @@ fn the_documented_example_names_every_setting_and_no_other() {
     assert_eq!(documented, known);
 }
 
+#[test]
+fn the_documented_subscriptions_are_valid() {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, rest) = page.split_once("```toml\n[[mqtt]]").expect("the page has subscriptions");
+    let example = format!("[[mqtt]]{}", rest.split_once("```").expect("the example ends").0);
+    let config = load(&example, &[], Vec::new()).unwrap();
+    assert_eq!((config.mqtt.len(), config.source.len()), (2, 1));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("secret") && !shown.contains("subscribe\\\""), "{shown}");
+}
+
+#[test]
+fn a_subscription_without_sense_is_named() {
+    const MQTT: &str = "[[mqtt]]\nurl = 'mqtt://h'\n";
+    const MAPPING: &str = "mapping = { measurement = 'm', fields = { v = 'v' } }";
+    let cases = [
+        (format!("{MQTT}topics = []"), "`mqtt.0.topics`"),
+        (format!("{MQTT}topics = ['a#']"), "`mqtt.0.topics`"),
+        (format!("{MQTT}topics = ['a']\n{MQTT}topics = ['b']"), "`mqtt.1.client_id`"),
+        (format!("{MQTT}topics = ['a']\npayload = 'json'"), "`mqtt.0.mapping`"),
+        (format!("{MQTT}topics = ['a']\n{MAPPING}"), "`mqtt.0.mapping`"),
+        (format!("{MQTT}topics = ['a']\ntopic_tags = 'a/{{b}}'"), "`mqtt.0.topic_tags`"),
+        (format!("{MQTT}topics = ['a']\npayload = 'json'\ntopic_tags = 'a/b'\n{MAPPING}"), "`mqtt.0.topic_tags`"),
+        (format!("{MQTT}topics = ['a']\npayload = 'json'\nprecision = 's'\n{MAPPING}"), "`mqtt.0.precision`"),
+        (format!("{MQTT}topics = ['a']\nprecision = 'fortnight'"), "`mqtt.0.precision`"),
+        (format!("{MQTT}topics = ['a']\nversion = '4'"), "`mqtt.0.version`"),
+        (format!("{MQTT}topics = ['a']\npassword = 'x'"), "`mqtt.0.username`"),
+        (format!("{MQTT}topics = ['a']\nnamespace = ''"), "`mqtt.0.namespace`"),
+        (format!("{MQTT}topics = ['a']\nqos = 2"), "`mqtt.0.qos`"),
+        ("[[mqtt]]\nurl = 'http://h'\ntopics = ['a']".to_owned(), "`mqtt.0.url`"),
+        ("[[mqtt]]\nurl = 'mqtt://ann:hunter2@h'\ntopics = ['a']".to_owned(), "`mqtt.0.url`"),
+        (format!("[[source]]\nurl = 'https://h/?token=hunter2'\n{MAPPING}"), "`source.0.url`"),
+        (
+            "[[source]]\nurl = 'ws://h'\nmapping = { measurement = 'm', fields = {} }".to_owned(),
+            "`source.0.mapping.fields`",
+        ),
+    ];
+    for (file, key) in cases {
+        let text = message(&file, &[]);
+        assert!(text.contains(key) && text.contains("chunkwise.toml"), "{file}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
 fn keys((key, value): (&String, &toml::Value)) -> Vec<String> {
     match value {
         toml::Value::Table(table) => table.keys().map(|inner| format!("{key}.{inner}")).collect(),

@@ -16,9 +16,9 @@ const ROW_BYTES: usize = 38;
 const COLUMNS: [u8; 2] = 3_i16.to_be_bytes();
 const EIGHT: [u8; 4] = 8_i32.to_be_bytes();
 /// Signature, flags, length of the extension.
-const HEADER_BYTES: usize = SIGNATURE.len() + 8;
+pub(super) const HEADER_BYTES: usize = SIGNATURE.len() + 8;
 
-/// Why bytes are not a COPY of rows of (time, series_id, value).
+/// Why bytes are not a COPY of the rows that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The stream does not begin as a binary COPY does, or with flags that change its meaning.
@@ -27,6 +27,12 @@ pub enum DecodeError {
     /// A row has not three columns of eight bytes each; one may be NULL, or of another type.
     #[error("row {row} is not (timestamptz, int8, float8) without NULLs")]
     Shape {
+        /// Which row of the stream; the first is 0.
+        row: u64,
+    },
+    /// A row has not as many columns as were asked for, or a length below zero.
+    #[error("row {row} has not the columns that were asked for")]
+    Tuple {
         /// Which row of the stream; the first is 0.
         row: u64,
     },
@@ -177,7 +183,7 @@ impl Decoder {
 }
 
 /// How long the header's extension is.
-fn extension_bytes(header: &[u8; HEADER_BYTES]) -> Result<u32, DecodeError> {
+pub(super) fn extension_bytes(header: &[u8; HEADER_BYTES]) -> Result<u32, DecodeError> {
     let (signature, numbers) = header.split_at(SIGNATURE.len());
     let (flags, extension) = numbers.split_at(4);
     // The low half of the flags is for what a reader may pass over, the high half for what it must know; bit 16 would put

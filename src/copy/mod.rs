@@ -10,15 +10,18 @@
 //! All numbers are big-endian. `float8` is its bits, `int8` two's complement, `bool` one byte, `text` UTF-8 without an end
 //! mark, `timestamptz` microseconds since 2000-01-01 UTC as an `int8` (a name for infinity at either end).
 //!
-//! [`Encoder`] writes the rows of a batch, [`Decoder`] reads those of a window.
+//! [`Encoder`] writes the rows of a batch, [`Decoder`] reads those of a window, [`TupleDecoder`] those of any
+//! columns as bytes.
 
 mod decode;
 mod drive;
 mod encode;
+mod tuples;
 
 pub use decode::{DecodeError, Decoder};
 pub use drive::{WrongCount, copy_in, copy_pieces, copy_rows};
 pub use encode::{EncodeError, Encoder, PIECE_BYTES};
+pub use tuples::{TupleDecoder, timestamptz_us};
 
 const SIGNATURE: [u8; 11] = *b"PGCOPY\n\xff\r\n\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();

@@ -161,7 +161,7 @@ impl Assets {
         out.extend_from_slice(b" price=");
         push_hundredths(out, hundredths(tick.price));
         out.extend_from_slice(b",size=");
-        push_integer(out, i128::from(hundredths(tick.size) / 100));
+        push_integer(out, hundredths(tick.size) / 100);
         push_line_end(out, time_us);
     }
 }
@@ -173,7 +173,8 @@ impl Feed for Assets {
     }
 }
 
-fn ticker(index: u32) -> String {
+/// The name of the symbol with that index.
+pub(super) fn ticker(index: u32) -> String {
     const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
     const FOUR_LETTERS: u64 = 160_000;
     const FIVE_LETTERS: u64 = 3_200_000;

@@ -11,12 +11,18 @@
 
 mod assets;
 mod decimal;
+pub mod journal;
 mod noise;
 mod pace;
+mod rows;
+pub mod run;
+pub mod send;
 mod sensors;
+pub mod verify;
 
 pub use assets::{Assets, AssetsOptions, Tick};
 pub use pace::{Backfill, Pace};
+pub use rows::{FieldSet, Kind, Quantity, Recipe, Row, Rows, Shape, Value};
 pub use sensors::{Reading, Sensors, SensorsOptions};
 
 /// Something that writes lines.
@@ -26,8 +32,26 @@ pub trait Feed {
 }
 
 /// Why a feed cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
+    /// A number of a recipe is not in its range.
+    #[error("{name} must be from {from} to {to}, not {value}")]
+    Outside {
+        /// Which.
+        name: &'static str,
+        /// What it is.
+        value: u32,
+        /// Its least value.
+        from: u32,
+        /// Its greatest value.
+        to: u32,
+    },
+    /// OpenTSDB's times are milliseconds.
+    #[error("OpenTSDB counts in milliseconds: start at a whole one, and step by whole ones")]
+    Milliseconds,
+    /// The measurement's name needs escapes in one of the protocols.
+    #[error("{0:?} cannot be fed: take a name of up to 48 letters, digits, `_`, `-` and `.`")]
+    Measurement(String),
     /// A number of the options is zero or too large.
     #[error("{name} must be between 1 and {limit}, not {value}")]
     OutOfRange {

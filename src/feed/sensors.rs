@@ -15,7 +15,7 @@ use super::{
 };
 
 const DAY_US: i64 = 86_400_000_000;
-const DEVICES_A_SITE: u32 = 20;
+pub(super) const DEVICES_A_SITE: u32 = 20;
 
 /// What sensors there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,9 +93,9 @@ impl Sensors {
     /// line break.
     pub fn write_reading(&self, reading: &Reading, time_us: i64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"sensors,device=dev");
-        push_integer(out, reading.device.into());
+        push_integer(out, reading.device);
         out.extend_from_slice(b",site=site");
-        push_integer(out, reading.site.into());
+        push_integer(out, reading.site);
         out.extend_from_slice(b" temperature=");
         push_hundredths(out, hundredths(reading.temperature));
         out.extend_from_slice(b",humidity=");
@@ -111,7 +111,8 @@ impl Feed for Sensors {
     }
 }
 
-fn cycle(time_us: i64) -> f64 {
+/// The day's wave at a time.
+pub(super) fn cycle(time_us: i64) -> f64 {
     // Through zero, rising, at 09:00; x runs from -1 to 1 over the day around it.
     let since_nine = (time_us.rem_euclid(DAY_US) - 9 * DAY_US / 24 + DAY_US / 2).rem_euclid(DAY_US) - DAY_US / 2;
     let x = since_nine as f64 / (DAY_US / 2) as f64;

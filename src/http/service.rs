@@ -20,13 +20,13 @@ const INFLUXDB_VERSION: &str = "1.8.10";
 
 /// Whether the database answers.
 pub(super) async fn health(State(state): State<HttpState>) -> Response {
-    report(asked(&state, false).await, Vec::new())
+    report(asked(&state, false).await, "pass", Vec::new())
 }
 
-/// Whether the database answers and has this program's tables.
+/// Whether the database answers and has this program's tables. InfluxDB 2 calls that `ready`, and its clients compare.
 pub(super) async fn ready(State(state): State<HttpState>) -> Response {
     let parts = state.figures.iter().filter_map(|(_, figures)| figures.check()).collect();
-    report(asked(&state, true).await, parts)
+    report(asked(&state, true).await, "ready", parts)
 }
 
 /// What is wrong; `None` if nothing is.
@@ -49,12 +49,13 @@ async fn asked(state: &HttpState, tables: bool) -> Option<String> {
 
 const AWAY: &str = "the database does not answer";
 
-fn report(wrong: Option<String>, parts: Vec<Value>) -> Response {
-    let (status, word) = match wrong {
-        None => (StatusCode::OK, "pass"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail"),
+/// `well` is the whole's status where nothing is wrong.
+fn report(wrong: Option<String>, well: &str, parts: Vec<Value>) -> Response {
+    let (status, word, check) = match wrong {
+        None => (StatusCode::OK, well, "pass"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail", "fail"),
     };
-    let mut check = json!({ "name": "database", "status": word });
+    let mut check = json!({ "name": "database", "status": check });
     if let (Some(message), Some(check)) = (wrong, check.as_object_mut()) {
         check.insert("message".to_owned(), Value::String(message));
     }

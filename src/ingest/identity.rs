@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use uuid::Uuid;
 
 use super::{Identity, IngestOptions, Repetition, RequestId};
+use crate::protocol::Line;
 
 /// `Idempotency-Key` is not what it has to be.
 #[derive(Debug, thiserror::Error)]
@@ -28,5 +29,15 @@ pub(super) fn identify(options: &IngestOptions, namespace: &str, key: Option<&[u
         (Some(key), _) => Identity::Fixed(RequestId::from_key(namespace, key, body_hash, options.key_keep)),
         (None, Repetition::SameBody { within }) => Identity::BodyIfTimed { body_hash, within },
         (None, Repetition::KeyOnly) => Identity::Fixed(RequestId::fresh(body_hash)),
+    }
+}
+
+/// That of a message's content where a repetition can be known by it, else the one that its delivery has.
+pub(super) fn message_id(options: &IngestOptions, delivery: RequestId, lines: &[Line<'_>]) -> RequestId {
+    match options.repetition {
+        Repetition::SameBody { within } if lines.iter().all(|line| line.time_us.is_some()) => {
+            RequestId::from_body(delivery.body_hash, within)
+        }
+        _ => delivery,
     }
 }

@@ -17,6 +17,7 @@
 //! only the database can refuse are found, committed around, and kept as dead letters.
 
 mod attempt;
+mod back_off;
 mod body;
 mod counters;
 mod dead_letter;
@@ -29,7 +30,9 @@ mod identity;
 mod influxql;
 mod isolate;
 mod lanes;
+mod message;
 mod metric;
+mod mqtt;
 mod options;
 mod prepare;
 mod queue;
@@ -41,6 +44,7 @@ mod room;
 mod row;
 mod scan;
 mod service;
+mod source;
 mod spooling;
 mod spread;
 mod tcp;
@@ -53,9 +57,12 @@ pub use counters::{CounterValues, Counters, IngestFigures};
 pub use error::IngestError;
 pub use fault::{Refused, RowFault};
 pub use http::{WriteHttp, opentsdb_router, router};
+pub use message::Payload;
+pub use mqtt::{MqttSubscription, MqttVersion, subscribe_mqtt};
 pub use options::IngestOptions;
 pub use request::{BodyRequest, Identity, PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
 pub use room::Room;
 pub use service::{Ack, Ingest, Written};
+pub use source::{SourceFeed, follow_source};
 pub use spooling::{SpoolFigures, SpoolWatch};
 pub use tcp::{TcpWrite, serve_line_protocol, serve_opentsdb};

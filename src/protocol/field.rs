@@ -134,9 +134,10 @@ impl<'a> Cursor<'a> {
         while self.peek()? == b'\\' {
             let backslash = self.at;
             self.at += 1;
-            // Another byte than these two keeps its backslash; it is copied below, with what follows it.
+            // Another byte than these keeps its backslash; it is copied below, with what follows it. QuestDB's clients
+            // escape line breaks too.
             let mut plain = backslash;
-            if matches!(self.peek()?, b'"' | b'\\') {
+            if matches!(self.peek()?, b'"' | b'\\' | b'\n' | b'\r') {
                 plain = self.at;
                 self.at += 1;
             }

@@ -43,6 +43,7 @@ pub mod opentsdb;
 mod parse;
 mod render;
 mod time;
+mod topic;
 
 pub use error::{LineError, Reason};
 pub use extent::complete_bytes;
@@ -51,6 +52,7 @@ pub use limits::Limits;
 pub use line::{FieldValue, Fields, Line, Tags};
 pub use lines::Lines;
 pub use time::{MAX_TIME_US, MIN_TIME_US, Moment, Precision, UnknownPrecision};
+pub use topic::{TopicTags, TopicTagsError, is_topic_filter};
 
 /// Reads a body of line protocol under the default [`Limits`]: an item for each line that is neither blank nor a comment,
 /// in the order of the body.

@@ -13,8 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("question", &[]),
     ("protocol", &[]),
     ("local", &[]),
-    ("feed", &[]),
-    ("config", &["question"]),
+    ("config", &["question", "protocol"]),
     ("spool", &["protocol"]),
     ("db", &[]),
     ("hypertable", &["db", "question"]),
@@ -22,6 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
+    // It sends as a client does, and verifies what the tables hold.
+    ("feed", &["copy", "hypertable", "db", "ingest"]),
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),

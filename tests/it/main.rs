@@ -5,17 +5,23 @@
 mod answers;
 // The program measures itself.
 mod bench;
+// Clients as others wrote them, unmodified, write to the program.
+mod clients;
 // The program with a server of its own: started, crashed, found again.
 mod embedded;
 // Whatever may go wrong: processes killed, databases away, hostile clients. No row is lost, none is there twice.
 mod faults;
+// Made-up data sent by the program itself, and its proof that nothing was lost: what is planted must be found.
+mod feed;
+// Feeds with journals under way, a fault, and the proof from the journals: lost 0, twice 0, wrong 0.
+mod harness;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
 // Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
-// Feeds that stay connected: WebSocket.
+// Feeds that stay connected: WebSocket, MQTT, foreign feeds.
 mod streams;
 // What tests stand on.
 mod support;

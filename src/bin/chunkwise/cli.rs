@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Serve(ListenArgs),
     /// Load files of CSV or line protocol.
     Load(command::load::LoadArgs),
+    /// Send made-up data over any protocol, and prove afterwards that all of it arrived once.
+    Feed(command::feed::FeedArgs),
     /// Values of some series, bucket by bucket.
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.

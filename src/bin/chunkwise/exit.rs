@@ -5,6 +5,7 @@ use std::{error::Error, io::ErrorKind, process::ExitCode};
 use chunkwise::{
     config::{ConfigError, InvalidSetting},
     db::{self, Failure, MigrateError, ServerError},
+    feed::{FeedError, journal::JournalError, send::TargetError},
     format::FormatError,
     http::error::ApiError,
     ingest::IngestError,
@@ -89,6 +90,9 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         || cause.is::<InvalidSetting>()
         || cause.is::<Invalid>()
         || cause.is::<SelectorError>()
+        || cause.is::<FeedError>()
+        || cause.is::<TargetError>()
+        || cause.downcast_ref().is_some_and(is_another_journal_wanted)
         || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. }))
         || cause.downcast_ref::<ApiError>().is_some_and(|error| error.status().is_client_error())
     {
@@ -109,11 +113,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
 fn exit_of_load(error: &LoadError) -> Option<Exit> {
     match error {
         LoadError::BadRow(_) => Some(Exit::BadRows),
-        LoadError::Read { source, .. } => {
-            let is_named_wrongly =
-                matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory);
-            is_named_wrongly.then_some(Exit::Usage)
-        }
+        LoadError::Read { source, .. } => is_named_wrongly(source).then_some(Exit::Usage),
         LoadError::UnknownColumn { .. }
         | LoadError::NoTimeColumn(_)
         | LoadError::ManyTimeColumns(_)
@@ -126,6 +126,18 @@ fn exit_of_load(error: &LoadError) -> Option<Exit> {
         | LoadError::OnlyForCsv(_) => Some(Exit::Usage),
         _ => None,
     }
+}
+
+fn is_another_journal_wanted(error: &JournalError) -> bool {
+    match error {
+        JournalError::File { source, .. } => is_named_wrongly(source),
+        error => matches!(error, JournalError::Exists(_)),
+    }
+}
+
+/// Another file's name would mend it.
+fn is_named_wrongly(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory)
 }
 
 fn exit_of_local(error: &LocalError) -> Option<Exit> {
@@ -163,6 +175,9 @@ mod tests {
         assert_eq!(wrapped(LoadError::NoMeasurement.into()), Exit::Usage);
         assert_eq!(wrapped(LoadError::Empty.into()), Exit::Failure);
         assert_eq!(wrapped(LocalError::NoHome.into()), Exit::Usage);
+        assert_eq!(wrapped(TargetError::Protocol.into()), Exit::Usage);
+        assert_eq!(wrapped(JournalError::Exists("j".into()).into()), Exit::Usage);
+        assert_eq!(wrapped(JournalError::Broken.into()), Exit::Failure);
         assert_eq!(wrapped(LocalError::InUse { pids: vec![1] }.into()), Exit::Failure);
         assert_eq!(wrapped(Closed.into()), Exit::Success);
         assert_eq!(wrapped(anyhow!("anything else")), Exit::Failure);

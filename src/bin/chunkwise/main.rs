@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod question_args;
 mod service;
+mod subscriptions;
 mod supervise;
 mod table;
 

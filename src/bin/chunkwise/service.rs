@@ -23,7 +23,7 @@ use crate::{
     database::{self, Place},
     demo,
     listen::{Listeners, StopSignal},
-    supervise,
+    subscriptions, supervise,
 };
 
 /// How long the end waits for the writers: a client that still holds its connection open keeps them from ending.
@@ -90,7 +90,9 @@ pub(crate) async fn run(
     let Listeners { http, line_protocol, opentsdb } = listeners;
     let line_protocol = serve_line_protocol(line_protocol, ingest.as_ref(), config, &stop);
     let opentsdb = serve_opentsdb(opentsdb, ingest.as_ref(), config, &stop);
-    tokio::join!(http::serve(http, router, config.http.header_timeout, stopped), line_protocol, opentsdb, supervised);
+    let followed = subscriptions::follow(ingest.as_ref(), config, &stop);
+    let http = http::serve(http, router, config.http.header_timeout, stopped);
+    tokio::join!(http, line_protocol, opentsdb, followed, supervised);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {

@@ -370,7 +370,7 @@ struct RefusedPoint {
 struct Health {
     #[schema(example = "chunkwise")]
     name: String,
-    /// `pass` or `fail`
+    /// `pass` (of `/ready`: `ready`) or `fail`
     #[schema(example = "pass")]
     status: String,
 }

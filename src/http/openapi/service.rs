@@ -32,8 +32,8 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         ping(HttpMethod::Get, "ping"),
         ping(HttpMethod::Head, "ping_head"),
-        health("/health", "health", "Whether the server is well"),
-        health("/ready", "ready", "Whether the server takes requests now"),
+        health("/health", "health", "Whether the server is well", "It is: `pass`."),
+        health("/ready", "ready", "Whether the server takes requests now", "It does: `ready`."),
         metrics.build(),
         settings.build(),
         influx_query(),
@@ -41,10 +41,10 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-fn health(path: &'static str, id: &str, summary: &str) -> Route {
+fn health(path: &'static str, id: &str, summary: &str, well: &str) -> Route {
     route(HttpMethod::Get, path, TAG, id, summary)
-        .answers(200, json_response("It is: `pass`.", "Health"))
-        .answers(503, json_response("It is not: `fail`.", "Health"))
+        .answers(200, json_response(well, "Health"))
+        .answers(503, json_response("Not now: `fail`.", "Health"))
         .build()
 }
 

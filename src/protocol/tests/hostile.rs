@@ -41,7 +41,9 @@ fn text_may_have_line_breaks_and_they_are_counted() {
         ("m f=\"a\nb\" 1\nm f=2", &["1 m f=\"a\\nb\" 1", "3 m f=2.0"]),
         ("m f=\"a\r\nb\"\r\nm f=2", &["1 m f=\"a\\r\\nb\"", "3 m f=2.0"]),
         ("m f=\"a\n\n\nb\",g=\"\n\"\noops\n", &["1 m f=\"a\\n\\n\\nb\",g=\"\\n\"", "6:5 missing_fields"]),
-        ("m f=\"a\\\nb\"", &["1 m f=\"a\\\\\\nb\""]),
+        // As QuestDB's clients escape them.
+        ("m f=\"a\\\nb\\\r\\\n\"", &["1 m f=\"a\\nb\\r\\n\""]),
+        ("m f=\"a\\\\\nb\"", &["1 m f=\"a\\\\\\nb\""]),
         ("m f=\"\nx\\\"y\n\" 1", &["1 m f=\"\\nx\\\"y\\n\" 1"]),
         ("m f=\"a\rb\"", &["1 m f=\"a\\rb\""]),
     ]);

@@ -12,6 +12,9 @@
 //! - text with line breaks in a line that also has a quote in a field's name: see `extent`, which must know open quotes;
 //! - floats that overflow, which are infinite there; times outside the years 1 to 9999; and what is beyond [`Limits`].
 //!
+//! Taken by both: a backslash before a line break within text, which goes here, as QuestDB's clients mean it, and stays
+//! there.
+//!
 //! Taken here, refused there:
 //! - `.5` and `1.`, as by InfluxDB 1 and 2;
 //! - QuestDB's suffixes `t` and `n`;
@@ -180,6 +183,8 @@ fn the_deliberate_differences_are_these() {
     for body in ["m f=.5", "m f=1.", "m f=5t", "m f=5n", "m f=1 ", "m f=1\r\n", "m f=\"a\"\r\n"] {
         assert_eq!((ours(body), theirs(body)), (vec![true], vec![false]), "{body:?}");
     }
+    let escaped_break = "m f=\"a\\\nb\"";
+    assert_eq!((ours(escaped_break), theirs(escaped_break)), (vec![true], vec![true]));
     assert_eq!((ours("m,t=a\\\nm f=1"), theirs("m,t=a\\\nm f=1")), (vec![false, true], vec![true]));
     assert_eq!((ours("m f=\"a\nm f=1"), theirs("m f=\"a\nm f=1")), (vec![false, true], vec![false]));
     let comment = "# a b=\"\nm f=1\nm f=2";

@@ -84,7 +84,7 @@ async fn every_format_holds_the_same_numbers_bit_for_bit() {
             fs::write(folder.path().join(format!("{name}.wide.{format}")), &wide.body).unwrap();
         }
     }
-    let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/answers/clients.py"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/answers/clients.py");
     run_python(script, &[folder.path(), Path::new(STOCKS)]);
 }
 

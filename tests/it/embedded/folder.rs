@@ -10,12 +10,12 @@ use super::{LOOK, START};
 use crate::support::{App, Finished, command, run_within};
 
 #[derive(Debug)]
-pub(super) struct DataFolder {
+pub(crate) struct DataFolder {
     folder: TempDir,
 }
 
 impl DataFolder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("chunkwise-").tempdir_in("/var/tmp").unwrap();
         if geteuid().is_root() {
             // The server runs as another account, which must be able to come here.
@@ -24,28 +24,28 @@ impl DataFolder {
         Self { folder }
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.folder.path().to_str().unwrap()
     }
 
     /// `chunkwise db <command>` on this folder.
-    pub(super) fn db(&self, name: &str) -> Finished {
+    pub(crate) fn db(&self, name: &str) -> Finished {
         self.db_with(name, &[])
     }
 
     /// The same with arguments.
-    pub(super) fn db_with(&self, name: &str, arguments: &[&str]) -> Finished {
+    pub(crate) fn db_with(&self, name: &str, arguments: &[&str]) -> Finished {
         let limit = if name == "start" { START } else { LOOK };
         run_within(&[&["db", name, "--data-dir", self.path()], arguments].concat(), limit)
     }
 
     /// `chunkwise up` on this folder.
-    pub(super) fn up(&self, arguments: &[&str]) -> App {
+    pub(crate) fn up(&self, arguments: &[&str]) -> App {
         App::start(&[&["up", "--data-dir", self.path()], arguments].concat())
     }
 
     /// The server's process, as `status` tells it; `None` unless it runs.
-    pub(super) fn server(&self) -> Option<Pid> {
+    pub(crate) fn server(&self) -> Option<Pid> {
         let status = self.db("status");
         let pid = status.text().strip_prefix("running, process ")?.split(',').next()?;
         assert_eq!(status.code, 0);
@@ -53,21 +53,21 @@ impl DataFolder {
     }
 
     /// An analyst's connection, by `url`.
-    pub(super) async fn connect(&self) -> PgConnection {
+    pub(crate) async fn connect(&self) -> PgConnection {
         let url = self.db("url").successful();
         let options: PgConnectOptions = url.text().trim().parse().unwrap();
         options.connect().await.unwrap()
     }
 
     /// A count, or another int8.
-    pub(super) async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         let mut connection = self.connect().await;
         sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 }
 
 /// SIGKILL.
-pub(super) fn kill_9(pid: Pid) {
+pub(crate) fn kill_9(pid: Pid) {
     kill_process(pid, Signal::KILL).unwrap();
 }
 

@@ -4,7 +4,7 @@
 mod commands;
 mod crashes;
 mod demo;
-mod folder;
+pub(crate) mod folder;
 mod sharing;
 
 use std::time::Duration;
@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_secs(20);
 /// SIGTERM or SIGINT, with the server's checkpoint.
 const STOP: Duration = Duration::from_secs(15);
 
-/// Keeps other tests of this module waiting.
-async fn alone() -> SemaphorePermit<'static> {
+/// Keeps other tests with a server of their own waiting.
+pub(crate) async fn alone() -> SemaphorePermit<'static> {
     static TURN: Semaphore = Semaphore::const_new(1);
     TURN.acquire().await.unwrap()
 }

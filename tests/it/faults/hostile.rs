@@ -18,13 +18,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 const HEADER_TIMEOUT: (&str, &str) = ("CHUNKWISE_HTTP__HEADER_TIMEOUT", "5s");
 const HEADERS: Duration = Duration::from_secs(20);
 
-/// Memory that the program has in use, in bytes; `None` where the system does not tell.
-fn resident_bytes(app: &App) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", app.pid())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
-}
-
 fn assert_serves(app: &App, what: &str) {
     let begun = Instant::now();
     assert_eq!(app.get("/health").status, 200, "{what}");
@@ -34,7 +27,7 @@ fn assert_serves(app: &App, what: &str) {
 
 fn claim_a_gigabyte(app: &App) {
     const CLAIMED: u64 = 1 << 30;
-    let before = resident_bytes(app);
+    let before = app.memory_bytes("VmRSS");
     let streams: Vec<TcpStream> = ["/write", "/api/v2/write", "/api/v3/write_lp?db=public", "/api/v1/correlate"]
         .into_iter()
         .cycle()
@@ -47,7 +40,7 @@ fn claim_a_gigabyte(app: &App) {
         })
         .collect();
     assert_serves(app, "gigabytes claimed");
-    if let (Some(before), Some(now)) = (before, resident_bytes(app)) {
+    if let (Some(before), Some(now)) = (before, app.memory_bytes("VmRSS")) {
         assert!(now < before + (256 << 20), "{before} bytes before, {now} now");
     }
     drop(streams);

@@ -198,11 +198,11 @@ async fn what_is_there_is_listed() {
 async fn health_is_told_with_and_without_a_database() {
     let fixture = prices().await;
     let here = service(&fixture.test.database);
-    for path in ["/health", "/ready"] {
+    for (path, status) in [("/health", "pass"), ("/ready", "ready")] {
         let response = get(&here, path).await;
         assert_eq!(response.status(), StatusCode::OK);
         let body = json_of(response).await;
-        assert_eq!((&body["name"], &body["status"]), (&json!("chunkwise"), &json!("pass")));
+        assert_eq!((&body["name"], &body["status"]), (&json!("chunkwise"), &json!(status)));
     }
     for method in [Method::GET, Method::HEAD] {
         let ping = Request::builder().method(method).uri("/ping").body(Body::empty()).unwrap();

@@ -1,3 +1,6 @@
 //! Feeds that stay connected.
 
+mod broker;
+mod mqtt;
+mod source;
 mod websocket;

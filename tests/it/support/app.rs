@@ -51,8 +51,13 @@ impl App {
 
     /// The same with variables in its environment.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments, variables)
+    }
+
+    /// The same at an address of the test's choice: where one that is gone was.
+    pub(crate) fn start_at(listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(arguments);
-        command.args(["--listen", "127.0.0.1:0"]).envs(variables.iter().copied()).stdout(Stdio::piped());
+        command.args(["--listen", listen]).envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut process = Process::spawn(&mut command);
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         let base = loop {
@@ -84,9 +89,21 @@ impl App {
         }
     }
 
+    /// Where it takes HTTP, for clients that want no URL.
+    pub(crate) fn host_and_port(&self) -> (&str, &str) {
+        self.base.strip_prefix("http://").and_then(|address| address.rsplit_once(':')).unwrap()
+    }
+
     /// The process's number.
     pub(crate) fn pid(&self) -> u32 {
         self.process.child.id()
+    }
+
+    /// One of the system's counters of its memory, such as `VmRSS`, in bytes; `None` where the system does not tell.
+    pub(crate) fn memory_bytes(&self, counter: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(counter)?.strip_prefix(':'))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
     }
 
     /// Sends it a signal.

@@ -15,7 +15,7 @@ pub(crate) use database::TestDatabase;
 pub(crate) use explain::scanned;
 pub(crate) use process::{Process, command};
 pub(crate) use proxy::{At, Proxy};
-pub(crate) use python::run_python;
+pub(crate) use python::{python_command, run_python};
 
 /// Asks again and again until it is so; fails after ten seconds.
 pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -1,7 +1,7 @@
 //! The program as a process, to be signalled and killed.
 
 use std::{
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -30,6 +30,11 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         Self { child: command.spawn().unwrap() }
+    }
+
+    /// Its standard output, if it was piped; it can be had once.
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,7 +1,8 @@
-//! A TCP proxy before the database, so that the database can go away without harm to other tests.
+//! A TCP proxy before the database, so that the database can go away without harm to other tests; or before the service.
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -25,14 +26,35 @@ pub(crate) enum At {
     BeforeCommit,
     /// The server has committed; the client never hears of it.
     AfterCommit,
+    /// The service never sees the request.
+    BeforeRequest,
+    /// The service has answered with a success; the client never hears of it.
+    BeforeAnswer,
 }
 
-/// As a driver sends it, in a message of its own.
-const COMMIT: &[u8] = b"COMMIT\0";
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+impl At {
+    /// What is waited for, and whose bytes it is in.
+    fn sign(self) -> (Side, &'static [u8]) {
+        match self {
+            // As a driver sends it, in a message of its own.
+            Self::BeforeCommit | Self::AfterCommit => (Side::Client, b"COMMIT\0"),
+            Self::BeforeRequest => (Side::Client, b"POST "),
+            Self::BeforeAnswer => (Side::Server, b"HTTP/1.1 2"),
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Open,
+    /// Each direction of each connection carries so many bytes a second.
+    Slow(NonZeroU32),
     Paused,
     /// Every connection is reset.
     Cut,
@@ -50,6 +72,16 @@ struct State {
     accepted: watch::Sender<u64>,
 }
 
+impl State {
+    /// Takes the trap, if these bytes spring it.
+    fn spring(&self, side: Side, bytes: &[u8]) -> Option<At> {
+        let mut trap = self.trap.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, sign) = (*trap)?.sign();
+        let is_caught = side == from && bytes.windows(sign.len()).any(|window| window == sign);
+        if is_caught { trap.take() } else { None }
+    }
+}
+
 /// The proxy; it ends with this.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -61,8 +93,23 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// A proxy before the server of `target`, on a thread of its own.
     pub(crate) fn before(target: &PgConnectOptions) -> Self {
+        let upstream = (target.get_host().to_owned(), target.get_port());
+        Self::start(upstream, |address| {
+            // Encrypted, a COMMIT could not be seen.
+            let options = target.clone().host("127.0.0.1").port(address.port()).ssl_mode(PgSslMode::Disable);
+            options.to_url_lossy().to_string()
+        })
+    }
+
+    /// A proxy before a service on this machine.
+    pub(crate) fn before_service(base: &str) -> Self {
+        let port = base.rsplit(':').next().unwrap().parse().unwrap();
+        Self::start(("127.0.0.1".to_owned(), port), |address| format!("http://{address}"))
+    }
+
+    fn start(upstream: (String, u16), url: impl FnOnce(SocketAddr) -> String) -> Self {
         let state = Arc::new(State {
-            upstream: (target.get_host().to_owned(), target.get_port()),
+            upstream,
             mode: watch::Sender::new(Mode::Open),
             connections: Mutex::default(),
             stranded: Mutex::default(),
@@ -78,9 +125,7 @@ impl Proxy {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(until.run_until_cancelled(accept(listener, accepting)));
         });
-        // Encrypted, a COMMIT could not be seen.
-        let options = target.clone().host("127.0.0.1").port(address.port()).ssl_mode(PgSslMode::Disable);
-        Self { state, url: options.to_url_lossy().to_string(), end }
+        Self { state, url: url(address), end }
     }
 
     /// The target's URL through the proxy.
@@ -112,12 +157,17 @@ impl Proxy {
         self.state.mode.send_replace(Mode::Paused);
     }
 
-    /// Carries everything again.
+    /// Carries so many bytes a second in each direction of each connection, until it is healed.
+    pub(crate) fn slow_down(&self, bytes_per_second: NonZeroU32) {
+        self.state.mode.send_replace(Mode::Slow(bytes_per_second));
+    }
+
+    /// Carries everything again, as fast as it comes.
     pub(crate) fn heal(&self) {
         self.state.mode.send_replace(Mode::Open);
     }
 
-    /// Resets the next connection that commits.
+    /// Resets the next connection that comes so far.
     pub(crate) fn trap(&self, at: At) {
         *self.state.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
@@ -164,8 +214,8 @@ async fn carry(mut client: TcpStream, state: Arc<State>) {
         tokio::select! {
             () = ended.cancelled() => Some(None),
             () = stranded.cancelled() => std::future::pending().await,
-            caught = pump(&mut from_client, &mut to_server, &state, Some(&state.trap)) => caught.map(Some),
-            caught = pump(&mut from_server, &mut to_client, &state, None) => caught.map(Some),
+            caught = pump(&mut from_client, &mut to_server, &state, Side::Client) => caught.map(Some),
+            caught = pump(&mut from_server, &mut to_client, &state, Side::Server) => caught.map(Some),
         }
     };
     let Some(reason) = caught else { return };
@@ -181,17 +231,19 @@ async fn pump(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),
     state: &State,
-    trap: Option<&Mutex<Option<At>>>,
+    side: Side,
 ) -> Option<At> {
     let mut gate = state.mode.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
-        gate.wait_for(|mode| *mode != Mode::Paused).await.ok()?;
+        let mode = *gate.wait_for(|mode| *mode != Mode::Paused).await.ok()?;
         let bytes = &buffer[..read];
-        let is_commit = trap.is_some() && bytes.windows(COMMIT.len()).any(|window| window == COMMIT);
-        let caught = trap.filter(|_| is_commit).and_then(|trap| trap.lock().ok()?.take());
-        if caught == Some(At::BeforeCommit) {
+        if let Mode::Slow(bytes_per_second) = mode {
+            tokio::time::sleep(Duration::from_secs(1).mul_f64(read as f64 / f64::from(bytes_per_second.get()))).await;
+        }
+        let caught = state.spring(side, bytes);
+        if caught.is_some_and(|at| at != At::AfterCommit) {
             return caught;
         }
         to.write_all(bytes).await.ok()?;

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod correlate;
 pub(crate) mod db;
+pub(crate) mod feed;
 pub(crate) mod ingest;
 pub(crate) mod load;
 pub(crate) mod man;
@@ -22,6 +23,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Ingest(_) => ingest::run(config).await,
         Command::Serve(_) => serve::run(config).await,
         Command::Load(args) => load::run(&args, config).await,
+        Command::Feed(args) => feed::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
         Command::Bench(args) => bench::run(&args, config).await,
