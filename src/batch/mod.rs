@@ -100,7 +100,7 @@ impl Batch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let columns: usize = self.cells.iter().map(Column::bytes).sum();
-        let order = self.order().map_or(0, |order| size_of_val(order));
+        let order = self.order().map_or(0, size_of_val);
         columns + (self.times_us.capacity() + self.series_ids.capacity()) * size_of::<i64>() + order
     }
 

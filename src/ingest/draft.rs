@@ -223,7 +223,7 @@ impl Draft {
         let kind = self.batch.columns()[column].kind;
         debug_assert_eq!(self.measurement().map(|measurement| measurement.fields[field].kind), Some(kind));
         let value = match value {
-            FieldValue::Text(Cow::Borrowed(text)) if kind == ColumnType::Text => Some(Value::Text(*text)),
+            FieldValue::Text(Cow::Borrowed(text)) if kind == ColumnType::Text => Some(Value::Text(text)),
             value => convert_plain(value, kind),
         };
         match value {
