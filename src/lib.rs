@@ -4,7 +4,7 @@
 //! question first picks the chunks that it touches and reads them in parallel, old data goes chunk by chunk.
 //!
 //! ```text
-//! bytes -> protocol -> series -> batch -> copy -> hypertable              ingestion service
+//! bytes -> protocol -> (spool) -> series -> batch -> copy -> hypertable    ingestion service
 //! hypertable -> window -> frame -> correlation -> format -> http          query service
 //! ```
 //!
@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`protocol`] | bytes -> lines, each error with its place |
 //! | [`load`], [`feed`] | files -> lines; a seed -> made-up lines |
-//! | [`ingest`] | lines -> committed rows: routes, ledger, writers |
+//! | [`ingest`] | lines -> committed rows: listeners, subscriptions, ledger, writers |
 //! | [`spool`] | lines -> a log on disk, for when the database is away; and back |
 //! | [`series`] | tag sets -> series ids, and back from a selector to series |
 //! | [`batch`] | rows by column, sorted for COPY |
@@ -39,7 +39,8 @@
 //!   out, no clock, no I/O.
 //! - Times are `i64` microseconds since 1970 UTC and end in `_us`; sizes end in `_bytes` or `_rows`.
 //! - Arrays have a row for each series and a column for each bucket; missing is NaN.
-//! - A request is acknowledged after the COMMIT that carries all of it, its ledger row included.
+//! - A request is acknowledged as committed after the COMMIT that carries all of it, its ledger row included, or as spooled
+//!   after the sync of the file that holds it.
 //! - Names from outside reach SQL as bound values or quoted identifiers only; the database's own text never reaches a client.
 //!
 //! `ARCHITECTURE.md` has the walkthroughs and the decisions.
