@@ -28,7 +28,7 @@
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
 //! | [`http`] | routes of questions, errors, who may call |
 //! | [`db`] | sessions by role, migrations |
-//! | [`bench`] | the whole against a real database, beside controls |
+//! | [`bench`](mod@bench) | the whole against a real database, beside controls |
 //! | [`local`] | the TimescaleDB that chunkwise starts for itself |
 //! | [`config`] | file, environment, flags -> settings, for the binary to hand out |
 //!
