@@ -39,8 +39,8 @@ async fn metrics_count_lines_and_questions() {
             lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() >= 1.0
         };
         [
-            "chunkwise_ingest_lines_total{outcome=\"committed\"}",
-            "chunkwise_ingest_lines_total{outcome=\"refused\"}",
+            "chunkwise_ingest_lines_total{protocol=\"line_protocol_http\",outcome=\"committed\"}",
+            "chunkwise_ingest_lines_total{protocol=\"line_protocol_http\",outcome=\"refused\"}",
             "chunkwise_ingest_acknowledge_seconds_count",
             "chunkwise_questions_total{question=\"correlate\",outcome=\"answered\"}",
             "chunkwise_questions_total{question=\"correlate\",outcome=\"failed\"}",

@@ -16,6 +16,10 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise bench ingest --quick
+      A look within a minute, on the embedded database; `chunkwise bench ingest --help` has more.")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
