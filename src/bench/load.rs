@@ -77,6 +77,7 @@ pub(super) async fn closed<S: Sink>(
             loop {
                 let claim = claimed.fetch_add(request_rows as u64, Ordering::Relaxed);
                 if claim >= rows {
+                    sink.finish().await?;
                     // The connection stays open until everybody has finished.
                     return Ok::<_, BenchError>((latency_us, sink));
                 }

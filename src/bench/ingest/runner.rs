@@ -6,7 +6,6 @@ use std::{
 };
 
 use sqlx::{PgConnection, Row};
-use tokio::time::Instant;
 
 use super::{
     IngestBenchOptions,
@@ -19,7 +18,6 @@ use crate::{
         lines::{CopyRows, Lines, MEASUREMENT, METRIC},
         load::{self, Measured},
         process::Processes,
-        row_time_us,
         scratch::ScratchDatabase,
         service::Service,
         sink::ServiceSink,
@@ -35,8 +33,6 @@ const REQUEST_ROWS: usize = 10_000;
 /// Requests of one line, as many small clients send them.
 const SINGLE_LINES_PER_SECOND: u32 = 500;
 const SINGLE_LINE_CONNECTIONS: usize = 8;
-/// How long rows without an acknowledgement may take to show.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
 /// How often the service's memory is looked at.
 const MEMORY_EVERY: Duration = Duration::from_millis(500);
 /// Requests this small are too slow to send as many rows of.
@@ -54,6 +50,8 @@ pub(super) struct Runner<'b> {
     next_row: u64,
     /// Lines of line protocol that were acknowledged.
     sent: u64,
+    /// Lines that were sent as OpenTSDB's.
+    telnet_rows: u64,
     /// Rows that each control took.
     ceiling_rows: u64,
     naive_rows: u64,
@@ -82,6 +80,7 @@ impl<'b> Runner<'b> {
             copy_rows,
             next_row: 0,
             sent: 0,
+            telnet_rows: 0,
             ceiling_rows: 0,
             naive_rows: 0,
         };
@@ -184,7 +183,7 @@ impl<'b> Runner<'b> {
         Ok(())
     }
 
-    /// One way in. Where nothing is acknowledged, the clock stops when the rows are in the table.
+    /// One way in. Where nothing is acknowledged, the clock stops when the service has closed the connections.
     pub(super) async fn transport(&mut self, transport: Transport, report: &mut Report) -> Result<(), BenchError> {
         let lines = match transport {
             Transport::Telnet => Arc::new(Lines::open_tsdb(self.options.series, self.lines.len())?),
@@ -193,40 +192,14 @@ impl<'b> Runner<'b> {
         let rows = self.options.rows;
         let first = self.take_rows(rows);
         let sinks = self.sinks(transport, CONNECTIONS, &lines).await?;
-        let begun = Instant::now();
-        let mut measured = load::closed(sinks, first, rows, REQUEST_ROWS).await?;
-        if !transport.acknowledges() {
-            let name = if transport == Transport::Telnet { METRIC } else { MEASUREMENT };
-            self.await_rows(name, first, rows).await?;
-            measured.elapsed = begun.elapsed();
-        }
-        if transport != Transport::Telnet {
-            self.sent += rows;
+        let measured = load::closed(sinks, first, rows, REQUEST_ROWS).await?;
+        match transport {
+            Transport::Telnet => self.telnet_rows += rows,
+            Transport::Http | Transport::Tcp | Transport::WebSocket => self.sent += rows,
         }
         let name = format!("{}_rate", transport.name());
         report.add(name, measured.rows_per_second(), "lines/s", Better::Higher);
         Ok(())
-    }
-
-    async fn await_rows(&mut self, name: &str, first_row: u64, rows: u64) -> Result<(), BenchError> {
-        let deadline = Instant::now() + ARRIVAL_LIMIT;
-        loop {
-            let measurement = hypertable::load_measurement(&mut self.connection, NAMESPACE, name).await?;
-            let mut found = 0;
-            if let Some(measurement) = measurement {
-                let sql = format!("SELECT count(*) FROM {} WHERE \"time\" >= $1", measurement.storage());
-                let since = chrono::DateTime::from_timestamp_micros(row_time_us(first_row)).unwrap_or_default();
-                let count: i64 = sqlx::query_scalar(&sql).bind(since).fetch_one(&mut self.connection).await?;
-                found = u64::try_from(count).unwrap_or(0);
-            }
-            if found >= rows {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(BenchError::Miscounted { sent: rows, found });
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 
     /// Requests of one line at a set rate, on connections that stay open.
@@ -266,20 +239,29 @@ impl<'b> Runner<'b> {
             ("ceiling", Control::Ceiling.table().to_owned(), self.ceiling_rows),
             ("naive", Control::Naive.table().to_owned(), self.naive_rows),
         ];
+        if self.telnet_rows > 0 {
+            let storage = self.measurement(METRIC).await?.storage();
+            self.count(&storage, self.telnet_rows).await?;
+        }
         for (name, table, sent) in tables {
-            let sql = format!("SELECT count(*) AS rows, hypertable_size($1::regclass) AS bytes FROM {table}");
-            let row = sqlx::query(&sql).bind(&table).fetch_one(&mut self.connection).await?;
-            let found = u64::try_from(row.try_get::<i64, _>("rows")?).unwrap_or(0);
-            if found != sent {
-                return Err(BenchError::Miscounted { sent, found });
-            }
-            let bytes: i64 = row.try_get("bytes")?;
+            let (found, bytes) = self.count(&table, sent).await?;
             report.add(format!("{name}_row_bytes"), bytes as f64 / found as f64, "bytes", Better::Lower);
         }
         if let Some((_, most)) = self.processes.service_memory() {
             report.add("service_memory_peak_bytes", most as f64, "bytes", Better::Lower);
         }
         Ok(())
+    }
+
+    /// The rows of a table, which must be as many as were sent, and its bytes on disk.
+    async fn count(&mut self, table: &str, sent: u64) -> Result<(u64, i64), BenchError> {
+        let sql = format!("SELECT count(*) AS rows, hypertable_size($1::regclass) AS bytes FROM {table}");
+        let row = sqlx::query(&sql).bind(table).fetch_one(&mut self.connection).await?;
+        let found = u64::try_from(row.try_get::<i64, _>("rows")?).unwrap_or(0);
+        if found != sent {
+            return Err(BenchError::Miscounted { sent, found });
+        }
+        Ok((found, row.try_get("bytes")?))
     }
 }
 

@@ -17,7 +17,8 @@ use self::{http::Http, stream::Stream, websocket::WebSocket};
 pub enum Transport {
     /// Line protocol, a request a body: `POST /write`.
     Http,
-    /// Line protocol over TCP, which answers nothing: rows count when they are in the table.
+    /// Line protocol over TCP, which answers nothing: rows count when the service, told that no more follow, has closed
+    /// the connection.
     Tcp,
     /// Line protocol in frames of a WebSocket, each acknowledged.
     WebSocket,
@@ -39,17 +40,17 @@ impl Transport {
             Self::Telnet => "telnet",
         }
     }
-
-    /// Whether what was sent is known to be committed when the sender goes on.
-    pub(super) fn acknowledges(self) -> bool {
-        matches!(self, Self::Http | Self::WebSocket)
-    }
 }
 
 /// Something that takes rows, one request after the other.
 pub(super) trait Sink: Send + 'static {
     /// Sends rows and waits for the acknowledgement, if there is one.
     fn send(&mut self, first_row: u64, rows: usize) -> impl Future<Output = Result<(), BenchError>> + Send;
+
+    /// Returns when everything that was sent is committed.
+    fn finish(&mut self) -> impl Future<Output = Result<(), BenchError>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// A connection to the service, and the lines for it.
@@ -88,6 +89,14 @@ impl Sink for ServiceSink {
             Connection::Http(http) => http.send(body).await,
             Connection::Stream(stream) => stream.send(&body).await,
             Connection::WebSocket(socket) => socket.send(body).await,
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), BenchError> {
+        match &mut self.connection {
+            Connection::Stream(stream) => stream.finish().await,
+            // Whose last answer has said so.
+            Connection::Http(_) | Connection::WebSocket(_) => Ok(()),
         }
     }
 }

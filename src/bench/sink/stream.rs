@@ -1,8 +1,11 @@
-//! Lines over plain TCP: no answer, but a connection that is closed says that something was wrong.
+//! Lines over plain TCP: no answer, but the service closes the connection when all it read of it is committed.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::bench::BenchError;
 
@@ -21,6 +24,18 @@ impl Stream {
     }
 
     pub(super) async fn send(&mut self, lines: &[u8]) -> Result<(), BenchError> {
-        self.stream.write_all(lines).await.map_err(|source| BenchError::Connection { transport: self.name, source })
+        self.stream.write_all(lines).await.map_err(|source| self.failed(source))
+    }
+
+    /// Says that nothing follows, and waits until the service has nothing left to do for this connection.
+    pub(super) async fn finish(&mut self) -> Result<(), BenchError> {
+        self.stream.shutdown().await.map_err(|source| self.failed(source))?;
+        let mut replies = [0; 1024];
+        while self.stream.read(&mut replies).await.map_err(|source| self.failed(source))? > 0 {}
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> BenchError {
+        BenchError::Connection { transport: self.name, source }
     }
 }
