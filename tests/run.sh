@@ -71,12 +71,17 @@ documentation() {
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 }
 
+# Most tests wait: for a database to be copied, a timeout, a server to recover. Three a core keep the cores busy.
+tests() {
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(getconf _NPROCESSORS_ONLN)))} cargo test --locked
+}
+
 stage 'Python for the tests' test_python
 stage 'format' cargo fmt --check
 # All targets: also the benches must compile.
 stage 'lints' cargo clippy --locked --all-targets -- -D warnings
 stage 'documentation' documentation
-stage 'tests' cargo test --locked
+stage 'tests' tests
 if cargo deny --version >/dev/null 2>&1; then
     stage 'dependencies' cargo deny --locked check
 else
