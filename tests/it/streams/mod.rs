@@ -2,5 +2,6 @@
 
 mod broker;
 mod mqtt;
+mod paho;
 mod source;
 mod websocket;
