@@ -33,11 +33,30 @@ async fn a_request_may_touch_a_thousand_chunks_and_no_more() {
     let app = start(&database, &[]);
     // Made with the interval of a day or less.
     assert_eq!(app.post("/write?precision=s", b"m v=1 1700000000").status, 204);
-    let years: String = (0..1_100).map(|year| format!("m v=1 {}\n", -31_556_952_i64 * year)).collect();
-    let answer = app.post("/write?precision=s", years.as_bytes());
+    let years = |count: i64| (0..count).map(|year| format!("m v=1 {}\n", -31_556_952 * year)).collect::<String>();
+    let answer = app.post("/write?precision=s", years(1_001).as_bytes());
     assert_eq!(answer.status, 400);
-    assert!(answer.json()["error"].as_str().unwrap().contains("1100 chunks, more than the 1000"), "{}", answer.json());
+    assert!(answer.json()["error"].as_str().unwrap().contains("1001 chunks, more than the 1000"), "{}", answer.json());
     assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 1);
+    assert_eq!(app.post("/write?precision=s", years(1_000).as_bytes()).status, 204);
+}
+
+#[tokio::test]
+async fn fields_and_measurements_end_at_their_limits_and_one_more_costs_its_line() {
+    let database = TestDatabase::new().await;
+    let variables = [("CHUNKWISE_INGEST__MAX_FIELDS", "3"), ("CHUNKWISE_INGEST__MAX_MEASUREMENTS", "2")];
+    let app = start(&database, &variables);
+    assert_eq!(app.post("/write?precision=s", b"m a=1,b=1 1700000000\nm c=1 1700000001").status, 204);
+    let answer = app.post("/write?precision=s", b"m a=2,d=2 1700000002\nm a=3,c=3 1700000003").json();
+    assert_eq!((answer["written"].clone(), answer["lines"][0]["line"].clone()), (json!(1), json!(1)));
+    let reason = answer["lines"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("has 3 fields already") && reason.contains("\"d\""), "{reason}");
+
+    let answer = app.post("/write?precision=s", b"second v=1 1700000000\nthird v=1 1700000000").json();
+    assert_eq!((answer["written"].clone(), answer["lines"][0]["line"].clone()), (json!(1), json!(2)));
+    assert!(answer["lines"][0]["reason"].as_str().unwrap().contains("2 measurements already"), "{answer}");
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 3);
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM second").await, 1);
 }
 
 #[tokio::test]
