@@ -1,6 +1,7 @@
 //! Feeds that stay connected.
 
-mod broker;
 mod mqtt;
+mod setting;
 mod source;
+mod tls;
 mod websocket;
