@@ -69,9 +69,12 @@ fn of_the_system() -> Result<RootCertStore, TrustError> {
     if roots.is_empty() { Err(TrustError::NoSystem) } else { Ok(roots) }
 }
 
-/// What can be done about a connection that was lost over a certificate; `None` if it was lost over something else.
+/// What can be done about a connection that was lost over certificates; `None` if it was lost over something else.
 pub(super) fn advice(lost: &(dyn Error + 'static)) -> Option<&'static str> {
     let causes = std::iter::successors(Some(lost), |error| Error::source(*error));
+    if causes.clone().any(|error| error.is::<TrustError>()) {
+        return Some("without a CA nothing is believed: mend that, and it is found at the next attempt");
+    }
     let refused = causes.filter_map(tls_error).find_map(|error| match error {
         rustls::Error::InvalidCertificate(refused) => Some(refused),
         _ => None,

@@ -40,7 +40,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(super) enum Lost {
     #[error("{0}")]
     Protocol(#[from] Box<tungstenite::Error>),
-    #[error(transparent)]
+    #[error("{0}")]
     Trust(#[from] TrustError),
     #[error("it took longer than 15 seconds")]
     Slow,
