@@ -1,5 +1,7 @@
 //! `[[mqtt]]`: brokers to subscribe to.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
@@ -13,6 +15,8 @@ pub struct MqttConfig {
     /// `mqtt://host:port` or, with TLS, `mqtts://host:port`.
     #[serde(deserialize_with = "url")]
     pub url: Url,
+    /// With `mqtts` the CAs that may have signed the broker's certificate, in PEM; those that the system trusts if missing.
+    pub ca_file: Option<PathBuf>,
     /// `"5"` or `"3.1.1"`.
     #[serde(default)]
     pub version: MqttProtocol,
@@ -84,6 +88,9 @@ impl MqttConfig {
         }
         if !matches!(self.url.path(), "" | "/") || self.url.query().is_some() {
             return wrong("url", "must end behind the port".to_owned());
+        }
+        if self.ca_file.is_some() && self.url.scheme() != "mqtts" {
+            return wrong("ca_file", "is for mqtts://: without TLS no certificate is looked at".to_owned());
         }
         if self.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 65_535 || id.contains('\0')) {
             return wrong("client_id", "must be a name".to_owned());

@@ -1,5 +1,7 @@
 //! `[[source]]`: foreign feeds over WebSocket.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use url::Url;
 
@@ -12,6 +14,8 @@ use crate::protocol::json::Mapping;
 pub struct SourceConfig {
     /// `ws://` or `wss://`. Hidden, because feeds want their tokens in it.
     pub url: Hidden,
+    /// With `wss` the CAs that may have signed the feed's certificate, in PEM; those that the system trusts if missing.
+    pub ca_file: Option<PathBuf>,
     /// What is sent after each connect; logins stand here too.
     #[serde(default)]
     pub subscribe: Vec<Hidden>,
@@ -41,7 +45,11 @@ impl SourceConfig {
 
     /// `key` is what its keys begin with.
     pub(super) fn validate(&self, key: &str) -> Result<(), InvalidSetting> {
-        self.checked_url(&format!("{key}.url"))?;
+        let url = self.checked_url(&format!("{key}.url"))?;
+        if self.ca_file.is_some() && url.scheme() != "wss" {
+            let reason = "is for wss://: without TLS no certificate is looked at";
+            return Err(InvalidSetting::new(format!("{key}.ca_file"), reason));
+        }
         self.mapping
             .validate()
             .map_err(|error| InvalidSetting::new(format!("{key}.mapping.{}", error.key), error.reason))?;

@@ -23,9 +23,6 @@ mod one_vs_all;
 mod ranking;
 mod significance;
 
-#[cfg(test)]
-mod golden;
-
 pub use one_vs_all::{OneVsAll, one_vs_all};
 pub use ranking::rank;
 pub use significance::{ci95, p_value, q_values};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Executor, PgConnection};
 use tokio::time::Instant;
 
-use super::metric;
+use super::{back_off::BackOff, metric};
 use crate::db::{Database, Failure, Role, STALLED_AFTER, classify};
 
 /// A request that cannot be committed is tried again for so long before its client is told to come back.
@@ -66,31 +66,30 @@ impl Attempt<'_> {
     }
 }
 
-/// Pauses between attempts: they grow, and each is drawn anew, so that writers that failed together do not come back
-/// together.
+/// Attempts until patience ends, with pauses between them.
 #[derive(Debug)]
 pub(super) struct Retry {
     until: Instant,
-    longest: Duration,
+    pauses: BackOff,
     unknown: u32,
 }
 
 impl Retry {
     /// Until patience ends.
     pub(super) fn until(end: Instant) -> Self {
-        Self { until: end, longest: FIRST_PAUSE, unknown: 0 }
+        Self { until: end, pauses: BackOff::new(FIRST_PAUSE, LONGEST_PAUSE), unknown: 0 }
     }
 
     /// Waits, and says whether to try again: not if the error is the rows' own, or patience is at its end.
     pub(super) async fn again(&mut self, error: &sqlx::Error) -> bool {
-        let Some(longest) = self.next_pause(classify(error), Instant::now()) else { return false };
+        let Some(pause) = self.next_pause(classify(error), Instant::now()) else { return false };
         tracing::debug!(error = %error, "a write transaction is tried again");
         metrics::counter!(metric::RETRIES).increment(1);
-        tokio::time::sleep(rand::random_range(Duration::ZERO..=longest)).await;
+        tokio::time::sleep(pause).await;
         true
     }
 
-    /// The longest that the next pause may be; none if there is no further attempt.
+    /// The next pause; none if there is no further attempt.
     fn next_pause(&mut self, failure: Failure, now: Instant) -> Option<Duration> {
         match failure {
             Failure::Stale | Failure::Data => return None,
@@ -98,9 +97,8 @@ impl Retry {
             Failure::Defect => self.unknown += 1,
             Failure::Unavailable | Failure::Contention | Failure::Timeout => {}
         }
-        let longest = self.longest;
-        self.longest = (longest * 2).min(LONGEST_PAUSE);
-        (now + longest <= self.until).then_some(longest)
+        let pause = self.pauses.pause();
+        (now + pause <= self.until).then_some(pause)
     }
 }
 
@@ -116,15 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_patience_ends() {
+    fn patience_ends_and_no_pause_goes_beyond_it() {
         let mut retry = Retry::until(Instant::now() + PATIENCE);
         let mut now = retry.until - PATIENCE;
-        let mut pauses = Vec::new();
         while let Some(pause) = retry.next_pause(Failure::Unavailable, now) {
-            pauses.push(pause.as_millis());
             now += pause;
         }
-        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000]);
+        let unused = retry.until - now;
+        assert!(unused <= LONGEST_PAUSE, "{unused:?}");
     }
 
     #[test]

@@ -4,7 +4,6 @@ use axum::http::HeaderMap;
 use uuid::Uuid;
 
 use super::{Identity, IngestOptions, Repetition, RequestId};
-use crate::protocol::Line;
 
 /// `Idempotency-Key` is not what it has to be.
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +24,18 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Ba
 
 /// The client's key, else the body where a repetition can be known by it, else an id that nobody else has.
 pub(super) fn identify(options: &IngestOptions, namespace: &str, key: Option<&[u8]>, body_hash: Uuid) -> Identity {
-    match (key, options.repetition) {
-        (Some(key), _) => Identity::Fixed(RequestId::from_key(namespace, key, body_hash, options.key_keep)),
-        (None, Repetition::SameBody { within }) => Identity::BodyIfTimed { body_hash, within },
-        (None, Repetition::KeyOnly) => Identity::Fixed(RequestId::fresh(body_hash)),
+    match key {
+        Some(key) => Identity::Fixed(RequestId::from_key(namespace, key, body_hash, options.key_keep)),
+        None => content_or(options, RequestId::fresh(body_hash)),
     }
 }
 
-/// That of a message's content where a repetition can be known by it, else the one that its delivery has.
-pub(super) fn message_id(options: &IngestOptions, delivery: RequestId, lines: &[Line<'_>]) -> RequestId {
+/// What was sent where a repetition can be known by it, else this id.
+pub(super) fn content_or(options: &IngestOptions, otherwise: RequestId) -> Identity {
     match options.repetition {
-        Repetition::SameBody { within } if lines.iter().all(|line| line.time_us.is_some()) => {
-            RequestId::from_body(delivery.body_hash, within)
+        Repetition::SameBody { within } => {
+            Identity::IfTimed { timed: RequestId::from_body(otherwise.body_hash, within), otherwise }
         }
-        _ => delivery,
+        Repetition::KeyOnly => Identity::Fixed(otherwise),
     }
 }

@@ -1,24 +1,20 @@
 //! Messages of services that chunkwise subscribes to: read, and written until they are.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Identity, Ingest, IngestError, PartialWrites, Protocol, Refused, RequestId, Room, WriteRequest, Written,
-    back_off::BackOff, identity::message_id,
+    BodyRequest, Identity, Ingest, IngestError, PartialWrites, Protocol, Refused, RequestId, Room, WriteRequest,
+    Written, back_off::Delivering, identity::content_or, scan::STRETCH_LINES,
 };
 use crate::protocol::{
     Limits, Line, Precision, TopicTags,
     json::{Mapping, Node},
-    parse,
 };
 
 /// What the bytes of messages are.
@@ -75,7 +71,7 @@ impl Drop for Waiting {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// What of it can be written is committed; the rest never could be.
+    /// What of it can be written is committed or spooled; the rest never could be.
     Settled,
     /// The database is away and the process ends.
     Open,
@@ -95,12 +91,7 @@ pub(super) struct Delivery {
     waiting: Arc<AtomicU64>,
 }
 
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A measurement that is dropped again and again while it is written to is somebody's script.
-const MOST_STALE: u32 = 20;
-
+/// What was made of a message in JSON.
 #[derive(Debug, Default)]
 struct Content<'b> {
     lines: Vec<Line<'b>>,
@@ -138,55 +129,55 @@ impl Delivery {
     /// Writes a message. Returns when that is done, however long the database is away, and only at the process's end
     /// without; what would never succeed is given up, counted and logged. To be spawned.
     pub(super) async fn deliver(self, message: Message) -> Fate {
-        let mut back_off = BackOff::new(PAUSE, LONGEST_PAUSE);
-        let mut attempt = 0;
+        let mut delivering = Delivering::begin();
         let mut waiting = None;
         loop {
-            attempt += 1;
             let error = match self.attempt(&message).await {
-                Ok(None) => return self.settled("empty"),
-                Ok(Some(written)) => {
+                Ok(written) => {
                     if let Some(first) = written.refused.first() {
-                        self.refused(written.refused.len() as u64, &first.reason, &message, None);
+                        self.refused(written.refused_total, &first.reason, &message, None);
                     }
-                    return self.settled(if written.duplicate { "duplicate" } else { "written" });
+                    return self.settled(match written {
+                        Written { duplicate: true, .. } => "duplicate",
+                        Written { written: 0, refused_total: 0, .. } => "empty",
+                        _ => "written",
+                    });
                 }
                 Err(error) => error,
             };
-            match error {
-                IngestError::Unavailable(_) | IngestError::Overloaded => {}
-                IngestError::Stale if attempt < MOST_STALE => {}
-                error => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    self.refused(1, &error.to_string(), &message, cause);
-                    return self.settled("refused");
-                }
-            }
+            let Some(pause) = delivering.pause_after(&error) else {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                self.refused(1, &error.to_string(), &message, cause);
+                return self.settled("refused");
+            };
             waiting.get_or_insert_with(|| Waiting::begin(&self, &error));
             tokio::select! {
-                () = tokio::time::sleep(back_off.pause()) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.stop.cancelled() => return Fate::Open,
             }
         }
     }
 
-    /// Reads and writes; `None` if nothing is in the message.
-    async fn attempt(&self, message: &Message) -> Result<Option<Written>, IngestError> {
-        let room = self.ingest.reserve(message.payload.len()).await?;
+    /// Reads and writes.
+    async fn attempt(&self, message: &Message) -> Result<Written, IngestError> {
+        let mut room = self.ingest.reserve(message.payload.len()).await?;
         let payload = &*message.payload;
         match &*self.payload {
             Payload::LineProtocol(precision) => {
-                let mut content = Content::default();
-                for line in parse(payload, *precision) {
-                    match line {
-                        Ok(line) => content.lines.push(line),
-                        Err(error) => content.unreadable.push(Refused::unreadable(&error, payload)),
-                    }
-                }
-                self.write(message, room, content).await
+                let request = BodyRequest {
+                    protocol: self.protocol,
+                    room,
+                    namespace: &self.namespace,
+                    body: payload,
+                    precision: *precision,
+                    identity: self.identity(message),
+                    partial: PartialWrites::Accept,
+                    interval_us: None,
+                };
+                self.ingest.write_body(request).await
             }
             // How a retained message is taken back.
-            Payload::Json { .. } if payload.is_empty() => Ok(None),
+            Payload::Json { .. } if payload.is_empty() => Ok(Written::default()),
             Payload::Json { mapping, topic_tags } => {
                 let tags = match topic_tags {
                     None => Some(Vec::new()),
@@ -209,9 +200,19 @@ impl Delivery {
                         Ok(line) => content.lines.push(line),
                         Err(bad) => content.unreadable.push(Refused::bad_row(&bad)),
                     }
+                    if !content.lines.is_empty() && content.lines.len().is_multiple_of(STRETCH_LINES) {
+                        room.cover_lines(payload.len(), content.lines.len(), 0)?;
+                    }
                 }
                 self.write(message, room, content).await
             }
+        }
+    }
+
+    fn identity(&self, message: &Message) -> Identity {
+        match message.id {
+            MessageId::Own(id) => Identity::Fixed(id),
+            MessageId::ContentOr(id) => content_or(self.ingest.options(), id),
         }
     }
 
@@ -220,15 +221,11 @@ impl Delivery {
         message: &'b Message,
         room: Room,
         content: Content<'b>,
-    ) -> Result<Option<Written>, IngestError> {
+    ) -> Result<Written, IngestError> {
         let Content { lines, unreadable } = content;
         if lines.is_empty() && unreadable.is_empty() {
-            return Ok(None);
+            return Ok(Written::default());
         }
-        let id = match message.id {
-            MessageId::Own(id) => id,
-            MessageId::ContentOr(id) => message_id(self.ingest.options(), id, &lines),
-        };
         let request = WriteRequest {
             protocol: self.protocol,
             room,
@@ -236,11 +233,11 @@ impl Delivery {
             lines,
             body: &message.payload,
             unreadable,
-            identity: Identity::Fixed(id),
+            identity: self.identity(message),
             partial: PartialWrites::Accept,
             interval_us: None,
         };
-        self.ingest.write(request).await.map(Some)
+        self.ingest.write(request).await
     }
 
     fn settled(&self, outcome: &'static str) -> Fate {

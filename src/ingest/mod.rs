@@ -49,6 +49,7 @@ mod spooling;
 mod spread;
 mod tcp;
 mod transaction;
+mod trust;
 mod writer;
 mod ws;
 

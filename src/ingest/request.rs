@@ -176,13 +176,13 @@ pub struct BodyRequest<'b> {
 pub enum Identity {
     /// It is known.
     Fixed(RequestId),
-    /// The bytes are the key for a while, if every line carries its time: a line without one gets the server's, and the
-    /// same bytes later are other rows. Else the request is one of its own.
-    BodyIfTimed {
-        /// What was sent.
-        body_hash: Uuid,
-        /// How long the same bytes are the same request.
-        within: Duration,
+    /// It depends on whether every line carries its time: a line without one gets the server's, and the same bytes later
+    /// are other rows.
+    IfTimed {
+        /// The id where all do: one that the bytes make.
+        timed: RequestId,
+        /// The id otherwise: one that no other request has.
+        otherwise: RequestId,
     },
 }
 
@@ -191,8 +191,8 @@ impl Identity {
     pub(super) fn id(self, all_timed: bool) -> RequestId {
         match self {
             Self::Fixed(id) => id,
-            Self::BodyIfTimed { body_hash, within } if all_timed => RequestId::from_body(body_hash, within),
-            Self::BodyIfTimed { body_hash, .. } => RequestId::fresh(body_hash),
+            Self::IfTimed { timed, .. } if all_timed => timed,
+            Self::IfTimed { otherwise, .. } => otherwise,
         }
     }
 }

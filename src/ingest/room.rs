@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::IngestError;
+use crate::protocol::Line;
 
 /// Bytes are counted in these, because a semaphore counts in 32 bits.
 const UNIT_BYTES: usize = 1024;
@@ -48,6 +49,20 @@ impl Room {
     /// As of [`cover`](Self::cover).
     pub fn cover_rows(&mut self, body_bytes: usize) -> Result<(), IngestError> {
         self.cover(self.rooms.with_rows(body_bytes)?)
+    }
+
+    /// Makes the share large enough for a body of so many bytes, so many lines that were read from it and are kept, and so
+    /// many bytes that were made of these.
+    ///
+    /// # Errors
+    /// As of [`cover`](Self::cover).
+    pub(super) fn cover_lines(
+        &mut self,
+        body_bytes: usize,
+        lines: usize,
+        made_bytes: usize,
+    ) -> Result<(), IngestError> {
+        self.cover(body_bytes + lines * size_of::<Line<'_>>() + made_bytes)
     }
 
     /// Gives back what a body of so many bytes does not need: the room was reserved for a larger one.

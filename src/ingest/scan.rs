@@ -21,7 +21,7 @@ use crate::{
 /// Measurements of one request.
 const MOST_MEASUREMENTS: usize = 2_000;
 /// So many lines are read under one look at the known series, and between two looks at the memory.
-const STRETCH_LINES: usize = 1_024;
+pub(super) const STRETCH_LINES: usize = 1_024;
 
 /// Where a request's lines come from.
 #[derive(Debug)]
@@ -92,12 +92,13 @@ impl Scan<'_> {
                 }
             }
             Source::Lines(lines) => {
+                let kept = lines.len();
                 for stretch in lines.chunks_mut(STRETCH_LINES) {
                     for line in stretch {
                         line.sort_tags();
                         state.line(&scan, line);
                     }
-                    room.cover(body.len() + state.bytes())?;
+                    room.cover_lines(body.len(), kept, state.bytes())?;
                 }
             }
         }
@@ -151,7 +152,7 @@ impl State {
                 }
                 Err(error) => {
                     self.scanned.lines += 1;
-                    self.scanned.refusals.push("syntax", || Refused::unreadable(&error, scan.body));
+                    self.scanned.refusals.push(error.reason.label(), || Refused::unreadable(&error, scan.body));
                 }
             }
         }

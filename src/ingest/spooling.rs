@@ -148,10 +148,7 @@ impl Spooling {
         work.room.cover_rows(work.body.len())?;
         let Selection { bytes, good: written, refusals, read, all_timed } = {
             let _turn = core.long_work.acquire().await.map_err(|_| IngestError::Overloaded)?;
-            off_the_async_threads(|| select(core, work, clock)).map_err(|error| {
-                tracing::error!(error = %error, "a request could not be spooled by a defect");
-                IngestError::Unavailable(None)
-            })?
+            off_the_async_threads(|| select(core, work, clock))?
         };
         if seen.lines == 0 {
             seen.lines = read;

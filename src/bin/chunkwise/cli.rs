@@ -51,7 +51,7 @@ pub(crate) struct Globals {
     /// The settings' file [default: ./chunkwise.toml, else the one in the platform's configuration folder, if there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the embedded database lives [default: ~/.local/share/chunkwise on Linux, for root /var/lib/chunkwise]
+    /// Where the embedded database and the spool live [default: ~/.local/share/chunkwise on Linux, for root /var/lib/chunkwise]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The database, postgres://USER:PASSWORD@HOST/DATABASE [default: DATABASE_URL, else the embedded one]
@@ -91,7 +91,7 @@ impl Globals {
 pub(crate) enum Command {
     /// Run everything in one process: the database, ingestion and questions.
     Up(command::up::UpArgs),
-    /// Run the ingestion service: the write routes.
+    /// Run the ingestion service: the write routes, line protocol over TCP, OpenTSDB, brokers and feeds.
     #[command(after_help = command::ingest::EXAMPLES)]
     Ingest(WriteListenArgs),
     /// Run the query service alone: it only reads, so it can run on a replica.

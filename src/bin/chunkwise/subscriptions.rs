@@ -34,6 +34,7 @@ fn mqtt(settings: &MqttConfig, config: &Config) -> MqttSubscription {
     };
     MqttSubscription {
         url: settings.url.clone(),
+        ca_file: settings.ca_file.clone(),
         version: match settings.version {
             MqttProtocol::V5 => MqttVersion::V5,
             MqttProtocol::V311 => MqttVersion::V311,
@@ -50,6 +51,7 @@ fn mqtt(settings: &MqttConfig, config: &Config) -> MqttSubscription {
 fn source(settings: &SourceConfig, config: &Config) -> anyhow::Result<SourceFeed> {
     Ok(SourceFeed {
         url: settings.url()?,
+        ca_file: settings.ca_file.clone(),
         subscribe: settings.subscribe.iter().map(|text| text.expose().to_owned()).collect(),
         mapping: settings.mapping.clone(),
         namespace: settings.namespace.as_deref().unwrap_or(&config.namespace).into(),

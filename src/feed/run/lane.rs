@@ -69,7 +69,7 @@ impl Lane {
         let mut pause = FIRST_PAUSE;
         let mut give_up = None;
         loop {
-            match self.connection.send(id, &body).await {
+            let (reason, retry_after, may_be_repeated) = match self.connection.send(id, &body).await {
                 Answer::Acknowledged { strength, duplicate } => {
                     feeding.meter.acknowledged(rows, strength, duplicate, begun.elapsed());
                     note(Note::Acknowledged(strength))?;
@@ -86,20 +86,21 @@ impl Lane {
                     break;
                 }
                 Answer::InDoubt { reason, retry_after } => {
-                    tracing::debug!(source = self.source, from = positions.start, reason, "a request is in doubt");
                     note(Note::InDoubt)?;
-                    let is_final = !feeding.plan.header.protocol.acknowledges()
-                        || feeding.is_over()
-                            && *give_up.get_or_insert_with(|| Instant::now() + feeding.plan.settle) <= Instant::now();
-                    feeding.meter.in_doubt(reason);
-                    let wait = retry_after.unwrap_or(pause).min(LONGEST_PAUSE);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    tokio::time::sleep(wait).await;
-                    if is_final {
-                        feeding.meter.left_in_doubt(rows);
-                        break;
-                    }
+                    (reason, retry_after, feeding.plan.header.protocol.acknowledges())
                 }
+                Answer::Unreachable { reason } => (reason, None, true),
+            };
+            tracing::debug!(source = self.source, from = positions.start, reason, "a request had no answer");
+            feeding.meter.unanswered(reason);
+            let is_final = !may_be_repeated
+                || feeding.is_over()
+                    && *give_up.get_or_insert_with(|| Instant::now() + feeding.plan.settle) <= Instant::now();
+            tokio::time::sleep(retry_after.unwrap_or(pause).min(LONGEST_PAUSE)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if is_final {
+                feeding.meter.left_in_doubt(rows);
+                break;
             }
         }
         if let Ok(body) = body.try_into_mut() {

@@ -42,7 +42,7 @@ pub struct Summary {
     pub in_doubt_lines: u64,
     /// Acknowledged lines a second, or those handed over where there are no acknowledgements.
     pub lines_per_second: f64,
-    /// Attempts that left a request in doubt.
+    /// Attempts without a clear answer: those that left a request in doubt, and those that reached nobody.
     pub doubts: u64,
     /// Acknowledgements that said that the server had the request already.
     pub duplicates: u64,
@@ -169,7 +169,7 @@ impl Meter {
         });
     }
 
-    pub(super) fn in_doubt(&self, reason: String) {
+    pub(super) fn unanswered(&self, reason: String) {
         self.count(|counts| {
             counts.doubts += 1;
             counts.reason(reason);

@@ -92,6 +92,39 @@ async fn a_server_that_is_away_leaves_requests_in_doubt() {
 }
 
 #[tokio::test]
+async fn a_server_that_comes_up_late_gets_every_line_also_without_acknowledgements() {
+    for protocol in [Protocol::LineProtocolTcp, Protocol::OpenTsdbTelnet] {
+        // Bound, so that the port stays this test's, and deaf: connections are refused.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let mut plan = plan(&address, Schedule::AsTaken, End::Lines(40));
+        plan.target = Target::new(protocol, Some(&address), "public", "").unwrap();
+        plan.header.protocol = protocol;
+        plan.header.recipe = Recipe { shape: protocol.shape(), step_us: 1_000, ..plan.header.recipe };
+        plan.settle = Duration::from_secs(60);
+        let mut feeding = std::pin::pin!(run(plan, None, CancellationToken::new()));
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut feeding).await;
+        assert!(early.is_err(), "{protocol}: it gave up: {early:?}");
+        let listener = socket.listen(8).unwrap();
+        let serving = tokio::spawn(async move {
+            let mut lines = 0;
+            // Each source has a connection.
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut heard = String::new();
+                tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut heard).await.unwrap();
+                lines += heard.lines().count();
+            }
+            lines
+        });
+        let summary = feeding.await.unwrap();
+        assert_eq!((summary.handed_over_lines, summary.in_doubt_lines), (40, 0), "{protocol}");
+        assert!(summary.doubts > 0 && serving.await.unwrap() == 40, "{protocol}");
+    }
+}
+
+#[tokio::test]
 async fn a_schedule_keeps_its_rate() {
     let (address, _) = serve(|_| StatusCode::NO_CONTENT).await;
     let schedule =

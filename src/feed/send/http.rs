@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::{Answer, Protocol, Target};
+use super::{Answer, Lost, Protocol, Target};
 use crate::feed::journal::Strength;
 
 /// More of an answer than anybody reads.
@@ -45,52 +45,36 @@ impl Http {
         self.sender = None;
     }
 
-    pub(super) async fn send(&mut self, id: Uuid, body: &Bytes) -> Answer {
-        match self.exchange(id, body).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.disconnect();
-                Answer::in_doubt(error)
-            }
+    pub(super) async fn connect(&mut self) -> Result<(), Lost> {
+        // A server that closed an idle connection has not seen the next request.
+        if let Some(kept) = &mut self.sender
+            && kept.ready().await.is_ok()
+        {
+            return Ok(());
         }
+        let (host, port) = &self.address;
+        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends when the sender is dropped; its errors are the requests' own.
+        tokio::spawn(async move { drop(connection.await) });
+        self.sender = Some(sender);
+        Ok(())
     }
 
-    async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Lost> {
         let request = Request::post(&self.path)
             .header(header::HOST, &self.host)
             .header(header::CONTENT_TYPE, self.content_type)
             .header("idempotency-key", id.to_string())
             .body(Full::new(body.clone()))?;
-        let response = self.connected().await?.send_request(request).await?;
-        answer(response).await
-    }
-
-    async fn connected(
-        &mut self,
-    ) -> Result<&mut http1::SendRequest<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-        // A server that closed an idle connection has not seen the next request.
-        let kept = match self.sender.take() {
-            Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
-            None => None,
-        };
-        let sender = match kept {
-            Some(sender) => sender,
-            None => {
-                let (host, port) = &self.address;
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-                // Ends when the sender is dropped; its errors are the requests' own.
-                tokio::spawn(async move { drop(connection.await) });
-                sender
-            }
-        };
-        Ok(self.sender.insert(sender))
+        let sender = self.sender.as_mut().ok_or("there is no connection")?;
+        answer(sender.send_request(request).await?).await
     }
 }
 
 /// Reads an answer to its end, so that the connection can be used again.
-async fn answer(response: Response<Incoming>) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+async fn answer(response: Response<Incoming>) -> Result<Answer, Lost> {
     let (parts, body) = response.into_parts();
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let retry_after = text("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);

@@ -1,7 +1,7 @@
 //! Requests over every protocol that chunkwise takes, one connection and one request at a time.
 //!
 //! A connection makes itself anew whenever it has to; what was under way is then in doubt. Where a protocol has ids, the
-//! same request may be sent again under its id.
+//! same request may be sent again under its id; what never left because nobody was there, over every protocol.
 
 mod http;
 mod mqtt;
@@ -12,7 +12,7 @@ mod websocket;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -47,6 +47,11 @@ pub enum Answer {
     },
     /// It left; this protocol has no answers.
     Sent,
+    /// It did not leave: there is nobody to connect to.
+    Unreachable {
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Answer {
@@ -85,46 +90,70 @@ impl Connection {
 
     /// Sends a request and waits for what comes back. `id` is its `Idempotency-Key`, or the `id` that the body of a JSON
     /// frame has.
-    ///
-    /// Dropped half-way, it leaves the request in doubt; the connection is then made anew.
     pub async fn send(&mut self, id: Uuid, body: &Bytes) -> Answer {
-        let answer = async {
-            match &mut self.wire {
-                Wire::Http(http) => http.send(id, body).await,
-                Wire::Tcp(tcp) => tcp.send(body).await,
-                Wire::WebSocket(socket) => socket.send(id, body).await,
-                Wire::Mqtt(mqtt) => mqtt.send(body).await,
-            }
-        };
-        match tokio::time::timeout(self.patience, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.disconnect();
-                Answer::in_doubt(format_args!("no answer within {:?}", self.patience))
-            }
+        let patience = self.patience;
+        let connected = within(patience, "connection", self.wire.connect()).await;
+        if let Err(error) = connected {
+            self.wire.disconnect();
+            return Answer::Unreachable { reason: error.to_string() };
+        }
+        within(patience, "answer", self.wire.exchange(id, body)).await.unwrap_or_else(|error| {
+            self.wire.disconnect();
+            Answer::in_doubt(error)
+        })
+    }
+
+    /// Ends the connection in good order, so that what was sent arrives.
+    pub async fn close(mut self) {
+        // A server that does not end its side has all the same had what was sent.
+        drop(tokio::time::timeout(Duration::from_secs(5), self.wire.close()).await);
+    }
+}
+
+/// What a connection fails with.
+type Lost = Box<dyn std::error::Error + Send + Sync>;
+
+async fn within<T>(patience: Duration, what: &str, work: impl Future<Output = Result<T, Lost>>) -> Result<T, Lost> {
+    let in_time = tokio::time::timeout(patience, work).await;
+    in_time.unwrap_or_else(|_| Err(format!("no {what} within {patience:?}").into()))
+}
+
+impl Wire {
+    /// Connects, unless there is a connection that is not known to have ended.
+    async fn connect(&mut self) -> Result<(), Lost> {
+        match self {
+            Self::Http(http) => http.connect().await,
+            Self::Tcp(tcp) => tcp.connect().await,
+            Self::WebSocket(socket) => socket.connect().await,
+            Self::Mqtt(mqtt) => mqtt.connect().await,
+        }
+    }
+
+    /// Sends a request over the connection that there is.
+    async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Lost> {
+        match self {
+            Self::Http(http) => http.exchange(id, body).await,
+            Self::Tcp(tcp) => tcp.exchange(body).await,
+            Self::WebSocket(socket) => socket.exchange(id, body).await,
+            Self::Mqtt(mqtt) => mqtt.exchange(body).await,
         }
     }
 
     /// Forgets the connection; the next request makes another.
     fn disconnect(&mut self) {
-        match &mut self.wire {
-            Wire::Http(http) => http.disconnect(),
-            Wire::Tcp(tcp) => tcp.disconnect(),
-            Wire::WebSocket(socket) => socket.disconnect(),
-            Wire::Mqtt(mqtt) => mqtt.disconnect(),
+        match self {
+            Self::Http(http) => http.disconnect(),
+            Self::Tcp(tcp) => tcp.disconnect(),
+            Self::WebSocket(socket) => socket.disconnect(),
+            Self::Mqtt(mqtt) => mqtt.disconnect(),
         }
     }
 
-    /// Ends the connection in good order, so that what was sent arrives.
-    pub async fn close(mut self) {
-        let closed = async {
-            match &mut self.wire {
-                Wire::Tcp(tcp) => tcp.close().await,
-                Wire::WebSocket(socket) => socket.close().await,
-                Wire::Http(_) | Wire::Mqtt(_) => {}
-            }
-        };
-        // A server that does not end its side has all the same had what was sent.
-        drop(tokio::time::timeout(Duration::from_secs(5), closed).await);
+    async fn close(&mut self) {
+        match self {
+            Self::Tcp(tcp) => tcp.close().await,
+            Self::WebSocket(socket) => socket.close().await,
+            Self::Http(_) | Self::Mqtt(_) => {}
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rumqttc_v4::{AsyncClient, Broker, MqttOptions, PublishOptions, QoS};
+use rumqttc_v4::{AsyncClient, Broker, Event, MqttOptions, Packet, PublishOptions, QoS};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{Answer, Target};
+use super::{Answer, Lost, Target};
 
 /// Larger than any request; the library's own limit is 10 KiB.
 const PACKET_BYTES: usize = 64 << 20;
@@ -23,6 +23,24 @@ struct Connected {
     client: AsyncClient,
     /// Does the client's work; ends with the first error.
     driver: JoinHandle<String>,
+}
+
+impl Connected {
+    async fn new((host, port): &(String, u16)) -> Result<Self, Lost> {
+        let client_id = format!("chunkwise-feed-{}", Uuid::new_v4().simple());
+        let mut options = MqttOptions::new(client_id, Broker::tcp(host.as_str(), *port));
+        options.set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
+        let (client, mut events) = AsyncClient::builder(options).capacity(4).build();
+        while !matches!(events.poll().await?, Event::Incoming(Packet::ConnAck(_))) {}
+        let driver = tokio::spawn(async move {
+            loop {
+                if let Err(error) = events.poll().await {
+                    return error.to_string();
+                }
+            }
+        });
+        Ok(Self { client, driver })
+    }
 }
 
 impl std::fmt::Debug for Connected {
@@ -46,42 +64,27 @@ impl Mqtt {
         self.connected = None;
     }
 
+    /// Connects, and waits until the broker has taken the client in.
+    pub(super) async fn connect(&mut self) -> Result<(), Lost> {
+        if self.connected.as_ref().is_some_and(|connected| !connected.driver.is_finished()) {
+            return Ok(());
+        }
+        self.connected = Some(Box::pin(Connected::new(&self.address)).await?);
+        Ok(())
+    }
+
     /// Publishes, and waits for the broker to say that it has the message.
-    pub(super) async fn send(&mut self, body: &Bytes) -> Answer {
-        let (host, port) = self.address.clone();
-        let connected = self.connected.get_or_insert_with(|| connect(host, port));
+    pub(super) async fn exchange(&mut self, body: &Bytes) -> Result<Answer, Lost> {
+        let connected = self.connected.as_mut().ok_or("there is no connection")?;
         let options = PublishOptions::new(QoS::AtLeastOnce);
         let published = async {
-            let notice = connected.client.publish_tracked(&*self.topic, body.clone(), options).await;
-            match notice {
-                Ok(notice) => notice.wait_async().await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
+            let notice = connected.client.publish_tracked(&*self.topic, body.clone(), options).await?;
+            notice.wait_async().await?;
+            Ok(Answer::Sent)
         };
-        let result = tokio::select! {
-            published = published => published.map(drop),
-            ended = &mut connected.driver => Err(ended.unwrap_or_else(|error| error.to_string())),
-        };
-        match result {
-            Ok(()) => Answer::Sent,
-            Err(reason) => {
-                self.disconnect();
-                Answer::in_doubt(reason)
-            }
+        tokio::select! {
+            published = published => published,
+            ended = &mut connected.driver => Err(ended?.into()),
         }
     }
-}
-
-fn connect(host: String, port: u16) -> Connected {
-    let mut options = MqttOptions::new(format!("chunkwise-feed-{}", Uuid::new_v4().simple()), Broker::tcp(host, port));
-    options.set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
-    let (client, mut events) = AsyncClient::builder(options).capacity(4).build();
-    let driver = tokio::spawn(async move {
-        loop {
-            if let Err(error) = events.poll().await {
-                return error.to_string();
-            }
-        }
-    });
-    Connected { client, driver }
 }

@@ -1,15 +1,12 @@
 //! Lines over TCP, which nobody acknowledges.
 
-use std::io;
-
-use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, tcp::OwnedWriteHalf},
     task::JoinHandle,
 };
 
-use super::{Answer, Target};
+use super::{Answer, Lost, Target};
 
 #[derive(Debug)]
 pub(super) struct Tcp {
@@ -35,36 +32,27 @@ impl Tcp {
         }
     }
 
-    pub(super) async fn send(&mut self, body: &Bytes) -> Answer {
-        match self.write(body).await {
-            Ok(()) => Answer::Sent,
-            Err(error) => {
-                self.disconnect();
-                Answer::in_doubt(error)
-            }
+    pub(super) async fn connect(&mut self) -> Result<(), Lost> {
+        // A server that has gone is noticed by what it no longer reads, unless its end was seen before.
+        if self.connected.as_ref().is_some_and(|connected| !connected.reader.is_finished()) {
+            return Ok(());
         }
+        let (host, port) = &self.address;
+        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+        stream.set_nodelay(true)?;
+        let (mut reader, writer) = stream.into_split();
+        let reader = tokio::spawn(async move {
+            let mut heard = [0; 4096];
+            while matches!(reader.read(&mut heard).await, Ok(1..)) {}
+        });
+        self.connected = Some(Connected { writer, reader });
+        Ok(())
     }
 
-    async fn write(&mut self, body: &[u8]) -> io::Result<()> {
-        // A server that has gone is noticed by what it no longer reads, unless its end was seen before.
-        if self.connected.as_ref().is_some_and(|connected| connected.reader.is_finished()) {
-            self.disconnect();
-        }
-        let connected = match &mut self.connected {
-            Some(connected) => connected,
-            none => {
-                let (host, port) = &self.address;
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                let (mut reader, writer) = stream.into_split();
-                let reader = tokio::spawn(async move {
-                    let mut heard = [0; 4096];
-                    while matches!(reader.read(&mut heard).await, Ok(1..)) {}
-                });
-                none.insert(Connected { writer, reader })
-            }
-        };
-        connected.writer.write_all(body).await
+    pub(super) async fn exchange(&mut self, body: &[u8]) -> Result<Answer, Lost> {
+        let connected = self.connected.as_mut().ok_or("there is no connection")?;
+        connected.writer.write_all(body).await?;
+        Ok(Answer::Sent)
     }
 
     /// Says that nothing more comes, and waits until the server has read it all.

@@ -173,7 +173,7 @@ async fn a_message_is_sent_when_the_broker_has_it_and_in_doubt_when_it_hangs_up(
     // Larger than the library's usual limit.
     let body = Bytes::from("m v=1\n".repeat(5_000));
     assert_eq!(connection.send(ID, &body).await, Answer::Sent);
-    connection.disconnect();
+    connection.wire.disconnect();
     assert!(matches!(connection.send(ID, &body).await, Answer::InDoubt { .. }));
     assert_eq!(server.await.unwrap(), vec![body; 2]);
 }
@@ -191,7 +191,22 @@ async fn a_silent_server_leaves_a_request_in_doubt_when_patience_ends() {
         let target = Target::new(protocol, Some(&address), "public", "t").unwrap();
         let mut connection = Connection::new(&target, Duration::from_millis(50));
         let answer = connection.send(ID, &Bytes::from_static(b"m v=1\n")).await;
-        assert_eq!(answer, Answer::in_doubt("no answer within 50ms"), "{protocol}");
+        let expected = match protocol {
+            Protocol::LineProtocolHttp => Answer::in_doubt("no answer within 50ms"),
+            // These shake hands before anything is sent.
+            _ => Answer::Unreachable { reason: "no connection within 50ms".to_owned() },
+        };
+        assert_eq!(answer, expected, "{protocol}");
     }
     silent.abort();
+}
+
+#[tokio::test]
+async fn what_never_left_is_told_from_what_is_in_doubt_over_every_protocol() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    for protocol in Protocol::ALL {
+        let answer = connection(protocol, &address).send(ID, &Bytes::from_static(b"m v=1\n")).await;
+        assert!(matches!(answer, Answer::Unreachable { .. }), "{protocol}: {answer:?}");
+    }
 }

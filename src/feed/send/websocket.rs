@@ -10,7 +10,7 @@ use tokio_tungstenite::{
 };
 use uuid::Uuid;
 
-use super::{Answer, Target};
+use super::{Answer, Lost, Target};
 use crate::feed::journal::Strength;
 
 #[derive(Debug)]
@@ -48,21 +48,16 @@ impl WebSocket {
         self.stream = None;
     }
 
-    pub(super) async fn send(&mut self, id: Uuid, body: &Bytes) -> Answer {
-        match self.exchange(id, body).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.disconnect();
-                Answer::in_doubt(error)
-            }
+    pub(super) async fn connect(&mut self) -> Result<(), Lost> {
+        if self.stream.is_none() {
+            let (stream, _) = Box::pin(connect_async(&self.url)).await?;
+            self.stream = Some(stream);
         }
+        Ok(())
     }
 
-    async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Error> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            none => none.insert(connect_async(&self.url).await?.0),
-        };
+    pub(super) async fn exchange(&mut self, id: Uuid, body: &Bytes) -> Result<Answer, Lost> {
+        let stream = self.stream.as_mut().ok_or("there is no connection")?;
         stream.send(Message::Text(Utf8Bytes::try_from(body.clone())?)).await?;
         let id = id.to_string();
         while let Some(message) = stream.next().await {
@@ -73,7 +68,7 @@ impl WebSocket {
                 _ => {}
             }
         }
-        Err(Error::ConnectionClosed)
+        Err(Error::ConnectionClosed.into())
     }
 
     pub(super) async fn close(&mut self) {

@@ -20,6 +20,11 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 /// Why a connection ended, in words.
 pub(super) type Lost = Box<dyn std::error::Error + Send + Sync>;
 
+/// The broker refused the connection because of who wants it.
+#[derive(Debug, thiserror::Error)]
+#[error("the broker does not let this user in ({0})")]
+pub(super) struct NotLetIn(pub(super) &'static str);
+
 /// What came from the broker.
 #[derive(Debug)]
 pub(super) enum Incoming<A> {

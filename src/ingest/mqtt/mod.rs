@@ -4,7 +4,7 @@
 //! broker -> PUBLISH -> a request of its own, tried until it is committed -> PUBACK, in the order of arrival
 //! ```
 //!
-//! A message is acknowledged only after the COMMIT that carries it. The broker keeps the session while chunkwise is away,
+//! A message is acknowledged only after the COMMIT that carries it, or once the spool has it. The broker keeps the session while chunkwise is away,
 //! and sends again what was not acknowledged; what must not become rows twice is known by
 //!
 //! 1. the packet's number, topic and payload, if this process has seen them and the broker says that it sends them again;
@@ -13,23 +13,28 @@
 //!    once more, as at least once promises.
 //!
 //! A message of which nothing can be made is counted, logged and acknowledged, or it would be sent for ever. While the
-//! database is away messages are neither acknowledged nor dropped: so many are kept as may be on their way at once, and
+//! database is away and no spool takes them messages are neither acknowledged nor dropped: so many are kept as may be on their way at once, and
 //! the broker keeps the others. Each connection has a client of its own, so that no acknowledgement of an earlier one can
 //! reach a later one, where its number means another message.
 
+mod client;
 mod connection;
 mod deliveries;
 mod session;
 mod v311;
 mod v5;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::{connection::Lost, deliveries::Deliveries, session::Session};
-use super::{Ingest, Payload, Protocol, back_off::BackOff, message::Delivery};
+use self::{
+    connection::{Lost, NotLetIn},
+    deliveries::Deliveries,
+    session::Session,
+};
+use super::{Ingest, Payload, Protocol, back_off::BackOff, message::Delivery, trust};
 
 /// Which MQTT is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,9 +49,11 @@ pub enum MqttVersion {
 /// What to subscribe to.
 #[derive(Clone)]
 pub struct MqttSubscription {
-    /// `mqtt://host:port` or `mqtts://host:port`; by default ports 1883 and 8883. With `mqtts` the broker's certificate
-    /// must be one that the system trusts.
+    /// `mqtt://host:port` or `mqtts://host:port`; by default ports 1883 and 8883.
     pub url: Url,
+    /// With `mqtts` the CAs, in PEM, one of which must have signed the broker's certificate; by default those that the
+    /// system trusts.
+    pub ca_file: Option<PathBuf>,
     /// The version.
     pub version: MqttVersion,
     /// What the broker knows the session by. By default a name that this machine and the URL make, so that the same
@@ -95,12 +102,26 @@ pub async fn subscribe_mqtt(subscription: MqttSubscription, ingest: Ingest, stop
         metrics::counter!("chunkwise_subscription_connections_lost_total", "protocol" => Protocol::Mqtt.label())
             .increment(1);
         let pause = back_off.pause_after(began);
-        tracing::warn!(origin, error = %lost, pause_ms = pause.as_millis(), "the broker is lost, and tried again");
+        let pause_ms = pause.as_millis();
+        match advice(&*lost) {
+            Some(advice) => {
+                tracing::error!(origin, error = %lost, advice, pause_ms, "the broker cannot be subscribed to")
+            }
+            None => tracing::warn!(origin, error = %lost, pause_ms, "the broker is lost, and tried again"),
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// What somebody can do about a connection that would be lost again and again.
+fn advice(lost: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if lost.is::<NotLetIn>() {
+        return Some("write the username and password that the broker knows, or give that user the right to connect");
+    }
+    trust::advice(lost)
 }
 
 /// One connection, from its beginning to its end; `Ok` if it was to end.
@@ -110,13 +131,15 @@ async fn session(
     delivery: &Delivery,
     deliveries: &mut Deliveries,
 ) -> Result<(), Lost> {
+    let secure = is_secure(&subscription.url);
+    let tls = secure.then(|| trust::client_config(subscription.ca_file.as_deref())).transpose()?;
     match subscription.version {
         MqttVersion::V5 => {
-            let connection = v5::connect(subscription, client_id)?;
+            let connection = v5::connect(subscription, client_id, tls)?;
             Session::new(connection, &subscription.topics, delivery, deliveries).run().await
         }
         MqttVersion::V311 => {
-            let connection = v311::connect(subscription, client_id)?;
+            let connection = v311::connect(subscription, client_id, tls)?;
             Session::new(connection, &subscription.topics, delivery, deliveries).run().await
         }
     }

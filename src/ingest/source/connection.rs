@@ -9,7 +9,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{self, Message as Frame, protocol::WebSocketConfig},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -19,6 +19,7 @@ use crate::ingest::{
     RequestId,
     message::{Delivery, Fate, Message, MessageId},
     request::hash,
+    trust::{TrustError, client_config},
 };
 
 /// Messages on their way at once: enough to fill a transaction while the one before commits.
@@ -39,6 +40,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(super) enum Lost {
     #[error("{0}")]
     Protocol(#[from] Box<tungstenite::Error>),
+    #[error("{0}")]
+    Trust(#[from] TrustError),
     #[error("it took longer than 15 seconds")]
     Slow,
     #[error("nothing was heard for 75 seconds")]
@@ -82,7 +85,9 @@ pub(super) async fn follow(feed: &SourceFeed, delivery: &Delivery) -> Result<(),
 async fn connect(feed: &SourceFeed) -> Result<Socket, Lost> {
     let config =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
-    let connecting = Box::pin(connect_async_with_config(feed.url.as_str(), Some(config), true));
+    let is_secure = feed.url.scheme() == "wss";
+    let tls = is_secure.then(|| client_config(feed.ca_file.as_deref())).transpose()?.map(Connector::Rustls);
+    let connecting = Box::pin(connect_async_tls_with_config(feed.url.as_str(), Some(config), true, tls));
     let (mut socket, _) = timeout(LIMIT, connecting).await.map_err(|_| Lost::Slow)??;
     for text in &feed.subscribe {
         send(&mut socket, Frame::text(text.as_str())).await?;

@@ -6,12 +6,12 @@
 
 mod connection;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Ingest, Payload, Protocol, back_off::BackOff, message::Delivery};
+use super::{Ingest, Payload, Protocol, back_off::BackOff, message::Delivery, trust};
 use crate::protocol::json::Mapping;
 
 /// What to follow.
@@ -19,6 +19,9 @@ use crate::protocol::json::Mapping;
 pub struct SourceFeed {
     /// `ws://` or `wss://`; never logged beyond its host, because tokens stand in it.
     pub url: Url,
+    /// With `wss` the CAs, in PEM, one of which must have signed the feed's certificate; by default those that the system
+    /// trusts.
+    pub ca_file: Option<PathBuf>,
     /// What is sent after each connect, in order.
     pub subscribe: Vec<String>,
     /// What of a message is what.
@@ -55,7 +58,11 @@ pub async fn follow_source(feed: SourceFeed, ingest: Ingest, stop: CancellationT
         metrics::counter!("chunkwise_subscription_connections_lost_total", "protocol" => Protocol::Source.label())
             .increment(1);
         let pause = back_off.pause_after(began);
-        tracing::warn!(origin, error = %lost, pause_ms = pause.as_millis(), "a source is lost, and tried again");
+        let pause_ms = pause.as_millis();
+        match trust::advice(&lost) {
+            Some(advice) => tracing::error!(origin, error = %lost, advice, pause_ms, "a source cannot be followed"),
+            None => tracing::warn!(origin, error = %lost, pause_ms, "a source is lost, and tried again"),
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,

@@ -17,9 +17,10 @@ use super::{
         scan::Source,
         service::{Seen, Work},
     },
-    Spooling,
+    KEEP, Spooling,
 };
 use crate::{
+    db::Database,
     protocol::Line,
     spool::{Frame, SpoolError, SpooledFrame},
 };
@@ -79,6 +80,7 @@ pub(in super::super) async fn run(spooling: Arc<Spooling>, replaying: Replaying)
 async fn step(spooling: &Spooling, replaying: &Replaying) -> Result<bool, Halt> {
     let frames = off_the_async_threads(|| read_ahead(spooling)).map_err(Halt::Spool)?;
     let Some(ingest) = replaying.ingest() else { return Err(Halt::End) };
+    renew(ingest.database(), &frames).await.map_err(|error| Halt::Database(IngestError::database(error)))?;
     let replays = frames.iter().map(|frame| replay(&ingest, frame));
     let (mut done, mut halt) = (Vec::new(), None);
     for result in join_all(replays).await {
@@ -110,6 +112,29 @@ fn read_ahead(spooling: &Spooling) -> Result<Vec<SpooledFrame>, SpoolError> {
         frames.push(frame);
     }
     Ok(frames)
+}
+
+/// Makes the ledger keep what it knows of these frames.
+///
+/// A request that was spooled because its COMMIT got no answer may be in the ledger, for as long as its id is usually kept:
+/// an hour, and the database may have been away for longer. What had not expired when the request was spooled counts.
+async fn renew(database: &Database, frames: &[SpooledFrame]) -> Result<(), sqlx::Error> {
+    let (ids, spooled_s): (Vec<_>, Vec<_>) = frames
+        .iter()
+        .map(SpooledFrame::frame)
+        .map(|frame| (frame.id, Duration::from_micros(frame.spooled_us.try_into().unwrap_or(0)).as_secs_f64()))
+        .unzip();
+    sqlx::query(
+        "UPDATE chunkwise.ledger AS known SET expires_at = now() + make_interval(secs => $3)
+         FROM unnest($1::uuid[], $2::float8[]) AS frame (id, spooled_s)
+         WHERE known.id = frame.id AND known.expires_at >= to_timestamp(frame.spooled_s)",
+    )
+    .bind(ids)
+    .bind(spooled_s)
+    .bind(KEEP.as_secs_f64())
+    .execute(database.owner())
+    .await?;
+    Ok(())
 }
 
 /// What became of a frame.

@@ -47,6 +47,8 @@ pub(super) struct Connection {
     stop: CancellationToken,
     framing: Framing,
     deliveries: JoinSet<Delivered>,
+    /// Lines that were handed over or passed over.
+    lines: u64,
     /// Lines that were not written.
     refused: u64,
 }
@@ -60,7 +62,7 @@ impl Connection {
         stop: CancellationToken,
     ) -> Self {
         let framing = Framing::new(dialect, Limits::default().line_bytes);
-        Self { stream, peer, dialect, write, stop, framing, deliveries: JoinSet::new(), refused: 0 }
+        Self { stream, peer, dialect, write, stop, framing, deliveries: JoinSet::new(), lines: 0, refused: 0 }
     }
 
     /// Reads until the client closes, asks for the end, or everything stops; returns when what was read is written.
@@ -143,9 +145,12 @@ impl Connection {
 
     fn hand_over(&mut self, room: Result<Room, IngestError>) {
         let cut = self.framing.cut();
+        let before = self.lines;
+        self.lines += memchr::memchr_iter(b'\n', &cut.body).count() as u64;
         if cut.too_long > 0 {
+            self.lines += u64::from(cut.too_long);
             self.dialect.count_refused("line_too_long", u64::from(cut.too_long));
-            self.note_refused(u64::from(cut.too_long), "a line is longer than a line may be");
+            self.note_refused(u64::from(cut.too_long), &format!("line {} is longer than a line may be", self.lines));
         }
         if cut.body.is_empty() {
             return;
@@ -153,7 +158,7 @@ impl Connection {
         match room {
             Ok(mut room) => {
                 room.shrink(cut.body.len());
-                drop(self.deliveries.spawn(deliver(self.write.clone(), self.dialect, cut.body, room)));
+                drop(self.deliveries.spawn(deliver(self.write.clone(), self.dialect, cut.body, before, room)));
             }
             // Less memory than any body takes was asked for, so this is a limit of nothing.
             Err(error) => self.note_refused(1, &error.to_string()),
@@ -168,8 +173,10 @@ impl Connection {
                 return None;
             }
         };
-        if let Some(Refused { line: _, column, reason, original }) = &delivered.first_refused {
-            self.note_refused(delivered.refused, &format!("column {column}: {reason} (the line: {original:?})"));
+        if let Some(Refused { line, column, reason, original }) = &delivered.first_refused {
+            let line = delivered.lines_before + u64::from(*line);
+            let reason = format!("line {line}, column {column}: {reason} (the line: {original:?})");
+            self.note_refused(delivered.refused, &reason);
         }
         if self.dialect == Dialect::OpenTsdb && !delivered.replies.is_empty() {
             // A client that does not read its answers must not hold up its lines: what does not fit is dropped.

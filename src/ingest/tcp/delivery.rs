@@ -1,7 +1,5 @@
 //! A body on its way: read, and written until it is.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::time::sleep;
 
@@ -13,22 +11,18 @@ use super::{
 use crate::{
     ingest::{
         BodyRequest, Identity, IngestError, PartialWrites, Refused, RequestId, Room, WriteRequest, Written,
-        request::hash,
+        back_off::Delivering, request::hash,
     },
     protocol::Precision,
 };
-
-/// Between two attempts; doubled up to the second.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A measurement that is dropped again and again while it is written to is somebody's script.
-const MOST_STALE: u32 = 20;
 
 /// What became of a body.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
     pub(super) replies: String,
     pub(super) end: Option<End>,
+    /// The connection's lines before this body.
+    pub(super) lines_before: u64,
     /// Lines that were not written, and the first of them.
     pub(super) refused: u64,
     pub(super) first_refused: Option<Refused>,
@@ -36,7 +30,13 @@ pub(super) struct Delivered {
 
 /// Writes a body of whole lines. Returns when that is done, however long the database is away; only what would never
 /// succeed is given up. To be spawned: cancelled, the body is lost.
-pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, mut body: Bytes, room: Room) -> Delivered {
+pub(super) async fn deliver(
+    write: TcpWrite,
+    dialect: Dialect,
+    mut body: Bytes,
+    lines_before: u64,
+    room: Room,
+) -> Delivered {
     let mut end = None;
     if dialect == Dialect::LineProtocol
         && let Some(readable_bytes) = before_binary(&body)
@@ -47,10 +47,9 @@ pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, mut body: Bytes, 
     // Fixed before the first attempt: one whose COMMIT got no answer is tried again harmlessly.
     let identity = Identity::Fixed(RequestId::fresh(hash(&[&body])));
     let mut first_room = Some(room);
-    let mut pause = PAUSE;
-    let mut attempt = 0;
+    let mut delivering = Delivering::begin();
+    let mut waits = false;
     loop {
-        attempt += 1;
         let room = match first_room.take() {
             Some(room) => Ok(room),
             None => write.ingest.reserve(body.len()).await,
@@ -60,20 +59,17 @@ pub(super) async fn deliver(write: TcpWrite, dialect: Dialect, mut body: Bytes, 
             Err(error) => Err(error),
         };
         let error = match result {
-            Ok(delivered) => return Delivered { end: end.or(delivered.end), ..delivered },
+            Ok(delivered) => return Delivered { end: end.or(delivered.end), lines_before, ..delivered },
             Err(error) => error,
         };
-        match error {
-            IngestError::Unavailable(_) | IngestError::Overloaded => {}
-            IngestError::Stale if attempt < MOST_STALE => {}
-            error => return lost(dialect, &body, &error),
-        }
-        if attempt == 1 {
+        let Some(pause) = delivering.pause_after(&error) else {
+            return Delivered { lines_before, ..lost(dialect, &body, &error) };
+        };
+        if !std::mem::replace(&mut waits, true) {
             tracing::warn!(protocol = dialect.protocol().label(), error = %error,
                 "lines wait until they can be written, and their connection is not read meanwhile");
         }
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -117,5 +113,5 @@ fn lost(dialect: Dialect, body: &[u8], error: &IngestError) -> Delivered {
     let mut replies = String::new();
     replies::refused(&mut replies, "illegal argument", &reason);
     let first = Refused::unfit(1, 1, &reason, body);
-    Delivered { replies, end: None, refused: lines, first_refused: Some(first) }
+    Delivered { replies, refused: lines, first_refused: Some(first), ..Delivered::default() }
 }

@@ -1,6 +1,6 @@
 //! The database goes away, and writes go on: each row is there once when it is back.
 
-use std::time::Duration;
+use std::{io::Write, net::TcpStream, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -123,6 +123,34 @@ async fn what_cannot_be_written_any_more_is_a_dead_letter_and_holds_up_nothing()
     assert_eq!(spooling.rows("new").await, 1);
     let letters = app.get("/api/v1/dead_letters?measurement=new").json();
     assert_eq!(letters["rows"].as_array().unwrap().len(), 1, "{letters}");
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn a_request_in_doubt_that_is_spooled_is_known_however_long_the_database_is_away() {
+    let spooling = Spooling::new().await;
+    // What else takes an hour: the ledger forgets the request's id before the database is back.
+    let app = spooling.app(&[("CHUNKWISE_INGEST__SAME_BODY_WITHIN", "5s")]);
+    let timed = b"m,s=a v=1 1700000000".as_slice();
+    assert_eq!(ack(&app.post("/write?precision=s", timed)), COMMITTED);
+    spooling.proxy.cut();
+    // As of a client that heard no answer. And one of every other origin: untimed lines, a key, and lines over TCP.
+    assert_eq!(ack(&app.post("/write?precision=s", timed)), SPOOLED);
+    assert_eq!(ack(&app.post("/write", b"m,s=b v=2")), SPOOLED);
+    assert_eq!(ack(&app.post_with("/write", &[("idempotency-key", "k")], b"m,s=c v=3")), SPOOLED);
+    let mut tcp = TcpStream::connect(app.said("listening for line protocol on tcp://")).unwrap();
+    tcp.write_all(b"m,s=d v=4\n").unwrap();
+    drop(tcp);
+    wait_until("all are spooled", async || stats(&app)["spool"]["frames"] == json!(4)).await;
+    let expired = "SELECT bool_and(expires_at < now()) FROM chunkwise.ledger";
+    wait_until("the first one's time is over", async || spooling.database.scalar::<bool>(expired).await).await;
+
+    spooling.proxy.heal();
+    until_empty(&app).await;
+    assert_eq!(spooling.rows("m").await, 4);
+    // Read twice, each frame would be known.
+    let kept = "SELECT count(*) FILTER (WHERE expires_at > now() + interval '6 days') FROM chunkwise.ledger";
+    assert_eq!(spooling.database.scalar::<i64>(kept).await, 4);
     assert_balanced(&app);
 }
 

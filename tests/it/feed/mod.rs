@@ -3,6 +3,7 @@
 mod doubt;
 mod kinds;
 mod planted;
+mod protocols;
 
 use std::path::PathBuf;
 

@@ -37,13 +37,43 @@ async fn bad_lines_are_passed_over_and_the_connection_goes_on() {
     connection.write_all(b"\nlp,s=a v=4 17").unwrap();
     drop(connection);
     wait_for_rows(&database, "lp", 3).await;
+    // `testUser1` and the NUL, the field without a value, and the text for a number.
+    for (reason, lines) in [("missing_fields", 1), ("nul_byte", 1), ("missing_field_value", 1), ("type", 1)] {
+        assert_eq!(refused(&app, reason), lines, "{reason}");
+    }
+}
+
+/// How many lines were refused for a reason, as the metrics say.
+fn refused(app: &App, reason: &str) -> u64 {
     let metrics = String::from_utf8(app.get("/metrics").body).unwrap();
-    let refused = |reason: &str| {
-        let labels = format!("protocol=\"line_protocol_tcp\",reason=\"{reason}\"}} ");
-        metrics.lines().find(|line| line.contains(&labels)).map(|line| line.rsplit(' ').next().unwrap().to_owned())
-    };
-    assert_eq!(refused("syntax").as_deref(), Some("3"), "{metrics}");
-    assert_eq!(refused("type").as_deref(), Some("1"), "{metrics}");
+    let labels = format!("protocol=\"line_protocol_tcp\",reason=\"{reason}\"}} ");
+    let line = metrics.lines().find(|line| line.contains(&labels));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_number_is_refused_counted_and_logged_with_its_line() {
+    let database = TestDatabase::new().await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let app = App::start_logging(&["up", "--database-url", &database.url()], log.path());
+    let mut connection = connect(&line_protocol(&app));
+    // Of a body of its own, so that the number is the connection's.
+    write!(connection, "lp,s=a v=1 {NS}\nlp,s=a text=\"two\nlines\" {NS}\n").unwrap();
+    wait_for_rows(&database, "lp", 2).await;
+    write!(connection, "lp,s=a v=2 {NS}\nlp,s=a v=NaN {NS}\nlp,s=a v=3 {NS}\n").unwrap();
+    wait_for_rows(&database, "lp", 4).await;
+    assert_eq!(refused(&app, "not_finite"), 1);
+    // QuestDB's binary versions can say it in 8 bytes; they end the connection, which is counted too.
+    let mut binary = b"lp,s=a v==\x10".to_vec();
+    binary.extend(f64::NAN.to_le_bytes());
+    binary.extend(format!(" {NS}\n").bytes());
+    connection.write_all(&binary).unwrap();
+    assert_eq!(read_all(&mut connection), "");
+    assert_eq!(refused(&app, "binary_protocol"), 1);
+    assert_eq!(app.terminate(), 0);
+    let log = fs::read_to_string(log.path()).unwrap();
+    assert!(log.contains("line 5, column 10: the number is not finite"), "{log}");
+    assert!(log.contains("set protocol_version=1"), "{log}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Feeds that stay connected.
 
-mod broker;
 mod mqtt;
 mod paho;
+mod setting;
 mod source;
+mod tls;
 mod websocket;

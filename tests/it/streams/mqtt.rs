@@ -1,70 +1,11 @@
 //! Subscriptions to a real MQTT broker.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-use super::broker::Broker;
-use crate::support::{App, Proxy, TestDatabase, wait_until};
-
-/// A configuration file, and the database that the program is to write to.
-pub(super) struct Setting {
-    pub(super) database: TestDatabase,
-    _folder: TempDir,
-    file: PathBuf,
-}
-
-impl Setting {
-    pub(super) async fn new(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("chunkwise.toml");
-        std::fs::write(&file, config).unwrap();
-        Self { database: TestDatabase::new().await, _folder: folder, file }
-    }
-
-    pub(super) fn start(&self) -> App {
-        self.start_on(&self.database.url())
-    }
-
-    fn start_on(&self, database_url: &str) -> App {
-        App::start(&["up", "--config", self.file.to_str().unwrap(), "--database-url", database_url])
-    }
-
-    /// How many rows a measurement has; -1 as long as it does not exist.
-    pub(super) async fn rows(&self, measurement: &str) -> i64 {
-        let there = format!("SELECT to_regclass('{measurement}') IS NOT NULL");
-        if !self.database.scalar::<bool>(&there).await {
-            return -1;
-        }
-        self.database.scalar(&format!("SELECT count(*) FROM {measurement}")).await
-    }
-
-    pub(super) async fn wait_for_rows(&self, measurement: &str, rows: i64) {
-        let arrived = async {
-            while self.rows(measurement).await < rows {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let limit = Duration::from_secs(60);
-        tokio::time::timeout(limit, arrived).await.unwrap_or_else(|_| panic!("{measurement} has not {rows} rows"));
-        assert_eq!(self.rows(measurement).await, rows);
-    }
-}
-
-/// Until the subscription stands nothing is kept for it: publishes until a first message arrives.
-pub(super) async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker::Publisher, topic: &str) {
-    for number in 0..100 {
-        publisher.publish(topic, &format!("ready n={number}i {}", 1_700_000_000_000_000_000_i64 + number)).await;
-        for _ in 0..20 {
-            if setting.rows("ready").await > 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    }
-    panic!("nothing that is published arrives");
-}
+use super::setting::{Setting, wait_for_subscription};
+use crate::support::{Broker, Proxy, wait_until};
 
 fn lines(url: &str, version: &str) -> String {
     format!("[[mqtt]]\nurl = \"{url}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n")

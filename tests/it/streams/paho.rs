@@ -1,10 +1,7 @@
 //! A client of MQTT as others wrote it, unmodified: `paho-mqtt`.
 
-use super::{
-    broker::Broker,
-    mqtt::{Setting, wait_for_subscription},
-};
-use crate::support::{run_python, wait_until};
+use super::setting::{Setting, wait_for_subscription};
+use crate::support::{Broker, run_python, wait_until};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/streams/publish_paho.py");
 const MESSAGES: i64 = 300;

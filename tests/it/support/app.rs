@@ -1,8 +1,10 @@
 //! The program itself, on a port of its own.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Read},
-    process::Stdio,
+    path::Path,
+    process::{Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -57,8 +59,17 @@ impl App {
     /// The same at an address of the test's choice: where one that is gone was.
     pub(crate) fn start_at(listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(arguments);
-        command.args(["--listen", listen]).envs(variables.iter().copied()).stdout(Stdio::piped());
-        let mut process = Process::spawn(&mut command);
+        Self::spawn(command.args(["--listen", listen]).envs(variables.iter().copied()))
+    }
+
+    /// The same with all that it logs in a file.
+    pub(crate) fn start_logging(arguments: &[&str], log: &Path) -> Self {
+        let mut command = command(arguments);
+        Self::spawn(command.args(["--listen", "127.0.0.1:0"]).stderr(File::create(log).unwrap()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = Process::spawn(command.stdout(Stdio::piped()));
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         let base = loop {
             let line = lines.next().expect("the program ended before it listened").unwrap();

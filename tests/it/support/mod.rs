@@ -1,6 +1,8 @@
 //! What tests stand on: a server, a database per test, the program itself, and a proxy between the two.
 
 mod app;
+mod authority;
+mod broker;
 mod command;
 mod database;
 mod explain;
@@ -10,6 +12,8 @@ mod python;
 mod server;
 
 pub(crate) use app::{Answer, App};
+pub(crate) use authority::Authority;
+pub(crate) use broker::{Broker, Publisher};
 pub(crate) use command::{Finished, run, run_within};
 pub(crate) use database::TestDatabase;
 pub(crate) use explain::scanned;

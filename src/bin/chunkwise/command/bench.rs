@@ -39,10 +39,10 @@ Examples:
   chunkwise bench ingest --steady 50000000 --json ingest.json
       Also 50 million rows in one go, and whether the rate falls on the way.
 
-It makes a database of its own on the server, runs `chunkwise ingest` on it, and drops it at the end. Ratios come first:
-service_to_ceiling compares with ready-made COPY by 4 connections into the same kind of table, service_to_naive is against
-COPY into a table with TimescaleDB's default index and one on (series_id, time). Measure with a release build, and with
-nothing else running: the database's CPU time is that of the whole server.")]
+It makes a database of its own on the server, runs `chunkwise ingest` on it, and drops it at the end. Ratios come
+first: service_to_ceiling compares with ready-made COPY by 4 connections into the same kind of table, service_to_naive
+with COPY into a table with TimescaleDB's default index and one on (series_id, time). Measure with a release build,
+and with nothing else running: the database's CPU time is that of the whole server.")]
 struct IngestArgs {
     /// Fewer rows, rounds and combinations
     #[arg(long)]

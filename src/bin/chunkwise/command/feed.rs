@@ -37,11 +37,13 @@ Examples:
       5,000 readings a second for a minute, whatever the server does.
   chunkwise feed --rate 50000 --duration 10m --measurement soak --journal soak.journal
   chunkwise feed --verify soak.journal
-      The same with a journal, and then the proof from the database: each acknowledged row is there once, with its exact
-      bits, and nothing else is. Kill whatever you like in between, also the feed: what it then did not hear an answer to
-      may be there or not, but not in part. Where rows were spooled, wait until they are in the database.
+      The same with a journal, and then the proof from the database (--database-url, if it is not the embedded one):
+      each acknowledged row is there once, with its exact bits, and nothing else is. Kill whatever you like in
+      between, also the feed: what it then did not hear an answer to may be there or not, but not in part. Where rows
+      were spooled, wait until they are in the database.
 
-A feed exits with 0 if every line was acknowledged, or handed over where a protocol has no acknowledgements, else with 1.
+A feed exits with 0 if every line was acknowledged, or handed over where a protocol has no acknowledgements; else
+with 1.
 A verification exits with 0 if nothing is lost, twice, wrong, torn or foreign, else with 1.
 A first Ctrl-C begins no new request and settles those under way; a second ends at once.
 
@@ -121,7 +123,7 @@ struct HowArgs {
     /// Wait so long for an answer before the request is sent again
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     patience: Duration,
-    /// After the end, send requests in doubt again for so long
+    /// Try requests that are in doubt or reach nobody again for so long: after the end, with --lines also before it
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m")]
     settle: Duration,
     /// Write down each request before it is sent, and what was answered; the file must be new

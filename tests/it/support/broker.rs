@@ -7,17 +7,19 @@ use std::{
     time::Duration,
 };
 
-use rumqttc_v5::{AsyncClient, Event, EventLoop, MqttOptions, Packet, PublishOptions, QoS};
+use rumqttc_v5::{
+    AsyncClient, Event, EventLoop, MqttOptions, Packet, PublishOptions, QoS, TlsConfiguration, Transport,
+};
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-use crate::support::{Process, Proxy};
+use super::{Authority, Process, Proxy};
 
 const PROGRAM: &str = "/usr/sbin/mosquitto";
 
 /// A mosquitto of a test's own, on a free port; killed at the end.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub(crate) struct Broker {
     _process: Process,
     _folder: TempDir,
     port: u16,
@@ -25,7 +27,27 @@ pub(super) struct Broker {
 
 impl Broker {
     /// `None`, and a line that says so, where mosquitto is not installed.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
+        Self::start_with(|_| "allow_anonymous true\n".to_owned())
+    }
+
+    /// Over TLS, with the authority's host's certificate, for one user alone.
+    pub(crate) fn start_secure(authority: &Authority, user: &str, password: &str) -> Option<Self> {
+        Self::start_with(|folder| {
+            let users = folder.join("users");
+            std::fs::write(&users, format!("{user}:{password}\n")).unwrap();
+            let hashed = Command::new("mosquitto_passwd").arg("-U").arg(&users).status().unwrap();
+            assert!(hashed.success());
+            format!(
+                "allow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\n",
+                users.display(),
+                authority.certificate_file().display(),
+                authority.key_file().display()
+            )
+        })
+    }
+
+    fn start_with(access: impl FnOnce(&Path) -> String) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             println!("SKIPPED: mosquitto is not installed (apt-get install mosquitto)");
             return None;
@@ -34,8 +56,8 @@ impl Broker {
         // Free a moment ago; the kernel does not give it out again at once.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = folder.path().join("mosquitto.conf");
-        // The queue of a client that is away holds all that a test publishes.
-        let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n");
+        // The queue of a client that is away holds all that a test publishes. Files of a test are its user's alone.
+        let text = format!("user root\nmax_queued_messages 0\nlistener {port} 127.0.0.1\n{}", access(folder.path()));
         std::fs::write(&config, text).unwrap();
         let mut command = Command::new(PROGRAM);
         command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -49,42 +71,58 @@ impl Broker {
         panic!("mosquitto does not listen");
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
+    /// The same over TLS.
+    pub(crate) fn secure_url(&self) -> String {
+        format!("mqtts://localhost:{}", self.port)
+    }
+
     /// Where it is, as a proxy wants to hear it.
-    pub(super) fn address(&self) -> PgConnectOptions {
+    pub(crate) fn address(&self) -> PgConnectOptions {
         PgConnectOptions::new().host("127.0.0.1").port(self.port)
     }
 
     /// Its URL through a proxy.
-    pub(super) fn url_through(&self, proxy: &Proxy) -> String {
+    pub(crate) fn url_through(&self, proxy: &Proxy) -> String {
         let options: PgConnectOptions = proxy.url().parse().unwrap();
         format!("mqtt://127.0.0.1:{}", options.get_port())
     }
 
-    pub(super) fn publisher(&self) -> Publisher {
-        let options = MqttOptions::new("publisher", ("127.0.0.1", self.port));
-        let (client, events) = AsyncClient::builder(options).capacity(100).build();
-        Publisher { client, events }
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher::new(MqttOptions::new("publisher", ("127.0.0.1", self.port)))
+    }
+
+    /// One who trusts the authority, and says who it is.
+    pub(crate) fn secure_publisher(&self, authority: &Authority, user: &str, password: &str) -> Publisher {
+        let mut options = MqttOptions::new("publisher", ("localhost", self.port));
+        options.set_credentials(user, password.to_owned());
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(authority.client())));
+        Publisher::new(options)
     }
 }
 
 /// Publishes with QoS 1, and knows when the broker has a message.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     client: AsyncClient,
     events: EventLoop,
 }
 
 impl Publisher {
+    fn new(options: MqttOptions) -> Self {
+        let (client, events) = AsyncClient::builder(options).capacity(100).build();
+        Self { client, events }
+    }
+
     /// Publishes, and returns once the broker has it.
-    pub(super) async fn publish(&mut self, topic: &str, payload: &str) {
+    pub(crate) async fn publish(&mut self, topic: &str, payload: &str) {
         self.publish_all(&[(topic.to_owned(), payload.to_owned())]).await;
     }
 
     /// Publishes many, several on their way at once, and returns once the broker has them.
-    pub(super) async fn publish_all(&mut self, messages: &[(String, String)]) {
+    pub(crate) async fn publish_all(&mut self, messages: &[(String, String)]) {
         let Self { client, events } = self;
         let publishing = async {
             for (topic, payload) in messages {
