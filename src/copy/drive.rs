@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{EncodeError, Encoder};
 use crate::{
-    batch::Batch,
+    batch::{Batch, Block},
     hypertable::{Measurement, quote_ident},
 };
 
@@ -21,7 +21,8 @@ pub struct WrongCount {
     pub sent: u64,
 }
 
-/// Copies a batch into its measurement's storage and returns how many rows the server took, which are all.
+/// Copies a batch into its measurement's storage, a COPY for each of its [blocks](Batch::blocks), and returns how many rows
+/// the server took, which are all.
 ///
 /// Not to be cancelled: the connection is useless if this is dropped half-way, and must be dropped with it.
 ///
@@ -33,10 +34,14 @@ pub async fn copy_in(
     measurement: &Measurement,
     batch: &Batch,
 ) -> Result<u64, sqlx::Error> {
-    copy_rows(connection, measurement, batch, 0..batch.len()).await
+    let mut taken = 0;
+    for Block { places, columns } in batch.blocks() {
+        taken += copy_rows(connection, measurement, batch, &columns, places).await?;
+    }
+    Ok(taken)
 }
 
-/// [`copy_in`] of the rows at some places of the batch's order.
+/// A COPY of the rows at some places of the batch's order, with some of its columns.
 ///
 /// # Errors
 /// As those of [`copy_in`].
@@ -44,11 +49,13 @@ pub async fn copy_rows(
     connection: &mut PgConnection,
     measurement: &Measurement,
     batch: &Batch,
+    columns: &[usize],
     places: Range<usize>,
 ) -> Result<u64, sqlx::Error> {
-    let columns: String = batch.columns().iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
-    let statement = format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
-    let mut encoder = Encoder::of_rows(batch, places).map_err(encode_error)?;
+    let known = batch.columns();
+    let names: String = columns.iter().map(|&column| format!(", {}", quote_ident(&known[column].name))).collect();
+    let statement = format!("COPY {} (\"time\", series_id{names}) FROM STDIN (FORMAT binary)", measurement.storage());
+    let mut encoder = Encoder::of_columns(batch, columns, places).map_err(encode_error)?;
     let rows = encoder.rows() as u64;
     copy_pieces(connection, &statement, rows, |piece| encoder.next_piece(piece)).await
 }

@@ -51,8 +51,9 @@ fn classify_sqlstate(code: &str) -> Failure {
         "57014" => Failure::Timeout,
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => Failure::Contention,
-        // undefined_table, undefined_column, duplicate_column, invalid_schema_name, and open_write's "made anew"
-        "42P01" | "42703" | "42701" | "3F000" | "CW001" => Failure::Stale,
+        // undefined_table, undefined_column, duplicate_column, invalid_schema_name; open_write's "made anew" and
+        // check_types' "another type"
+        "42P01" | "42703" | "42701" | "3F000" | "CW001" | "CW003" => Failure::Stale,
         // protocol_violation, said by a server that goes on: a column of another type than its rows were made for.
         // datatype_mismatch. Errors that a trigger of somebody else's raises.
         "08P01" | "42804" | "P0001" | "P0002" | "P0003" | "P0004" => Failure::Data,
@@ -87,6 +88,7 @@ mod tests {
             ("42P01", Failure::Stale),
             ("42701", Failure::Stale),
             ("CW001", Failure::Stale),
+            ("CW003", Failure::Stale),
             ("22021", Failure::Data),
             ("23505", Failure::Data),
             ("42804", Failure::Data),

@@ -13,8 +13,9 @@ use std::time::Duration;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
-use self::{
-    search::{MAX_COPIES, Search},
+use self::search::MAX_COPIES;
+pub(super) use self::{
+    search::Search,
     verdict::{Verdict, verdict},
 };
 use super::{
@@ -25,7 +26,7 @@ use super::{
     queue::Job,
     transaction::{Entry, Outcome, first_answers, open, sort},
 };
-use crate::{copy, db::Database};
+use crate::{batch::Block, copy, db::Database};
 
 /// An attempt, whatever it waits for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -77,6 +78,14 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
         let answers = first_answers(connection, &[entry], &Default::default()).await?;
         let answer = answers.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
         return Ok(answer.1);
+    }
+    // A type that was changed by hand and can be taken over must be, whatever the rows' bytes mean to it.
+    for Part { measurement, .. } in &entry.parts {
+        sqlx::query("SELECT chunkwise.check_types($1, to_regclass($2), false)")
+            .bind(measurement.id)
+            .bind(measurement.storage())
+            .execute(&mut *transaction)
+            .await?;
     }
     // What is checked only at COMMIT could not be told apart by row.
     transaction.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
@@ -148,22 +157,24 @@ async fn fill(
     budget: &mut Budget,
 ) -> Result<Vec<(usize, Verdict)>, sqlx::Error> {
     let mut found = Vec::new();
-    let mut search = Search::new(part.batch.len());
     transaction.execute("SAVEPOINT rows").await?;
-    while let Some(places) = search.next() {
-        if !budget.take() {
-            found.extend(search.untried().map(|place| (place, Verdict::Untried)));
-            break;
-        }
-        match copy::copy_rows(transaction, &part.measurement, &part.batch, places).await {
-            Ok(_) => {
-                transaction.execute("RELEASE SAVEPOINT rows; SAVEPOINT rows").await?;
-                search.taken();
+    for Block { places, columns } in part.batch.blocks() {
+        let mut search = Search::new(places);
+        while let Some(places) = search.next() {
+            if !budget.take() {
+                found.extend(search.untried().map(|place| (place, Verdict::Untried)));
+                break;
             }
-            Err(error) => {
-                let Some((verdict, at)) = verdict(&error) else { return Err(error) };
-                transaction.execute("ROLLBACK TO SAVEPOINT rows").await?;
-                found.extend(search.refused(at).map(|place| (place, verdict)));
+            match copy::copy_rows(transaction, &part.measurement, &part.batch, &columns, places).await {
+                Ok(_) => {
+                    transaction.execute("RELEASE SAVEPOINT rows; SAVEPOINT rows").await?;
+                    search.taken();
+                }
+                Err(error) => {
+                    let Some((verdict, at)) = verdict(&error) else { return Err(error) };
+                    transaction.execute("ROLLBACK TO SAVEPOINT rows").await?;
+                    found.extend(search.refused(at).map(|place| (place, verdict)));
+                }
             }
         }
     }

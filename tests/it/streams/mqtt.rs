@@ -9,21 +9,21 @@ use super::broker::Broker;
 use crate::support::{App, Proxy, TestDatabase, wait_until};
 
 /// A configuration file, and the database that the program is to write to.
-struct Setting {
-    database: TestDatabase,
+pub(super) struct Setting {
+    pub(super) database: TestDatabase,
     _folder: TempDir,
     file: PathBuf,
 }
 
 impl Setting {
-    async fn new(config: &str) -> Self {
+    pub(super) async fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("chunkwise.toml");
         std::fs::write(&file, config).unwrap();
         Self { database: TestDatabase::new().await, _folder: folder, file }
     }
 
-    fn start(&self) -> App {
+    pub(super) fn start(&self) -> App {
         self.start_on(&self.database.url())
     }
 
@@ -32,7 +32,7 @@ impl Setting {
     }
 
     /// How many rows a measurement has; -1 as long as it does not exist.
-    async fn rows(&self, measurement: &str) -> i64 {
+    pub(super) async fn rows(&self, measurement: &str) -> i64 {
         let there = format!("SELECT to_regclass('{measurement}') IS NOT NULL");
         if !self.database.scalar::<bool>(&there).await {
             return -1;
@@ -40,7 +40,7 @@ impl Setting {
         self.database.scalar(&format!("SELECT count(*) FROM {measurement}")).await
     }
 
-    async fn wait_for_rows(&self, measurement: &str, rows: i64) {
+    pub(super) async fn wait_for_rows(&self, measurement: &str, rows: i64) {
         let arrived = async {
             while self.rows(measurement).await < rows {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -53,7 +53,7 @@ impl Setting {
 }
 
 /// Until the subscription stands nothing is kept for it: publishes until a first message arrives.
-async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker::Publisher, topic: &str) {
+pub(super) async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker::Publisher, topic: &str) {
     for number in 0..100 {
         publisher.publish(topic, &format!("ready n={number}i {}", 1_700_000_000_000_000_000_i64 + number)).await;
         for _ in 0..20 {
@@ -66,7 +66,7 @@ async fn wait_for_subscription(setting: &Setting, publisher: &mut super::broker:
     panic!("nothing that is published arrives");
 }
 
-fn lines(url: &str, version: &str) -> String {
+pub(super) fn lines(url: &str, version: &str) -> String {
     format!("[[mqtt]]\nurl = \"{url}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n")
 }
 
