@@ -23,7 +23,7 @@ mod order;
 mod row;
 mod validity;
 
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
 use crate::{
     hypertable::ColumnType,
@@ -186,6 +186,16 @@ impl Batch {
     #[must_use]
     pub fn blocks(&self) -> Vec<Block> {
         blocks::blocks(self)
+    }
+
+    /// Those of some columns in which any of the rows at these places has a value.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    #[must_use]
+    pub fn columns_in(&self, columns: &[usize], places: &Range<usize>) -> Vec<usize> {
+        let has = |column: &usize| places.clone().any(|place| self.row(place).cell(*column).is_some());
+        columns.iter().copied().filter(has).collect()
     }
 
     /// Joins the rows of several batches of one measurement, in order, as they arrived. Columns are joined by name: where

@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 
 use super::{EncodeError, Encoder};
 use crate::{
-    batch::{Batch, Block},
-    hypertable::{Measurement, quote_ident},
+    batch::{Batch, BatchColumn, Block},
+    hypertable::{ColumnType, Measurement, quote_ident},
 };
 
 /// The server took other rows than it was sent. A trigger of somebody else's may leave rows out; and a COPY that ends
@@ -52,12 +52,34 @@ pub async fn copy_rows(
     columns: &[usize],
     places: Range<usize>,
 ) -> Result<u64, sqlx::Error> {
-    let known = batch.columns();
-    let names: String = columns.iter().map(|&column| format!(", {}", quote_ident(&known[column].name))).collect();
-    let statement = format!("COPY {} (\"time\", series_id{names}) FROM STDIN (FORMAT binary)", measurement.storage());
+    let columns_of_rows: Vec<_> = columns.iter().map(|&column| &batch.columns()[column]).collect();
+    let statement = statement(&measurement.storage(), &columns_of_rows);
     let mut encoder = Encoder::of_columns(batch, columns, places).map_err(encode_error)?;
     let rows = encoder.rows() as u64;
     copy_pieces(connection, &statement, rows, |piece| encoder.next_piece(piece)).await
+}
+
+/// The statement. A column that somebody has given another type by hand would take the old type's bits wherever their length
+/// fits: a float8's are an int8 too. So the statement has a condition, always true and dropped by the planner, that is no
+/// SQL unless each column has its type: arrays of two types cannot be compared, and only text matches a pattern. COPY's own
+/// lock holds the types from there on.
+fn statement(storage: &str, columns: &[&BatchColumn]) -> String {
+    let mut names = "\"time\", series_id".to_owned();
+    let mut types = typed("\"time\"", ColumnType::Timestamptz) + " OR " + &typed("series_id", ColumnType::Int8);
+    for BatchColumn { name, kind } in columns {
+        let name = quote_ident(name);
+        names += &format!(", {name}");
+        types += &format!(" OR {}", typed(&name, *kind));
+    }
+    format!("COPY {storage} ({names}) FROM STDIN (FORMAT binary) WHERE true OR {types}")
+}
+
+fn typed(column: &str, kind: ColumnType) -> String {
+    match kind {
+        // Also what is text by another name.
+        ColumnType::Text => format!("{column} OPERATOR(pg_catalog.~) ''"),
+        kind => format!("ARRAY[{column}] OPERATOR(pg_catalog.=) '{{}}'::pg_catalog.{kind}[]"),
+    }
 }
 
 /// Runs the COPY of `statement` with the bytes that `next_piece` puts into its buffer until it says `false`, which must be

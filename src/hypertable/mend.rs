@@ -42,13 +42,9 @@ pub(super) async fn mend(connection: &mut PgConnection, measurement: &Measuremen
     for field in measurement.fields.iter().filter(|field| !storage.contains_key(&field.column)) {
         statements.push(ddl::mend_column(&measurement.storage(), &field.column, field.kind));
     }
-    let mut retyped = false;
-    for field in &measurement.fields {
-        let there = storage.get(&field.column).and_then(|name| name.parse::<ColumnType>().ok());
-        if let Some(kind) = there.filter(|kind| *kind != field.kind) {
-            retype(connection, measurement, field, kind).await?;
-            retyped = true;
-        }
+    let retyped: Vec<_> = retyped(measurement, &storage).collect();
+    for (field, kind) in &retyped {
+        retype(connection, measurement, field, *kind).await?;
     }
     if !statements.is_empty() || columns(connection, &measurement.view()).await?.is_none() {
         tracing::warn!(
@@ -61,7 +57,27 @@ pub(super) async fn mend(connection: &mut PgConnection, measurement: &Measuremen
     for statement in statements {
         (&mut *connection).execute(statement.as_str()).await?;
     }
-    Ok(if retyped { Mended::Retyped } else { Mended::Whole })
+    Ok(if retyped.is_empty() { Mended::Whole } else { Mended::Retyped })
+}
+
+/// Fields whose columns have another of the types that a field can have, and which.
+fn retyped<'m>(
+    measurement: &'m Measurement,
+    storage: &HashMap<String, String>,
+) -> impl Iterator<Item = (&'m Field, ColumnType)> {
+    measurement.fields.iter().filter_map(|field| {
+        let kind = storage.get(&field.column)?.parse().ok()?;
+        (kind != field.kind).then_some((field, kind))
+    })
+}
+
+/// Whether somebody has given the column of a field another of the types that a field can have: growth then takes it over.
+///
+/// # Errors
+/// The database's.
+pub async fn is_retyped(connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, sqlx::Error> {
+    let storage = columns(connection, &measurement.storage()).await?.unwrap_or_default();
+    Ok(retyped(measurement, &storage).next().is_some())
 }
 
 /// Lets the catalog say what the table does.

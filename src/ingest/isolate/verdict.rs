@@ -48,7 +48,7 @@ pub(in crate::ingest) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option
                 "23505" | "23P01" => Verdict::Unique(name(error.constraint()), code),
                 "23502" => Verdict::Missing(name(error.column())),
                 "23503" => Verdict::Reference(name(error.constraint())),
-                "08P01" | "42804" => Verdict::Value(code),
+                "08P01" | "42804" | "42883" | "42704" => Verdict::Value(code),
                 _ if code.starts_with("22") => Verdict::Value(code),
                 _ if code.starts_with("P0") => Verdict::Trigger(code),
                 _ => Verdict::Other(code),

@@ -60,7 +60,7 @@ async fn ten_thousand_lines_over_five_hundred_fields_are_committed_in_seconds_wi
     };
     let sql = format!(
         "SELECT (sum({}))::int8 || ' ' || (sum({}))::int8 || ' ' || (sum({}))::int8 FROM m WHERE time > to_timestamp(1650000000)",
-        each("(f# IS NOT NULL)::int8"),
+        each("(f# IS NOT NULL)::int4"),
         each("coalesce(f#, 0)"),
         each("coalesce(f#, 0) * #")
     );
