@@ -69,10 +69,8 @@ fn reads_back(line: &Line<'_>) {
     }
     let mut again = parse(text.as_bytes(), Precision::Microseconds);
     let read = again.next().expect("a line is rendered").expect("and a good one");
-    assert_eq!(
-        (&read.measurement, &read.tags, &read.fields, read.time_us),
-        (&line.measurement, &line.tags, &line.fields, line.time_us)
-    );
+    let shown = |line: &Line<'_>| format!("{:?}", (&line.measurement, &line.tags, &line.fields, line.time_us));
+    assert_eq!(shown(&read), shown(line));
     assert!(again.next().is_none());
 }
 
