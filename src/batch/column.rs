@@ -239,6 +239,19 @@ impl Column {
         }
     }
 
+    /// How many cells have a value.
+    pub(super) fn present(&self) -> usize {
+        self.present
+    }
+
+    /// The rows that have a value, ascending.
+    pub(super) fn for_each_row(&self, row: impl FnMut(u32)) {
+        match &self.presence {
+            Presence::Padded(validity) => validity.ones().for_each(row),
+            Presence::Sparse(rows) => rows.iter().copied().for_each(row),
+        }
+    }
+
     /// Adds the cells of `other`, which must be of the same type, for rows from `first` on.
     pub(super) fn append(&mut self, first: usize, other: &Self) {
         if other.present == 0 {

@@ -16,13 +16,14 @@
 //! What a batch has taken, a binary COPY takes too: times are within the years 1 to 9999, text is without NUL bytes and
 //! not too long, and every value has its column's type. One row that fails would fail the whole COPY.
 
+mod blocks;
 mod column;
 mod concat;
 mod order;
 mod row;
 mod validity;
 
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
 use crate::{
     hypertable::ColumnType,
@@ -31,6 +32,7 @@ use crate::{
 
 use self::column::Column;
 pub use self::{
+    blocks::Block,
     concat::ConcatError,
     row::{MAX_TEXT_BYTES, Row, RowError, Value},
 };
@@ -157,20 +159,43 @@ impl Batch {
         self.order.get()?.as_deref()
     }
 
+    /// Which row, by its arrival, is at a place of the order in which rows are read.
+    fn arrival(&self, place: usize) -> usize {
+        // The permutation is of `u32`, which every platform that runs this can index with.
+        self.order().map_or(place, |order| order[place] as usize)
+    }
+
     /// The row at a place of the order in which rows are read.
     ///
     /// # Panics
     /// If `place` is not below [`len`](Self::len).
     #[must_use]
     pub fn row(&self, place: usize) -> Row<'_> {
-        // The permutation is of `u32`, which every platform that runs this can index with.
-        let arrival = self.order().map_or(place, |order| order[place] as usize);
+        let arrival = self.arrival(place);
         Row::new(&self.cells, arrival, self.times_us[arrival], self.series_ids[arrival])
     }
 
     /// All rows, in the order in which they are read.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         (0..self.len()).map(|place| self.row(place))
+    }
+
+    /// The batch in pieces that are worth a COPY each, in the order in which rows are read: in one piece, unless most of
+    /// its cells are NULL. Hundreds of columns of which each row has two would else be some hundred NULLs a row, which
+    /// cost the server as much as values. Together the pieces have every row once, and cells in proportion to the values.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<Block> {
+        blocks::blocks(self)
+    }
+
+    /// Those of some columns in which any of the rows at these places has a value.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    #[must_use]
+    pub fn columns_in(&self, columns: &[usize], places: &Range<usize>) -> Vec<usize> {
+        let has = |column: &usize| places.clone().any(|place| self.row(place).cell(*column).is_some());
+        columns.iter().copied().filter(has).collect()
     }
 
     /// Joins the rows of several batches of one measurement, in order, as they arrived. Columns are joined by name: where

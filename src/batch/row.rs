@@ -139,4 +139,13 @@ impl<'a> Row<'a> {
         let arrival = self.arrival;
         self.cells.iter().map(move |column| column.cell(arrival))
     }
+
+    /// The cell of one of the batch's columns; none where it is NULL.
+    ///
+    /// # Panics
+    /// If the batch has no column at this place.
+    #[must_use]
+    pub fn cell(&self, column: usize) -> Option<Value<'a>> {
+        self.cells[column].cell(self.arrival)
+    }
 }

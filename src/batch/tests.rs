@@ -234,3 +234,63 @@ fn memory_grows_with_the_cells_that_there_are() {
     assert!(sparse.bytes() >= 1_000 * 24 && sparse.bytes() < 1_100 * 24 * 2, "{}", sparse.bytes());
     assert!(dense.bytes() > sparse.bytes() + 19 * 8_000, "{}", dense.bytes());
 }
+
+/// So many rows over so many columns, each with one or two, one column after the other.
+fn sparse_batch(rows: usize, count: usize) -> Batch {
+    let mut batch = Batch::new(columns(count));
+    for row in 0..rows {
+        let (first, second) = (row * 7 % count, row * 13 % count);
+        let values: Vec<_> = [first, second].map(|column| (column, batch_value(KINDS[column % KINDS.len()]))).into();
+        batch.push_row(0, 0, &values[..1 + row % 2]).unwrap();
+    }
+    batch
+}
+
+#[test]
+fn a_batch_of_mostly_nulls_takes_memory_and_cells_in_proportion_to_its_values() {
+    let batch = sparse_batch(10_000, 500);
+    assert!(batch.bytes() < 12 << 20, "{} bytes", batch.bytes());
+    let blocks = batch.blocks();
+    let cells: usize = blocks.iter().map(|block| block.places.len() * block.columns.len()).sum();
+    assert!((2..250).contains(&blocks.len()), "{} blocks", blocks.len());
+    assert!(cells < 1_500_000, "{cells} cells of five million");
+    assert!(cells <= 2 * 15_000 + blocks.len() * 8_192 + 15_000, "{cells}");
+}
+
+#[test]
+fn a_batch_of_values_is_one_block_of_all_columns_however_large() {
+    let mut batch = Batch::new(columns(3));
+    for row in 0..30_000 {
+        let values = [(0, Value::Float8(1.0)), (2, Value::Int8(row)), (1, Value::Text("tenth"))];
+        batch.push_row(-row, row % 9, if row % 10 == 0 { &values } else { &values[..2] }).unwrap();
+    }
+    batch.sort();
+    assert_eq!(batch.blocks(), [Block { places: 0..30_000, columns: vec![0, 1, 2] }]);
+    assert_eq!(Batch::new(columns(2)).blocks(), [Block { places: 0..0, columns: vec![0, 1] }]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn blocks_have_every_row_once_in_order_and_leave_out_no_value(
+        rows in vec((0..4_i64, vec(0..400_usize, 0..4)), 0..400), repeated in 1..4_usize,
+    ) {
+        let mut batch = Batch::new(columns(400));
+        for (series_id, named) in rows.iter().cycle().take(rows.len() * repeated) {
+            let values: Vec<_> = named.iter().map(|&column| (column, batch_value(KINDS[column % KINDS.len()]))).collect();
+            batch.push_row(0, *series_id, &values).unwrap();
+        }
+        batch.sort();
+        let mut next = 0;
+        for Block { places, columns } in batch.blocks() {
+            prop_assert_eq!(places.start, next);
+            next = places.end;
+            prop_assert!(columns.is_sorted_by(|a, b| a < b));
+            for row in places.map(|place| batch.row(place)) {
+                let present = row.cells().flatten().count();
+                prop_assert_eq!(columns.iter().filter_map(|&column| row.cell(column)).count(), present);
+            }
+        }
+        prop_assert_eq!(next, batch.len());
+    }
+}

@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 
 use super::{EncodeError, Encoder};
 use crate::{
-    batch::Batch,
-    hypertable::{Measurement, quote_ident},
+    batch::{Batch, BatchColumn, Block},
+    hypertable::{ColumnType, Measurement, quote_ident},
 };
 
 /// The server took other rows than it was sent. A trigger of somebody else's may leave rows out; and a COPY that ends
@@ -21,7 +21,8 @@ pub struct WrongCount {
     pub sent: u64,
 }
 
-/// Copies a batch into its measurement's storage and returns how many rows the server took, which are all.
+/// Copies a batch into its measurement's storage, a COPY for each of its [blocks](Batch::blocks), and returns how many rows
+/// the server took, which are all.
 ///
 /// Not to be cancelled: the connection is useless if this is dropped half-way, and must be dropped with it.
 ///
@@ -33,10 +34,14 @@ pub async fn copy_in(
     measurement: &Measurement,
     batch: &Batch,
 ) -> Result<u64, sqlx::Error> {
-    copy_rows(connection, measurement, batch, 0..batch.len()).await
+    let mut taken = 0;
+    for Block { places, columns } in batch.blocks() {
+        taken += copy_rows(connection, measurement, batch, &columns, places).await?;
+    }
+    Ok(taken)
 }
 
-/// [`copy_in`] of the rows at some places of the batch's order.
+/// A COPY of the rows at some places of the batch's order, with some of its columns.
 ///
 /// # Errors
 /// As those of [`copy_in`].
@@ -44,13 +49,37 @@ pub async fn copy_rows(
     connection: &mut PgConnection,
     measurement: &Measurement,
     batch: &Batch,
+    columns: &[usize],
     places: Range<usize>,
 ) -> Result<u64, sqlx::Error> {
-    let columns: String = batch.columns().iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
-    let statement = format!("COPY {} (\"time\", series_id{columns}) FROM STDIN (FORMAT binary)", measurement.storage());
-    let mut encoder = Encoder::of_rows(batch, places).map_err(encode_error)?;
+    let columns_of_rows: Vec<_> = columns.iter().map(|&column| &batch.columns()[column]).collect();
+    let statement = statement(&measurement.storage(), &columns_of_rows);
+    let mut encoder = Encoder::of_columns(batch, columns, places).map_err(encode_error)?;
     let rows = encoder.rows() as u64;
     copy_pieces(connection, &statement, rows, |piece| encoder.next_piece(piece)).await
+}
+
+/// The statement. A column that somebody has given another type by hand would take the old type's bits wherever their length
+/// fits: a float8's are an int8 too. So the statement has a condition, always true and dropped by the planner, that is no
+/// SQL unless each column has its type: arrays of two types cannot be compared, and only text matches a pattern. COPY's own
+/// lock holds the types from there on.
+fn statement(storage: &str, columns: &[&BatchColumn]) -> String {
+    let mut names = "\"time\", series_id".to_owned();
+    let mut types = typed("\"time\"", ColumnType::Timestamptz) + " OR " + &typed("series_id", ColumnType::Int8);
+    for BatchColumn { name, kind } in columns {
+        let name = quote_ident(name);
+        names += &format!(", {name}");
+        types += &format!(" OR {}", typed(&name, *kind));
+    }
+    format!("COPY {storage} ({names}) FROM STDIN (FORMAT binary) WHERE true OR {types}")
+}
+
+fn typed(column: &str, kind: ColumnType) -> String {
+    match kind {
+        // Also what is text by another name.
+        ColumnType::Text => format!("{column} OPERATOR(pg_catalog.~) ''"),
+        kind => format!("ARRAY[{column}] OPERATOR(pg_catalog.=) '{{}}'::pg_catalog.{kind}[]"),
+    }
 }
 
 /// Runs the COPY of `statement` with the bytes that `next_piece` puts into its buffer until it says `false`, which must be

@@ -35,6 +35,9 @@ pub enum EncodeError {
 #[derive(Debug)]
 pub struct Encoder<'a> {
     batch: &'a Batch,
+    /// The batch's columns that are written; none for all.
+    chosen: Option<&'a [usize]>,
+    /// How many columns a row has.
     columns: i16,
     rows: usize,
     /// Places in the batch's order that are not written yet.
@@ -64,10 +67,25 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// [`EncodeError::TooManyColumns`].
     pub fn of_rows(batch: &'a Batch, places: Range<usize>) -> Result<Self, EncodeError> {
-        let columns = batch.columns().len() + 2;
+        Self::of(batch, None, places)
+    }
+
+    /// A COPY of the rows at these places with only some columns, such as a [`Block`](crate::batch::Block)'s, which must
+    /// be among the batch's: the statement lists them in this order.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooManyColumns`].
+    pub fn of_columns(batch: &'a Batch, columns: &'a [usize], places: Range<usize>) -> Result<Self, EncodeError> {
+        let all = columns.len() == batch.columns().len() && columns.is_sorted();
+        Self::of(batch, (!all).then_some(columns), places)
+    }
+
+    fn of(batch: &'a Batch, chosen: Option<&'a [usize]>, places: Range<usize>) -> Result<Self, EncodeError> {
+        let columns = chosen.map_or(batch.columns().len(), <[usize]>::len) + 2;
         let left = places.start.min(batch.len())..places.end.min(batch.len());
         Ok(Self {
             batch,
+            chosen,
             columns: i16::try_from(columns).map_err(|_| EncodeError::TooManyColumns { columns })?,
             rows: left.len(),
             left,
@@ -111,7 +129,7 @@ impl<'a> Encoder<'a> {
 
     /// About how many bytes the COPY will have, if texts are short.
     fn expected_bytes(&self) -> usize {
-        let columns = self.batch.columns().len() + 2;
+        let columns = usize::from(self.columns.unsigned_abs());
         let row_bytes = size_of::<i16>() + columns * (size_of::<i32>() + size_of::<i64>());
         (SIGNATURE.len() + 8 + TRAILER.len()).saturating_add(self.rows.saturating_mul(row_bytes))
     }
@@ -120,21 +138,27 @@ impl<'a> Encoder<'a> {
         piece.extend_from_slice(&self.columns.to_be_bytes());
         eight_bytes(postgres_time(row.time_us()).to_be_bytes(), piece);
         eight_bytes(row.series_id().to_be_bytes(), piece);
-        for cell in row.cells() {
-            match cell {
-                None => piece.extend_from_slice(&(-1_i32).to_be_bytes()),
-                Some(Value::Float8(value)) => eight_bytes(value.to_be_bytes(), piece),
-                Some(Value::Int8(value)) => eight_bytes(value.to_be_bytes(), piece),
-                Some(Value::Timestamptz(us)) => eight_bytes(postgres_time(us).to_be_bytes(), piece),
-                Some(Value::Bool(value)) => piece.extend_from_slice(&[0, 0, 0, 1, u8::from(value)]),
-                Some(Value::Text(text)) => {
-                    piece.extend_from_slice(&value_bytes(text.len())?.to_be_bytes());
-                    piece.extend_from_slice(text.as_bytes());
-                }
-            }
+        match self.chosen {
+            None => row.cells().try_for_each(|value| cell(value, piece)),
+            Some(columns) => columns.iter().try_for_each(|&column| cell(row.cell(column), piece)),
         }
-        Ok(())
     }
+}
+
+#[inline]
+fn cell(value: Option<Value<'_>>, piece: &mut Vec<u8>) -> Result<(), EncodeError> {
+    match value {
+        None => piece.extend_from_slice(&(-1_i32).to_be_bytes()),
+        Some(Value::Float8(value)) => eight_bytes(value.to_be_bytes(), piece),
+        Some(Value::Int8(value)) => eight_bytes(value.to_be_bytes(), piece),
+        Some(Value::Timestamptz(us)) => eight_bytes(postgres_time(us).to_be_bytes(), piece),
+        Some(Value::Bool(value)) => piece.extend_from_slice(&[0, 0, 0, 1, u8::from(value)]),
+        Some(Value::Text(text)) => {
+            piece.extend_from_slice(&value_bytes(text.len())?.to_be_bytes());
+            piece.extend_from_slice(text.as_bytes());
+        }
+    }
+    Ok(())
 }
 
 /// A value of eight bytes behind its length, in one go.

@@ -148,6 +148,23 @@ fn halves_of_a_batch_are_copies_of_their_own() {
 }
 
 #[test]
+fn columns_can_be_left_out_and_come_in_the_order_asked_for() {
+    use ColumnType::{Bool, Int8, Text};
+    let mut batch = Batch::new(columns(&[Bool, Text, Int8]));
+    batch.push_row(1, 1, &[(0, Value::Bool(true)), (1, Value::Text("x")), (2, Value::Int8(7))]).unwrap();
+    batch.push_row(2, 1, &[(2, Value::Int8(8))]).unwrap();
+    let cells = |columns: &[usize]| {
+        let rows = plain_rows(&encoded(Encoder::of_columns(&batch, columns, 0..2).unwrap()).0);
+        rows.into_iter().map(|row| row[2..].to_vec()).collect::<Vec<_>>()
+    };
+    let eight = |value: i64| Some(value.to_be_bytes().to_vec());
+    assert_eq!(cells(&[2, 1]), [[eight(7), Some(b"x".to_vec())], [eight(8), None]]);
+    assert_eq!(cells(&[1, 0, 2])[0], [Some(b"x".to_vec()), Some(vec![1]), eight(7)]);
+    assert_eq!(cells(&[0, 1, 2])[0], [Some(vec![1]), Some(b"x".to_vec()), eight(7)]);
+    assert_eq!(cells(&[]), [vec![], vec![]]);
+}
+
+#[test]
 fn values_are_bit_for_bit_the_same() {
     let values = [
         -0.0,

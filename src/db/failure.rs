@@ -54,8 +54,9 @@ fn classify_sqlstate(code: &str) -> Failure {
         // undefined_table, undefined_column, duplicate_column, invalid_schema_name, and open_write's "made anew"
         "42P01" | "42703" | "42701" | "3F000" | "CW001" => Failure::Stale,
         // protocol_violation, said by a server that goes on: a column of another type than its rows were made for.
-        // datatype_mismatch. Errors that a trigger of somebody else's raises.
-        "08P01" | "42804" | "P0001" | "P0002" | "P0003" | "P0004" => Failure::Data,
+        // datatype_mismatch; undefined_function (also an operator) and undefined_object, by which a COPY finds such a column.
+        // Errors that a trigger of somebody else's raises.
+        "08P01" | "42804" | "42883" | "42704" | "P0001" | "P0002" | "P0003" | "P0004" => Failure::Data,
         // read_only_sql_transaction: a standby; invalid_catalog_name; insufficient_privilege
         "25006" | "3D000" | "42501" => Failure::Unavailable,
         _ => match code.get(..2) {
@@ -90,6 +91,7 @@ mod tests {
             ("22021", Failure::Data),
             ("23505", Failure::Data),
             ("42804", Failure::Data),
+            ("42883", Failure::Data),
             ("P0001", Failure::Data),
             ("42601", Failure::Defect),
             ("XX000", Failure::Defect),

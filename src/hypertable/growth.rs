@@ -157,10 +157,12 @@ impl Growth {
             .execute(&mut *transaction)
             .await?;
         let mut known = load_measurement(&mut transaction, namespace, name).await?;
-        if let Some(measurement) = &known
-            && mend(&mut transaction, measurement).await? == Mended::Gone
-        {
-            known = None;
+        if let Some(measurement) = &known {
+            match mend(&mut transaction, measurement).await? {
+                Mended::Whole => {}
+                Mended::Retyped => known = load_measurement(&mut transaction, namespace, name).await?,
+                Mended::Gone => known = None,
+            }
         }
         let mut measurement = match known {
             Some(measurement) => measurement,

@@ -2,6 +2,7 @@
 //!
 //! `ALTER TABLE public_store.ticks DROP COLUMN size CASCADE` takes the column and the analysts' view, and every line that
 //! has the field would fail from then on. The feed still sends it, so the column is made anew, empty, and with it the view.
+//! A field's column that was given another of the types that a field can have keeps it, and the catalog learns of it.
 //! A storage table that was dropped is a measurement that was dropped: it is forgotten, and made anew like a new one.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 use sqlx::{Executor, PgConnection};
 
 use super::{
-    ColumnType, GrowthError, Measurement, ddl,
+    ColumnType, Field, GrowthError, Measurement, ddl,
     name::{generated_for, identifier_for},
 };
 
@@ -18,6 +19,8 @@ use super::{
 pub(super) enum Mended {
     /// Everything, maybe after mending.
     Whole,
+    /// Everything, but the catalog had another type for a column, and was changed.
+    Retyped,
     /// Its table is gone, and now so is everything else of it.
     Gone,
 }
@@ -39,6 +42,10 @@ pub(super) async fn mend(connection: &mut PgConnection, measurement: &Measuremen
     for field in measurement.fields.iter().filter(|field| !storage.contains_key(&field.column)) {
         statements.push(ddl::mend_column(&measurement.storage(), &field.column, field.kind));
     }
+    let retyped: Vec<_> = retyped(measurement, &storage).collect();
+    for (field, kind) in &retyped {
+        retype(connection, measurement, field, *kind).await?;
+    }
     if !statements.is_empty() || columns(connection, &measurement.view()).await?.is_none() {
         tracing::warn!(
             measurement = measurement.name,
@@ -50,7 +57,50 @@ pub(super) async fn mend(connection: &mut PgConnection, measurement: &Measuremen
     for statement in statements {
         (&mut *connection).execute(statement.as_str()).await?;
     }
-    Ok(Mended::Whole)
+    Ok(if retyped.is_empty() { Mended::Whole } else { Mended::Retyped })
+}
+
+/// Fields whose columns have another of the types that a field can have, and which.
+fn retyped<'m>(
+    measurement: &'m Measurement,
+    storage: &HashMap<String, String>,
+) -> impl Iterator<Item = (&'m Field, ColumnType)> {
+    measurement.fields.iter().filter_map(|field| {
+        let kind = storage.get(&field.column)?.parse().ok()?;
+        (kind != field.kind).then_some((field, kind))
+    })
+}
+
+/// Whether somebody has given the column of a field another of the types that a field can have: growth then takes it over.
+///
+/// # Errors
+/// The database's.
+pub async fn is_retyped(connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, sqlx::Error> {
+    let storage = columns(connection, &measurement.storage()).await?.unwrap_or_default();
+    Ok(retyped(measurement, &storage).next().is_some())
+}
+
+/// Lets the catalog say what the table does.
+async fn retype(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    field: &Field,
+    kind: ColumnType,
+) -> Result<(), sqlx::Error> {
+    tracing::warn!(
+        measurement = measurement.name,
+        field = field.name,
+        was = %field.kind,
+        is = %kind,
+        "a column was given another type by hand: from now on the field has it"
+    );
+    sqlx::query("UPDATE chunkwise.measurement_column SET type = $3 WHERE measurement_id = $1 AND name = $2")
+        .bind(measurement.id)
+        .bind(&field.name)
+        .bind(kind.sql())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A new id for the measurement: whoever still knows the old one learns of it from its first write.

@@ -27,5 +27,6 @@ pub use growth::{Growth, GrowthError, SchemaLimits, Wanted};
 pub use interval::{
     CHUNK_BYTES, CHUNK_ROWS, DEFAULT_INTERVAL_US, LADDER_US, Rate, interval_for, row_bytes, rows_per_us,
 };
+pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};

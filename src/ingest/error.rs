@@ -49,7 +49,7 @@ pub enum IngestError {
     /// The measurement was dropped or made anew in the meantime.
     #[error("the measurement was dropped while it was written to: send it again")]
     Stale,
-    /// What the database refused could not be told apart by row: a constraint that somebody added to a series table.
+    /// What the database refused could not be told apart by row.
     #[error("the database refused the rows")]
     Database(#[source] Arc<sqlx::Error>),
 }

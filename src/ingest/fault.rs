@@ -105,6 +105,7 @@ impl RowFault {
             | Self::TooManyNewSeries(_) => "limit",
             Self::TooFarAhead { .. } => "time",
             Self::Row(_) => "value",
+            Self::Series(_) => "series",
             Self::Measurement(_) => "measurement",
         }
     }
@@ -166,6 +167,9 @@ pub enum RowFault {
     /// A value that the database cannot hold.
     #[error("{0}")]
     Row(RowError),
+    /// The series is new, and the measurement's series table refuses it: somebody has added a constraint or the like.
+    #[error("the line's series is new and cannot be made: {0}")]
+    Series(String),
     /// The measurement itself cannot be had.
     #[error("{0}")]
     Measurement(String),

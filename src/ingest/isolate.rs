@@ -13,8 +13,9 @@ use std::time::Duration;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
-use self::{
-    search::{MAX_COPIES, Search},
+use self::search::MAX_COPIES;
+pub(super) use self::{
+    search::Search,
     verdict::{Verdict, verdict},
 };
 use super::{
@@ -25,7 +26,7 @@ use super::{
     queue::Job,
     transaction::{Entry, Outcome, first_answers, open, sort},
 };
-use crate::{copy, db::Database};
+use crate::{batch::Block, copy, db::Database, hypertable::is_retyped};
 
 /// An attempt, whatever it waits for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -54,13 +55,14 @@ async fn settle(database: &Database, job: &Job) -> Result<Outcome, IngestError> 
     loop {
         let work = async |connection: &mut PgConnection| commit(connection, entry).await;
         let error = match attempt.make(&mut connection, work).await {
+            Ok(None) => return Err(IngestError::Stale),
             // The attempt before was committed, and its answer lost.
-            Ok(Outcome::Duplicate { body_hash, written, refused, dead_lettered })
+            Ok(Some(Outcome::Duplicate { body_hash, written, refused, dead_lettered }))
                 if in_doubt && body_hash == entry.id.body_hash =>
             {
                 return Ok(Outcome::Partial { written, refused, dead_lettered });
             }
-            Ok(outcome) => return Ok(outcome),
+            Ok(Some(outcome)) => return Ok(outcome),
             Err(error) => error,
         };
         in_doubt = true;
@@ -70,13 +72,23 @@ async fn settle(database: &Database, job: &Job) -> Result<Outcome, IngestError> 
     }
 }
 
-async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome, sqlx::Error> {
+/// None, and nothing is committed, if the rows must be prepared anew for another type of a column.
+async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Option<Outcome>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     if open(&mut transaction, &[entry]).await?.is_empty() {
         transaction.rollback().await?;
         let answers = first_answers(connection, &[entry], &Default::default()).await?;
         let answer = answers.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
-        return Ok(answer.1);
+        return Ok(Some(answer.1));
+    }
+    for Part { measurement, .. } in &entry.parts {
+        // From here on the types stay as they are.
+        let lock = format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", measurement.storage());
+        transaction.execute(lock.as_str()).await?;
+        if is_retyped(&mut transaction, measurement).await? {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
     }
     // What is checked only at COMMIT could not be told apart by row.
     transaction.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
@@ -105,7 +117,7 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
     if letters.is_empty() {
         // What was in the way is gone.
         transaction.commit().await?;
-        return Ok(Outcome::Committed);
+        return Ok(Some(Outcome::Committed));
     }
     refused.extend_from_slice(&entry.refused);
     refused.sort_by_key(|refused| refused.line);
@@ -118,12 +130,12 @@ async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Outcome,
     );
     if entry.partial == PartialWrites::Refuse {
         transaction.rollback().await?;
-        return Ok(Outcome::Refused(refused));
+        return Ok(Some(Outcome::Refused(refused)));
     }
     let correction = Correction { id: entry.id, source: entry.source, written, refused: &refused };
     set_aside(&mut transaction, &correction, &letters).await?;
     transaction.commit().await?;
-    Ok(Outcome::Partial { written: written as u64, refused, dead_lettered: letters.len() as u64 })
+    Ok(Some(Outcome::Partial { written: written as u64, refused, dead_lettered: letters.len() as u64 }))
 }
 
 /// What may still be spent on a request's search.
@@ -148,22 +160,28 @@ async fn fill(
     budget: &mut Budget,
 ) -> Result<Vec<(usize, Verdict)>, sqlx::Error> {
     let mut found = Vec::new();
-    let mut search = Search::new(part.batch.len());
     transaction.execute("SAVEPOINT rows").await?;
-    while let Some(places) = search.next() {
-        if !budget.take() {
-            found.extend(search.untried().map(|place| (place, Verdict::Untried)));
-            break;
-        }
-        match copy::copy_rows(transaction, &part.measurement, &part.batch, places).await {
-            Ok(_) => {
-                transaction.execute("RELEASE SAVEPOINT rows; SAVEPOINT rows").await?;
-                search.taken();
+    for Block { places, columns } in part.batch.blocks() {
+        let mut search = Search::new(places.clone());
+        let whole = places;
+        while let Some(places) = search.next() {
+            if !budget.take() {
+                found.extend(search.untried().map(|place| (place, Verdict::Untried)));
+                break;
             }
-            Err(error) => {
-                let Some((verdict, at)) = verdict(&error) else { return Err(error) };
-                transaction.execute("ROLLBACK TO SAVEPOINT rows").await?;
-                found.extend(search.refused(at).map(|place| (place, verdict)));
+            // A column that nothing can be written to is in the way only of rows that have a value for it.
+            let fewer = (places != whole).then(|| part.batch.columns_in(&columns, &places));
+            let columns = fewer.as_ref().unwrap_or(&columns);
+            match copy::copy_rows(transaction, &part.measurement, &part.batch, columns, places).await {
+                Ok(_) => {
+                    transaction.execute("RELEASE SAVEPOINT rows; SAVEPOINT rows").await?;
+                    search.taken();
+                }
+                Err(error) => {
+                    let Some((verdict, at)) = verdict(&error) else { return Err(error) };
+                    transaction.execute("ROLLBACK TO SAVEPOINT rows").await?;
+                    found.extend(search.refused(at).map(|place| (place, verdict)));
+                }
             }
         }
     }

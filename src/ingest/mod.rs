@@ -33,6 +33,7 @@ mod lanes;
 mod message;
 mod metric;
 mod mqtt;
+mod new_series;
 mod options;
 mod prepare;
 mod queue;

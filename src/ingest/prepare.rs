@@ -7,6 +7,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::{
     IngestError, RowFault,
     draft::{Draft, Standing, placeholder_of},
+    new_series::Barred,
     refusals::Refusals,
     room::Room,
     row::Clock,
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     batch::Batch,
     hypertable::{GrowthError, Measurement},
-    series::{self, MeasurementIds, NewSeries},
 };
 
 /// Rows of one measurement.
@@ -58,10 +58,14 @@ impl Core {
         room: &mut Room,
     ) -> Result<Prepared, IngestError> {
         let mut settled = Settled::new();
+        let mut barred = Barred::default();
         loop {
-            let scanned = self.scan(namespace, source, body, &settled, room).await?;
+            let scanned = self.scan(namespace, source, body, (&settled, &barred), room).await?;
             if !scanned.must_grow {
-                return self.finish(scanned, body).await;
+                match self.finish(scanned, body, &mut barred).await? {
+                    Some(prepared) => return Ok(prepared),
+                    None => continue,
+                }
             }
             // What does not suffice after this is the lines' fault, so there is no third pass.
             for draft in &scanned.drafts {
@@ -77,7 +81,7 @@ impl Core {
         namespace: &str,
         source: &mut Source<'_, '_>,
         body: &[u8],
-        settled: &Settled,
+        (settled, barred): (&Settled, &Barred),
         room: &mut Room,
     ) -> Result<Scanned, IngestError> {
         let clock = Clock { now_us: chrono::Utc::now().timestamp_micros(), ahead_us: self.options.ahead_us };
@@ -85,7 +89,7 @@ impl Core {
             Source::Body(_) => body.len() >= LONG_WORK_BYTES,
             Source::Lines(lines) => lines.len() >= LONG_WORK_LINES,
         };
-        let scan = Scan { core: self, namespace, body, settled, clock, room };
+        let scan = Scan { core: self, namespace, body, settled, barred, clock, room };
         if !long {
             return scan.run(source);
         }
@@ -115,15 +119,27 @@ impl Core {
         }
     }
 
-    /// Makes the new series and puts their ids in.
-    async fn finish(&self, scanned: Scanned, body: &[u8]) -> Result<Prepared, IngestError> {
+    /// Makes the new series and puts their ids in; none if some cannot be made, which are then among the barred: the lines
+    /// are to be read again without theirs.
+    async fn finish(
+        &self,
+        scanned: Scanned,
+        body: &[u8],
+        barred: &mut Barred,
+    ) -> Result<Option<Prepared>, IngestError> {
         let Scanned { drafts, refusals, lines, all_timed, must_grow: _ } = scanned;
+        let mut complete = true;
         let mut prepared = Prepared { refusals, lines, all_timed, ..Prepared::default() };
         for mut draft in drafts {
             let Some(measurement) = draft.measurement().cloned() else { continue };
             if !draft.new_series.is_empty() {
                 let made = tokio::time::timeout(MAKE_SERIES, self.make_series(&measurement, &draft));
-                made.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(IngestError::database)?;
+                let refused = made.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(IngestError::database)?;
+                if !refused.is_empty() {
+                    barred.add(&draft.name, refused);
+                    complete = false;
+                    continue;
+                }
                 let ids: Option<Vec<i64>> = draft.new_series.iter().map(|series| draft.ids.get(series.key)).collect();
                 let ids = ids.ok_or(IngestError::Stale)?;
                 draft.batch.replace_series(|id| placeholder_of(id).map_or(id, |new| ids[new]));
@@ -136,32 +152,8 @@ impl Core {
                 prepared.parts.push(Part { measurement, batch: draft.batch, lines: draft.lines });
             }
         }
-        Ok(prepared)
+        Ok(complete.then_some(prepared))
     }
-
-    async fn make_series(&self, measurement: &Measurement, draft: &Draft) -> Result<(), sqlx::Error> {
-        // The semaphore is never closed.
-        let _turn = self.making_series.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        // Whoever had the turn before may have made them.
-        let still_new: Vec<NewSeries>;
-        let new: &[NewSeries] = if draft.new_series.iter().any(|series| draft.ids.get(series.key).is_some()) {
-            still_new = unknown(&draft.ids, &draft.new_series).cloned().collect();
-            &still_new
-        } else {
-            &draft.new_series
-        };
-        if !new.is_empty() {
-            let mut connection = self.database.connect(crate::db::Role::Writer).await?;
-            let created = series::create(&mut connection, measurement, new).await?;
-            draft.ids.put(&created);
-            self.quota.made(new.len() as u64);
-        }
-        Ok(())
-    }
-}
-
-fn unknown<'n>(ids: &'n MeasurementIds, new: &'n [NewSeries]) -> impl Iterator<Item = &'n NewSeries> {
-    new.iter().filter(|series| ids.get(series.key).is_none())
 }
 
 /// Runs long work so that the runtime's other threads serve those who wait; where there are none, it runs as it is.

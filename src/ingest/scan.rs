@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::{
     IngestError, Refused, RowFault,
     draft::{Draft, Standing, Values, placeholder_of},
+    new_series::Barred,
     refusals::Refusals,
     room::Room,
     row::{Clock, fit},
@@ -55,6 +56,7 @@ pub(super) struct Scan<'s> {
     pub(super) namespace: &'s str,
     pub(super) body: &'s [u8],
     pub(super) settled: &'s Settled,
+    pub(super) barred: &'s Barred,
     pub(super) clock: Clock,
     pub(super) room: &'s mut Room,
 }
@@ -76,8 +78,8 @@ impl Scan<'_> {
             new_series: 0,
             new_series_limit: self.core.quota.left(),
         };
-        let Self { core, namespace, body, settled, clock, room } = self;
-        let scan = Context { core, namespace, body, settled, clock };
+        let Self { core, namespace, body, settled, barred, clock, room } = self;
+        let scan = Context { core, namespace, body, settled, barred, clock };
         match source {
             Source::Body(precision) => {
                 let mut lines = Lines::new(body, *precision, Limits::default());
@@ -112,6 +114,7 @@ struct Context<'s> {
     namespace: &'s str,
     body: &'s [u8],
     settled: &'s Settled,
+    barred: &'s Barred,
     clock: Clock,
 }
 
@@ -220,6 +223,9 @@ impl State {
             Err((fault, about)) => return self.refuse(scan, line, &fault, about),
         };
         if !draft.knows(row.key) {
+            if let Some(verdict) = scan.barred.reason(&draft.name, row.key) {
+                return self.refuse(scan, line, &RowFault::Series(verdict.to_string()), &line.measurement);
+            }
             if self.new_series == self.new_series_limit {
                 let fault = RowFault::TooManyNewSeries(scan.core.quota.limit());
                 return self.refuse(scan, line, &fault, &line.measurement);

@@ -59,7 +59,8 @@ pub async fn select(
 
 /// `SELECT series_id, <tags> FROM <series table> WHERE true`, to which conditions are appended.
 pub(super) fn select_columns(measurement: &Measurement) -> String {
-    let tags: String = measurement.tags.iter().map(|tag| format!(", {}", quote_ident(&tag.column))).collect();
+    // Text, whatever somebody has made of the column by hand.
+    let tags: String = measurement.tags.iter().map(|tag| format!(", {}::text", quote_ident(&tag.column))).collect();
     format!("SELECT series_id{tags} FROM {} WHERE true", measurement.series_table())
 }
 

@@ -40,11 +40,16 @@ impl Source {
     pub fn new(measurement: &Measurement, field: &Field) -> Result<Self, NotNumeric> {
         let column = quote_ident(&field.column);
         let not_null = format!("{column} IS NOT NULL");
+        // Read as what the catalog says, or not at all: somebody may have given the column another type by hand.
         let (value, present) = match field.kind {
-            // In PostgreSQL's order NaN is above infinity.
-            ColumnType::Float8 => (column.clone(), format!("{column} > '-infinity' AND {column} < 'infinity'")),
+            // In PostgreSQL's order NaN is above infinity. A cast to the type that there is costs nothing.
+            ColumnType::Float8 => {
+                let value = format!("{column}::float8");
+                let present = format!("{value} > '-infinity' AND {value} < 'infinity'");
+                (value, present)
+            }
             ColumnType::Int8 => (format!("{column}::float8"), not_null.clone()),
-            ColumnType::Bool => (format!("{column}::int4::float8"), not_null.clone()),
+            ColumnType::Bool => (format!("({column} IS TRUE)::int4::float8"), not_null.clone()),
             ColumnType::Text | ColumnType::Timestamptz => {
                 return Err(NotNumeric { field: field.name.clone(), kind: field.kind });
             }

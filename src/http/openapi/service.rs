@@ -36,9 +36,26 @@ pub(super) fn routes() -> Vec<Route> {
         health("/ready", "ready", "Whether the server takes requests now", "It does: `ready`."),
         metrics.build(),
         settings.build(),
+        version(HttpMethod::Get, "/api/version", "opentsdb_version"),
+        version(HttpMethod::Post, "/api/version", "opentsdb_version_post"),
+        version(HttpMethod::Get, "/version", "opentsdb_version_old"),
         influx_query(),
         influx_query_form(),
     ]
+}
+
+fn version(method: HttpMethod, path: &'static str, id: &str) -> Route {
+    let schema = ["version", "repo", "full_revision"]
+        .into_iter()
+        .fold(utoipa::openapi::ObjectBuilder::new(), |schema, name| schema.property(name, text()).required(name));
+    let example = json!({"version": "2.4.1", "repo": "chunkwise", "full_revision": env!("CARGO_PKG_VERSION")});
+    route(method, path, TAG, id, "The version that OpenTSDB's clients ask for")
+        .answers(
+            200,
+            response("The version of OpenTSDB that it resembles, and its own.")
+                .content("application/json", content(schema, example)),
+        )
+        .build()
 }
 
 fn health(path: &'static str, id: &str, summary: &str, well: &str) -> Route {

@@ -61,7 +61,35 @@ pub(super) fn routes() -> Vec<Route> {
             }),
         ),
         put(),
+        websocket(),
     ]
+}
+
+/// The one route that is no exchange of one request and one answer: what OpenAPI cannot say is told in words.
+fn websocket() -> Route {
+    let upgrade = response("The connection is a WebSocket now; see above for its frames.");
+    route(HttpMethod::Get, "/api/v1/ws/write", TAG, "write_websocket", "Line protocol or JSON rows over a WebSocket")
+        .describe(
+            "Each frame is a request of its own and gets one answer, in order.\n\n\
+             A frame is line protocol, or `{\"id\": \"42\", \"rows\": [{\"measurement\": \"ticks\", \"time\": \
+             1700000000000000000, \"tags\": {\"symbol\": \"AAPL\"}, \"fields\": {\"price\": 187.32}}]}`; sent again with \
+             the same `id` it is written once.\n\n\
+             Answers are `{\"id\": \"42\", \"ack\": \"committed\", \"written\": 1, \"lines\": [], \"credits\": 16}` or \
+             `{\"id\": \"42\", \"error\": {\"code\": \"unavailable\", \"message\": \"...\"}, \"credits\": 15}`. `lines` \
+             names the refused lines as the other write routes do; `credits` is how many more frames may be sent \
+             without waiting for an answer.\n\n\
+             The server pings every 30 seconds and ends a connection that is silent for 60. A text frame that is not \
+             UTF-8 ends it with 1007, one over the limit with 1009, another breach of the protocol with 1002, the end \
+             of the server with 1001.",
+        )
+        .query("namespace", text(), "The namespace; `public` if empty or missing.")
+        .query("precision", word(&["ns", "n", "us", "u", "ms", "s", "m", "h"]), "The unit of times.")
+        .query("accept_partial", boolean(true), "With `false` each frame is written whole or not at all.")
+        .header("Upgrade", choice(&["websocket"]), "What a WebSocket client sends.")
+        .answers(101, upgrade)
+        .fails(&[400, 403])
+        .answers(426, response("The request is no WebSocket handshake of version 13."))
+        .build()
 }
 
 /// OpenTSDB's route.

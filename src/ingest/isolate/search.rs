@@ -7,7 +7,7 @@ use std::ops::Range;
 /// bad rows either way.
 pub(super) const MAX_COPIES: usize = 4_096;
 
-/// The search through one batch. It keeps to these rules:
+/// The search through one block of a batch. It keeps to these rules:
 ///
 /// - Ranges are tried in order and without gaps, and what was taken stays: a row that contradicts an earlier one of the
 ///   same batch is found like any other.
@@ -15,7 +15,7 @@ pub(super) const MAX_COPIES: usize = 4_096;
 /// - Where the database says which row it failed at, that row is tried next. Once it was wrong there, it is not asked again,
 ///   so that the number of tries grows with the logarithm of the rows at worst.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(in crate::ingest) struct Search {
     /// What is still to be tried, the next one last.
     ranges: Vec<Range<usize>>,
     /// The range that is tried alone because the database named it.
@@ -24,19 +24,19 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Through the rows at the places `0..rows`.
-    pub(super) fn new(rows: usize) -> Self {
-        let whole = (rows > 0).then_some(0..rows);
+    /// Through the rows at these places.
+    pub(in crate::ingest) fn new(places: Range<usize>) -> Self {
+        let whole = (!places.is_empty()).then_some(places);
         Self { ranges: whole.into_iter().collect(), named: None, is_trusted: true }
     }
 
     /// The rows to try next; none at the end.
-    pub(super) fn next(&self) -> Option<Range<usize>> {
+    pub(in crate::ingest) fn next(&self) -> Option<Range<usize>> {
         self.ranges.last().cloned()
     }
 
     /// The database took them.
-    pub(super) fn taken(&mut self) {
+    pub(in crate::ingest) fn taken(&mut self) {
         if let Some(range) = self.ranges.pop()
             && self.named.take_if(|named| *named == range.start && range.len() == 1).is_some()
         {
@@ -46,7 +46,7 @@ impl Search {
 
     /// The database refused them, at the row with the index `at` among them if it said so. Returns the place of the row
     /// if it was tried alone.
-    pub(super) fn refused(&mut self, at: Option<usize>) -> Option<usize> {
+    pub(in crate::ingest) fn refused(&mut self, at: Option<usize>) -> Option<usize> {
         let range = self.ranges.pop()?;
         if range.len() <= 1 {
             self.named = None;
@@ -66,7 +66,7 @@ impl Search {
     }
 
     /// The places that are not tried yet, in order.
-    pub(super) fn untried(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(in crate::ingest) fn untried(&self) -> impl Iterator<Item = usize> + '_ {
         self.ranges.iter().rev().cloned().flatten()
     }
 }
@@ -90,7 +90,7 @@ mod tests {
 
     /// Searches with a table that refuses some rows; returns those found, those taken in order, and the number of tries.
     fn search(rows: usize, bad: &BTreeSet<usize>, says: Says) -> (Vec<usize>, Vec<usize>, usize) {
-        let (mut search, mut found, mut taken, mut tries) = (Search::new(rows), Vec::new(), Vec::new(), 0);
+        let (mut search, mut found, mut taken, mut tries) = (Search::new(0..rows), Vec::new(), Vec::new(), 0);
         while let Some(range) = search.next() {
             tries += 1;
             match bad.range(range.clone()).next() {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_is_untried_is_what_is_neither_taken_nor_refused() {
-        let mut search = Search::new(10);
+        let mut search = Search::new(0..10);
         assert_eq!(search.refused(None), None);
         search.taken();
         assert_eq!(search.untried().collect::<Vec<_>>(), [5, 6, 7, 8, 9]);

@@ -9,7 +9,7 @@ use crate::{
 
 /// Why a row cannot be in its table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Verdict {
+pub(in crate::ingest) enum Verdict {
     #[error("the row breaks the table's check {0:?} (SQLSTATE 23514)")]
     Check(String),
     #[error("the table has a row with the same key already, and {0:?} allows only one (SQLSTATE {1})")]
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
 }
 
 /// What an error says of the rows, and at which of them (from 0) the database failed; none if it is not about rows.
-pub(super) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option<usize>)> {
+pub(in crate::ingest) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option<usize>)> {
     if classify(error) != Failure::Data {
         return None;
     }
@@ -48,7 +48,7 @@ pub(super) fn verdict(error: &sqlx::Error) -> Option<(Verdict, Option<usize>)> {
                 "23505" | "23P01" => Verdict::Unique(name(error.constraint()), code),
                 "23502" => Verdict::Missing(name(error.column())),
                 "23503" => Verdict::Reference(name(error.constraint())),
-                "08P01" | "42804" => Verdict::Value(code),
+                "08P01" | "42804" | "42883" | "42704" => Verdict::Value(code),
                 _ if code.starts_with("22") => Verdict::Value(code),
                 _ if code.starts_with("P0") => Verdict::Trigger(code),
                 _ => Verdict::Other(code),

@@ -99,3 +99,20 @@ async fn opentsdb_s_port_speaks_http_and_guards_it() {
         assert!(answer.starts_with("HTTP/1.1 403 "), "{head}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_hundred_thousand_points_in_one_array_are_written_and_the_bad_ones_among_them_told() {
+    let database = TestDatabase::new().await;
+    let app = App::start(&["up", "--database-url", &database.url()]);
+    let points: Vec<String> = (0..100_000)
+        .map(|i| {
+            let value = if i % 10_000 == 7 { "\"x\"".to_owned() } else { i.to_string() };
+            format!(r#"{{"metric":"cpu","timestamp":{},"value":{value},"tags":{{"host":"a"}}}}"#, 1_700_000_000 + i)
+        })
+        .collect();
+    let answer = app.post("/api/put?details", format!("[{}]", points.join(",")).as_bytes());
+    let said = answer.json();
+    assert_eq!((answer.status, &said["success"], &said["failed"]), (400, &json!(99_990), &json!(10)));
+    assert_eq!(said["errors"][3]["datapoint"]["timestamp"], 1_700_030_007);
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM cpu").await, 99_990);
+}

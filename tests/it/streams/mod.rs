@@ -1,5 +1,7 @@
 //! Feeds that stay connected.
 
+mod hostile_mqtt;
+mod hostile_websocket;
 mod mqtt;
 mod paho;
 mod setting;

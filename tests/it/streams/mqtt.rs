@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::setting::{Setting, wait_for_subscription};
 use crate::support::{Broker, Proxy, wait_until};
 
-fn lines(url: &str, version: &str) -> String {
+pub(super) fn lines(url: &str, version: &str) -> String {
     format!("[[mqtt]]\nurl = \"{url}\"\nversion = \"{version}\"\nclient_id = \"it\"\ntopics = [\"lines/#\"]\n")
 }
 

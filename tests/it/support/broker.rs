@@ -121,6 +121,17 @@ impl Publisher {
         self.publish_all(&[(topic.to_owned(), payload.to_owned())]).await;
     }
 
+    /// Publishes any bytes; a retained message the broker gives to later subscribers too.
+    pub(crate) async fn publish_bytes(&mut self, topic: &str, payload: Vec<u8>, retained: bool) {
+        let options = PublishOptions::new(QoS::AtLeastOnce);
+        let options = if retained { options.retained() } else { options };
+        self.client.publish(topic, payload, options).await.unwrap();
+        let events = &mut self.events;
+        let acknowledged =
+            async { while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))) {} };
+        tokio::time::timeout(Duration::from_secs(60), acknowledged).await.expect("the broker takes what is published");
+    }
+
     /// Publishes many, several on their way at once, and returns once the broker has them.
     pub(crate) async fn publish_all(&mut self, messages: &[(String, String)]) {
         let Self { client, events } = self;
