@@ -176,6 +176,9 @@ pub struct BodyRequest<'b> {
 pub enum Identity {
     /// It is known.
     Fixed(RequestId),
+    /// The same, and the ledger has it also where none of its lines can be written: so that who finds no entry knows that
+    /// it was never taken.
+    Entered(RequestId),
     /// The bytes are the key for a while, if every line carries its time: a line without one gets the server's, and the
     /// same bytes later are other rows. Else the request is one of its own.
     BodyIfTimed {
@@ -190,7 +193,7 @@ impl Identity {
     /// The id of a request that was read.
     pub(super) fn id(self, all_timed: bool) -> RequestId {
         match self {
-            Self::Fixed(id) => id,
+            Self::Fixed(id) | Self::Entered(id) => id,
             Self::BodyIfTimed { body_hash, within } if all_timed => RequestId::from_body(body_hash, within),
             Self::BodyIfTimed { body_hash, .. } => RequestId::fresh(body_hash),
         }

@@ -28,16 +28,21 @@
 
 mod cell;
 mod census;
+mod chain;
+mod cutting;
 mod dialect;
 mod error;
 mod folder;
+mod follow;
 mod infer;
 mod iso;
 mod lines;
 mod mapping;
 mod note;
 mod options;
+mod parquet;
 mod part;
+mod pipe;
 mod plan;
 mod profile;
 mod read;
@@ -51,15 +56,20 @@ mod time_column;
 mod time_rule;
 
 pub use census::Census;
+pub use chain::{Extent, PartKey};
 pub use error::LoadError;
 pub use folder::{Found, find_files};
+pub use follow::StopSign;
 pub use lines::PartLines;
 pub use mapping::{Column, FieldKind, Layout, Mapping, Role};
 pub use note::Note;
-pub use options::{BadRows, FileFormat, LoadOptions, WideOptions, Zone};
-pub use part::{Content, PART_BYTES, PART_ROWS, Part, PartKey, RawPart, RawParts};
+pub use options::{BadRows, FileFormat, Growth, LoadOptions, WideOptions, Zone};
+pub use parquet::ParquetPlan;
+pub use part::{
+    Content, Ending, History, PART_BYTES, PART_ROWS, Part, PartPlace, RawPart, RawParts, RawRecords, Recorded,
+};
 pub use plan::{CsvPlan, Plan, PlannedContent};
-pub use refusal::{CellPlace, Reason, RowError, Tally};
+pub use refusal::{CellPlace, Counted, Reason, RowError, Tally};
 pub use rows::{FieldColumn, Rows, TagColumn, Texts, Values};
 pub use sample::Sample;
 pub use source::{Compression, Progress};
