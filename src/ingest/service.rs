@@ -71,8 +71,14 @@ pub struct Written {
 impl Written {
     /// The answer to a repetition.
     fn before(written: u64, refused: Vec<Refused>, dead_lettered: u64) -> Self {
-        let refused_total = refused.len() as u64;
-        Self { ack: Ack::Committed, written, refused, refused_total, dead_lettered, duplicate: true }
+        Self {
+            written,
+            refused_total: refused.len() as u64,
+            refused,
+            dead_lettered,
+            duplicate: true,
+            ..Self::default()
+        }
     }
 }
 
@@ -362,13 +368,13 @@ impl Ingest {
     /// [`IngestError::Unavailable`] if the database cannot be asked.
     pub async fn recorded(&self, id: Uuid) -> Result<Option<(Uuid, Written)>, IngestError> {
         let mut connection = self.core.database.owner().acquire().await.map_err(IngestError::database)?;
-        let found = transaction::recorded(&mut connection, vec![id]).await.map_err(IngestError::database)?;
-        Ok(found.into_iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Duplicate { body_hash, written, refused, dead_lettered } => {
-                Some((body_hash, Written::before(written, refused, dead_lettered)))
+        let mut found = transaction::recorded(&mut connection, vec![id]).await.map_err(IngestError::database)?;
+        match found.pop() {
+            Some((_, Outcome::Duplicate { body_hash, written, refused, dead_lettered })) => {
+                Ok(Some((body_hash, Written::before(written, refused, dead_lettered))))
             }
-            _ => None,
-        }))
+            _ => Ok(None),
+        }
     }
 
     async fn enqueue(&self, entry: Entry) -> Result<Outcome, IngestError> {

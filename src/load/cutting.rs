@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Ending, Extent, History, LoadError, PART_BYTES, PartPlace, Progress, RawPart, RawRecords, Recorded,
+    Counted, Ending, Extent, History, LoadError, PART_BYTES, PartPlace, Progress, RawPart, RawRecords, Recorded,
     chain::Chain,
     record::{RecordRule, newlines},
     source::{More, Source},
@@ -236,7 +236,9 @@ impl TextParts {
         let ordinal = self.ordinal;
         self.ordinal += 1;
         let consumed_bytes = self.source.progress().consumed_bytes();
-        let place = PartPlace { ordinal, key, extent, history, is_short: cut.is_short, first_line, consumed_bytes };
+        let counted = Counted::Lines;
+        let place =
+            PartPlace { ordinal, key, extent, history, is_short: cut.is_short, first_line, counted, consumed_bytes };
         Ok(Some(RawPart { place, records: RawRecords::Text(text) }))
     }
 

@@ -2,22 +2,25 @@
 //!
 //! ```text
 //! file -> plain bytes -> whole records, by about 50,000 -> rows by column -> lines -> (the ingest path)
-//!         source         part, record                      read, rows        lines
+//!         source         cutting, record, chain            read, rows        lines
+//!         follow, pipe
+//! Parquet -> record batches -> rows by column, by about 50,000 -> lines
+//!            parquet/parts     parquet/rows, chain
 //! ```
 //!
 //! [`Plan::infer`] looks at the beginning of a file and tells what it holds; shown to the user, it says what was inferred
 //! and which flag changes it. [`Plan::parts`] streams the file in bounded memory, [`Plan::read`] makes rows of a part, on
 //! any thread. [`Plan::dry_run`] does both and only counts.
 //!
-//! **A load that is cut off is started again, and writes nothing twice.** Each part is one request with a
-//! [key](PartKey) of its own; it depends on the file's bytes and on how they are read, not on when. The database's ledger
-//! answers `duplicate` to the parts that it has.
+//! **A load that is cut off is started again, and writes nothing twice; of a file that has grown it writes what is new.**
+//! Each part is one request with a [key](PartKey) of its own, which depends on the file's bytes before it and on how they
+//! are read, not on when. Under the key the database's ledger keeps what the part was: see [`chain`].
 //!
-//! What is taken as what, where the user says nothing:
+//! What is taken as what, where the user says nothing (for Parquet see [its module](self::parquet)):
 //!
 //! | | |
 //! |---|---|
-//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz`, `.zst` or without), else by the first line |
+//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz`, `.zst` or without; `.parquet`), else by its beginning |
 //! | measurement | the file's name without its endings |
 //! | names | as the header writes them, case included, without white space around them |
 //! | time | the column named `time`, `timestamp`, `date` and so on (also `time (UTC)`), else the only one with ISO times; of a given format, the one whose cells are of it |

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Extent, LoadError, PartKey, Progress, Rows, Tally, cutting::TextParts, parquet::ParquetParts};
+use super::{Counted, Extent, LoadError, PartKey, Progress, Rows, Tally, cutting::TextParts, parquet::ParquetParts};
 use crate::protocol::Precision;
 
 /// Rows of a part, about: the size at which one COPY is near its best, and small enough to be sent again.
@@ -50,6 +50,8 @@ pub struct PartPlace {
     pub is_short: bool,
     /// The line of the file that its first byte is on, from 1; of Parquet its first row.
     pub first_line: u64,
+    /// What that is counted in.
+    pub counted: Counted,
     /// Bytes of the file, as it lies on the disk, that had been read when the part was complete.
     pub consumed_bytes: u64,
 }

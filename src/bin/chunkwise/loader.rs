@@ -7,7 +7,7 @@ use chunkwise::{
         Identity, Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest,
         Written,
     },
-    load::{Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
+    load::{Counted, Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
 };
 use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -164,7 +164,10 @@ impl Loader {
                 };
                 let mut parts = match parts {
                     Ok(parts) => parts,
-                    Err(error) => return drop(send(Err(error))),
+                    Err(error) => {
+                        send(Err(error));
+                        return;
+                    }
                 };
                 let mut before = None;
                 let ask = |key: PartKey| {
@@ -269,7 +272,10 @@ async fn settle(writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar
         loaded.unfit += 1;
         if loaded.unfit_shown.len() < SHOWN {
             let line = place.first_line + u64::from(refused.line).saturating_sub(1);
-            loaded.unfit_shown.push(format!("line {line}, column {}: {}", refused.column, refused.reason));
+            loaded.unfit_shown.push(match place.counted {
+                Counted::Lines => format!("line {line}, column {}: {}", refused.column, refused.reason),
+                Counted::Rows => format!("row {line}: {}", refused.reason),
+            });
         }
     }
     bar.set_position(place.consumed_bytes);

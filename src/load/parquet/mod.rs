@@ -52,11 +52,11 @@ pub(super) fn is_parquet(path: &Path, options: &LoadOptions) -> Result<bool, Loa
     if path.as_os_str() == super::source::STANDARD_INPUT {
         return Ok(false);
     }
-    let mut file = File::open(path).map_err(opened)?;
-    // What comes through a pipe would be gone.
-    if !file.metadata().map_err(opened)?.is_file() {
+    // A pipe that is opened and closed again loses its writer.
+    if !std::fs::metadata(path).map_err(opened)?.is_file() {
         return Ok(false);
     }
+    let mut file = File::open(path).map_err(opened)?;
     let mut beginning = [0; 4];
     let beginning = match file.read_exact(&mut beginning) {
         Ok(()) => &beginning[..],

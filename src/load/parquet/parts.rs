@@ -7,8 +7,8 @@ use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReader};
 
 use super::{
     super::{
-        BadRows, Ending, Extent, History, LoadError, Mapping, PART_BYTES, PART_ROWS, PartPlace, Progress, RawPart,
-        RawRecords, Recorded, Rows, Tally, chain::Chain, mapping::Role,
+        BadRows, Counted, Ending, Extent, History, LoadError, Mapping, PART_BYTES, PART_ROWS, PartPlace, Progress,
+        RawPart, RawRecords, Recorded, Rows, Tally, chain::Chain, mapping::Role,
     },
     Builder, ParquetPlan, failed, open,
     rows::RowReader,
@@ -135,7 +135,8 @@ impl ParquetParts {
         self.progress.set_share(share);
         let consumed_bytes = self.progress.consumed_bytes();
         let Looked { rows, tally, is_short, .. } = looked;
-        let place = PartPlace { ordinal, key, extent, history, is_short, first_line, consumed_bytes };
+        let counted = Counted::Rows;
+        let place = PartPlace { ordinal, key, extent, history, is_short, first_line, counted, consumed_bytes };
         Ok(Some(RawPart { place, records: RawRecords::Read { rows, tally } }))
     }
 
