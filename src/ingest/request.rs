@@ -176,6 +176,9 @@ pub struct BodyRequest<'b> {
 pub enum Identity {
     /// It is known.
     Fixed(RequestId),
+    /// The same, and the ledger has it also where none of its lines can be written: so that who finds no entry knows that
+    /// it was never taken.
+    Entered(RequestId),
     /// It depends on whether every line carries its time: a line without one gets the server's, and the same bytes later
     /// are other rows.
     IfTimed {
@@ -190,7 +193,7 @@ impl Identity {
     /// The id of a request that was read.
     pub(super) fn id(self, all_timed: bool) -> RequestId {
         match self {
-            Self::Fixed(id) => id,
+            Self::Fixed(id) | Self::Entered(id) => id,
             Self::IfTimed { timed, .. } if all_timed => timed,
             Self::IfTimed { otherwise, .. } => otherwise,
         }

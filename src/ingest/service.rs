@@ -6,6 +6,7 @@ use tokio::{
     sync::{Mutex, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
+use uuid::Uuid;
 
 use super::{
     Counters, IngestError, IngestOptions, Protocol, Refused, SpoolWatch, attempt, housekeeping, isolate,
@@ -19,7 +20,7 @@ use super::{
     room::{Room, Rooms},
     scan::Source,
     spooling::{self, Spooling},
-    transaction::{Entry, Outcome},
+    transaction::{self, Entry, Outcome},
     writer::{Lane, Writer, keep_running},
 };
 use crate::{
@@ -65,6 +66,20 @@ pub struct Written {
     pub dead_lettered: u64,
     /// The ledger had it already, and nothing was written now.
     pub duplicate: bool,
+}
+
+impl Written {
+    /// The answer to a repetition.
+    fn before(written: u64, refused: Vec<Refused>, dead_lettered: u64) -> Self {
+        Self {
+            written,
+            refused_total: refused.len() as u64,
+            refused,
+            dead_lettered,
+            duplicate: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What preparing needs.
@@ -312,12 +327,14 @@ impl Ingest {
             if partial == PartialWrites::Refuse && !refused.is_empty() {
                 return Err(IngestError::AllOrNothing(refused));
             }
-            if rows == 0 {
+            if rows == 0 && !matches!(identity, Identity::Entered(_)) {
                 return Ok(Written { refused, refused_total, ..Written::default() });
             }
             // Every further attempt, of whatever kind, is the same request.
             let id = identity.id(all_timed);
-            *identity = Identity::Fixed(id);
+            if let Identity::BodyIfTimed { .. } = identity {
+                *identity = Identity::Fixed(id);
+            }
             let measurements: Vec<String> = parts.iter().map(|part| part.measurement.name.clone()).collect();
             match self.enqueue(Entry { id, parts, rows, refused: refused.clone(), source: protocol, partial }).await {
                 Ok(Outcome::Committed) => {
@@ -332,9 +349,7 @@ impl Ingest {
                     return Err(IngestError::KeyMismatch);
                 }
                 Ok(Outcome::Duplicate { written, refused, dead_lettered, .. }) => {
-                    let refused_total = refused.len() as u64;
-                    let ack = Ack::Committed;
-                    return Ok(Written { ack, written, refused, refused_total, dead_lettered, duplicate: true });
+                    return Ok(Written::before(written, refused, dead_lettered));
                 }
                 Err(IngestError::Stale) => {
                     for measurement in &measurements {
@@ -345,6 +360,21 @@ impl Ingest {
             }
         }
         Err(IngestError::Stale)
+    }
+
+    /// What the ledger has of a request: what was sent, and the answer that the same request would get again.
+    ///
+    /// # Errors
+    /// [`IngestError::Unavailable`] if the database cannot be asked.
+    pub async fn recorded(&self, id: Uuid) -> Result<Option<(Uuid, Written)>, IngestError> {
+        let mut connection = self.core.database.owner().acquire().await.map_err(IngestError::database)?;
+        let mut found = transaction::recorded(&mut connection, vec![id]).await.map_err(IngestError::database)?;
+        match found.pop() {
+            Some((_, Outcome::Duplicate { body_hash, written, refused, dead_lettered })) => {
+                Ok(Some((body_hash, Written::before(written, refused, dead_lettered))))
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn enqueue(&self, entry: Entry) -> Result<Outcome, IngestError> {

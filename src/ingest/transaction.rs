@@ -160,7 +160,16 @@ pub(super) async fn first_answers(
     entries: &[&Entry],
     new: &HashSet<Uuid>,
 ) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
-    let ids: Vec<Uuid> = entries.iter().map(|entry| entry.id.id).filter(|id| !new.contains(id)).collect();
+    let old = entries.iter().map(|entry| entry.id.id).filter(|id| !new.contains(id));
+    recorded(connection, old.collect()).await
+}
+
+/// What the ledger has of these requests, each an [`Outcome::Duplicate`]. Also what has expired and is not deleted yet: it
+/// was written all the same.
+pub(super) async fn recorded(
+    connection: &mut PgConnection,
+    ids: Vec<Uuid>,
+) -> Result<Vec<(Uuid, Outcome)>, sqlx::Error> {
     let rows =
         sqlx::query("SELECT id, body_hash, written, refused, dead_lettered FROM chunkwise.ledger WHERE id = ANY ($1)")
             .bind(ids)

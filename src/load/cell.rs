@@ -27,6 +27,11 @@ pub(super) fn read_number(cell: &[u8]) -> Result<f64, Reason> {
     }
 }
 
+/// An integer of 64 bits.
+pub(super) fn read_integer(cell: &[u8]) -> Result<i64, Reason> {
+    lexical_core::parse(cell).map_err(|_| Reason::NotANumber(excerpt(cell)))
+}
+
 /// `true` or `false` in any case.
 pub(super) fn read_boolean(cell: &[u8]) -> Result<bool, Reason> {
     if cell.eq_ignore_ascii_case(b"true") {

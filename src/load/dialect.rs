@@ -1,8 +1,8 @@
-//! What a file's first bytes say: CSV or line protocol, and what separates the cells.
+//! What a file's name and first bytes say: its format, and what separates the cells.
 
 use std::path::Path;
 
-use super::{FileFormat, mapping::records};
+use super::{FileFormat, mapping::records, source::STANDARD_INPUT};
 
 /// What may separate cells, the likelier first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -14,6 +14,7 @@ const RECORDS: usize = 50;
 pub(super) fn sniff_format(path: &Path, prefix: &[u8]) -> FileFormat {
     match ending(path).as_deref() {
         Some("csv" | "tsv") => FileFormat::Csv,
+        Some("parquet" | "pq") => FileFormat::Parquet,
         Some("lp" | "line" | "influx") => FileFormat::LineProtocol,
         _ => {
             let mut lines = prefix.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
@@ -27,10 +28,14 @@ pub(super) fn sniff_format(path: &Path, prefix: &[u8]) -> FileFormat {
 
 /// The measurement that a file's name gives: `sp500_prices.csv.gz` -> `sp500_prices`.
 pub(super) fn measurement_of(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
+    let name = path.file_name()?.to_str().filter(|name| *name != STANDARD_INPUT)?;
     let plain = uncompressed(name);
     let stem = match plain.rsplit_once('.') {
-        Some((stem, ending)) if ["csv", "tsv", "txt", "lp"].contains(&ending.to_ascii_lowercase().as_str()) => stem,
+        Some((stem, ending))
+            if ["csv", "tsv", "txt", "lp", "parquet", "pq"].contains(&ending.to_ascii_lowercase().as_str()) =>
+        {
+            stem
+        }
         _ => plain,
     };
     (!stem.is_empty()).then(|| stem.to_owned())
@@ -51,7 +56,7 @@ fn uncompressed(name: &str) -> &str {
 
 /// Whether a file's name says that it can be loaded.
 pub(super) fn is_loadable(path: &Path) -> bool {
-    matches!(ending(path).as_deref(), Some("csv" | "tsv" | "lp" | "line" | "influx"))
+    matches!(ending(path).as_deref(), Some("csv" | "tsv" | "lp" | "line" | "influx" | "parquet" | "pq"))
 }
 
 /// A measurement with tags, then a space that no backslash escapes, then `field=` with neither space nor comma in the name:

@@ -26,8 +26,41 @@ pub enum LoadError {
     #[error("the file is {0}: save it as UTF-8 first (iconv -f UTF-16 -t UTF-8, or \"CSV UTF-8\" in Excel)")]
     Encoding(&'static str),
     /// The file is of a kind that is not read.
-    #[error("the file is {0}, which is not read here: give CSV or line protocol, plain, gzip or zstd")]
+    #[error("the file is {0}, which is not read here: give CSV or line protocol, plain, gzip or zstd, or Parquet")]
     UnsupportedFormat(&'static str),
+    /// Parquet where it cannot be read.
+    #[error("the file is Parquet within {0}")]
+    ParquetIn(&'static str),
+    /// The Parquet file is damaged, or of a kind that cannot be read.
+    #[error(
+        "reading the Parquet file failed after {after_rows} rows: it is damaged, or not complete, or needs what is not there"
+    )]
+    Parquet {
+        /// Rows that were read before.
+        after_rows: u64,
+        /// What the reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A column is asked for that holds what cannot be stored.
+    #[error("column `{column}` holds {kind}, which is no {what}: leave it out")]
+    UnsupportedColumn {
+        /// The column.
+        column: String,
+        /// Its type.
+        kind: String,
+        /// What it was asked for.
+        what: &'static str,
+    },
+    /// The file cannot be followed.
+    #[error("--follow is for plain files of CSV and line protocol that grow: this one {0}")]
+    NotFollowed(&'static str),
+    /// A pipe has been read.
+    #[error("a pipe can be read only once")]
+    ReadOnce,
+    /// The ledger could not be asked what is written.
+    #[error("asking which parts are written failed")]
+    Ledger(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The first line holds values.
     #[error("the first line looks like data (`{0}`): put a header line with the columns' names before it")]
     NoHeader(String),
@@ -117,7 +150,10 @@ pub enum LoadError {
     #[error("the file's name gives no name for the measurement: give one with --measurement")]
     NoMeasurement,
     /// An option that has no meaning for line protocol.
-    #[error("{0} is for CSV: line protocol says itself what its lines hold")]
+    #[error("{0} is for CSV and Parquet: line protocol says itself what its lines hold")]
+    OnlyForTables(&'static str),
+    /// An option that has no meaning for Parquet.
+    #[error("{0} is for CSV: Parquet knows its columns")]
     OnlyForCsv(&'static str),
     /// One record is too long, as after a quote that is never closed.
     #[error("the record at line {line} is longer than {limit_bytes} bytes: is a quote not closed?")]

@@ -63,7 +63,7 @@ mod tests {
         fs::create_dir(at("deeper.csv")).unwrap();
         let named = at("notes.txt");
         let found = find_files(&[named.clone(), folder.path().to_owned()]).unwrap();
-        assert_eq!(found.files, [named, at("a.lp.gz"), at("b.csv"), at("c.TSV.zst")]);
-        assert_eq!(found.skipped, [at("d.parquet"), at("deeper.csv"), at("notes.txt")]);
+        assert_eq!(found.files, [named, at("a.lp.gz"), at("b.csv"), at("c.TSV.zst"), at("d.parquet")]);
+        assert_eq!(found.skipped, [at("deeper.csv"), at("notes.txt")]);
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn infer(
     let mut notes = roles.notes(&columns);
     notes.extend(options.wide.is_none().then(|| wide_note(&columns)).flatten());
     let time = TimeRule { format, zone: options.time_zone.0 };
-    Ok(Inferred { mapping: Mapping { measurement, delimiter, columns, time, layout }, notes })
+    Ok(Inferred { mapping: Mapping { measurement, columns, time, layout }, notes })
 }
 
 fn refuse_data_as_header(record: &ByteRecord, header: &[u8]) -> Result<(), LoadError> {
@@ -160,7 +160,7 @@ impl Roles<'_> {
 }
 
 /// What the ingest path would refuse in every row is refused once, here.
-fn check_limits(layout: &Layout, columns: &[Column]) -> Result<(), LoadError> {
+pub(super) fn check_limits(layout: &Layout, columns: &[Column]) -> Result<(), LoadError> {
     let limits = Limits::default();
     let named = |column: &&Column| matches!(column.role, Role::Tag | Role::Field(_));
     let mut names: Vec<&str> = columns.iter().filter(named).map(|column| column.name.as_str()).collect();
@@ -185,14 +185,15 @@ fn check_limits(layout: &Layout, columns: &[Column]) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn looks_like_id(name: &str) -> bool {
+pub(super) fn looks_like_id(name: &str) -> bool {
     let name = name.to_lowercase();
     name == "id" || name.ends_with("_id") || name.ends_with(" id")
 }
 
-fn wide_note(columns: &[Column]) -> Option<Note> {
-    let numbers = columns.iter().filter(|column| column.role == Role::Field(FieldKind::Number)).count();
+pub(super) fn wide_note(columns: &[Column]) -> Option<Note> {
+    let is_number = |role| matches!(role, Role::Field(FieldKind::Number | FieldKind::Integer));
+    let numbers = columns.iter().filter(|column| is_number(column.role)).count();
     let only_numbers =
-        columns.iter().all(|column| matches!(column.role, Role::Time | Role::LeftOut | Role::Field(FieldKind::Number)));
+        columns.iter().all(|column| matches!(column.role, Role::Time | Role::LeftOut) || is_number(column.role));
     (only_numbers && numbers >= WIDE_COLUMNS).then_some(Note::LooksWide { columns: numbers })
 }

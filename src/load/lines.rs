@@ -2,14 +2,14 @@
 
 use super::{
     Content, Part, Rows, Values,
-    refusal::{Reason, RowError},
+    refusal::{Counted, Reason, RowError},
 };
 use crate::protocol::{self, FieldValue, Fields, Line, LineError, Lines, Tags};
 
 /// The lines of a part, in the file's order.
 #[derive(Debug, Clone)]
 pub enum PartLines<'a> {
-    /// Rows of a CSV file; there are no errors among them, since bad rows were left out when the part was read.
+    /// Rows of a CSV or Parquet file; there are no errors among them, since bad rows were left out when the part was read.
     Rows {
         /// The rows.
         rows: &'a Rows,
@@ -35,7 +35,7 @@ impl Part {
     #[must_use]
     pub fn row_error(&self, error: &LineError) -> RowError {
         let reason = Reason::Line { column: error.column, reason: error.reason.clone() };
-        RowError { line: self.file_line(error.line), cell: None, reason }
+        RowError { line: self.file_line(error.line), counted: Counted::Lines, cell: None, reason }
     }
 }
 
@@ -103,6 +103,7 @@ impl Values {
             Self::Numbers(numbers) => {
                 numbers.get(row).copied().filter(|number| !number.is_nan()).map(FieldValue::Float)
             }
+            Self::Integers(integers) => integers.get(row).copied().flatten().map(FieldValue::Integer),
             Self::Booleans(booleans) => booleans.get(row).copied().flatten().map(FieldValue::Boolean),
             Self::Texts(texts) => texts.get(row).map(|text| FieldValue::Text(text.into())),
             Self::Times(times) => times.get(row).copied().flatten().map(FieldValue::Timestamp),

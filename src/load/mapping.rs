@@ -1,16 +1,14 @@
-//! What each column of a CSV file is.
+//! What each column of a file is.
 
 use std::fmt;
 
-use super::{LoadError, TimeRule};
+use super::{LoadError, LoadOptions, TimeRule};
 
-/// How the records of a CSV file become rows.
+/// How the records of a CSV or Parquet file become rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     /// The measurement that the rows go to.
     pub measurement: String,
-    /// The byte between cells.
-    pub delimiter: u8,
     /// What each column is, in the file's order. Names are the header's, without white space around them.
     pub columns: Vec<Column>,
     /// How times are read.
@@ -39,7 +37,7 @@ pub enum Role {
     Field(FieldKind),
     /// In a wide file: the values of one series.
     Series,
-    /// Nothing: the column has no name.
+    /// Nothing: the column has no name, or holds what no field can.
     LeftOut,
 }
 
@@ -48,6 +46,8 @@ pub enum Role {
 pub enum FieldKind {
     /// float8: every number of a CSV file, since CSV does not tell integers from others.
     Number,
+    /// int8, of Parquet.
+    Integer,
     /// bool.
     Boolean,
     /// text.
@@ -74,6 +74,7 @@ impl fmt::Display for FieldKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Number => "float8",
+            Self::Integer => "int8",
             Self::Boolean => "bool",
             Self::Text => "text",
             Self::Time => "timestamptz",
@@ -103,28 +104,33 @@ impl Mapping {
         }
     }
 
-    /// Takes in all of the mapping, each text after its length, so that no two mappings take in the same bytes.
-    pub(super) fn hash_into(&self, hasher: &mut blake3::Hasher) {
+    /// How the file is read, as far as that is sure to stay so while it grows: what the user said, the measurement, the
+    /// header. What the columns hold is found out from the first rows, and may look otherwise when there are more.
+    ///
+    /// Each text is taken in after its length, so that no two mappings take in the same bytes.
+    pub(super) fn identity(&self, format: &str, options: &LoadOptions) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
         let mut text = |text: &str| {
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         };
+        text(format);
         text(&self.measurement);
-        text(&char::from(self.delimiter).to_string());
-        text(&self.time.to_string());
+        text(&self.time.zone.to_string());
+        text(options.time_format.as_deref().unwrap_or_default());
         match &self.layout {
             Layout::Long => text("long"),
             Layout::Wide { tag, field } => [tag, field].into_iter().for_each(|name| text(name)),
         }
+        text(if options.tag_columns.is_some() { "named tags" } else { "tags by type" });
         for column in &self.columns {
             text(&column.name);
-            match column.role {
-                Role::Time => text("time"),
-                Role::Tag => text("tag"),
-                Role::Field(kind) => text(&kind.to_string()),
-                Role::Series => text("series"),
-                Role::LeftOut => text(""),
-            }
+            text(match column.role {
+                Role::Time => "time",
+                Role::Tag if options.tag_columns.is_some() => "tag",
+                _ => "",
+            });
         }
+        hasher.finalize()
     }
 }
 

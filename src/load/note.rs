@@ -48,6 +48,14 @@ pub enum Note {
         /// The column.
         column: String,
     },
+    /// A column of a type that no field has.
+    #[error("`{column}` holds {kind}, which no field can hold, and is left out")]
+    Unsupported {
+        /// The column.
+        column: String,
+        /// Its type.
+        kind: String,
+    },
     /// A column without a name.
     #[error("column {column} has no name in the header, and is left out")]
     Unnamed {

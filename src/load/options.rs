@@ -2,6 +2,8 @@
 
 use chrono_tz::Tz;
 
+use crate::protocol::Precision;
+
 /// What a load is told about a file. [`LoadOptions::default`] says nothing, and has all of it inferred.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
@@ -20,10 +22,25 @@ pub struct LoadOptions {
     pub tag_columns: Option<Vec<String>>,
     /// That each column but the time's and the tags' is a series of its own.
     pub wide: Option<WideOptions>,
+    /// What integers count that are times: of line protocol, by default nanoseconds, and of Parquet, by default what their
+    /// size suggests. Those of CSV are always taken by their size.
+    pub precision: Option<Precision>,
     /// The byte between cells; by default one of `,`, `;`, tab and `|`, by the first lines.
     pub delimiter: Option<u8>,
     /// What a row that cannot be read does to the load.
     pub bad_rows: BadRows,
+    /// Whether the file may still grow.
+    pub growth: Growth,
+}
+
+/// Whether a file may still grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Growth {
+    /// It is complete: its last line is one, also without a line break.
+    #[default]
+    Complete,
+    /// It is being written: a last line without a line break is not looked at. Plain files of CSV and line protocol only.
+    Growing,
 }
 
 /// How to read a wide file: its header holds the series, its cells the values of one field.
@@ -52,6 +69,8 @@ pub enum FileFormat {
     Csv,
     /// InfluxDB's line protocol.
     LineProtocol,
+    /// Apache Parquet.
+    Parquet,
 }
 
 /// The zone of times that carry none: UTC, unless another is named.

@@ -1,12 +1,8 @@
-//! The parts of a file that are written as one request each, and their keys.
+//! The parts of a file that are written as one request each.
 
 use std::fmt;
 
-use super::{
-    LoadError, Progress, Rows, Tally,
-    record::{RecordRule, newlines},
-    source::Source,
-};
+use super::{Counted, Extent, LoadError, PartKey, Progress, Rows, Tally, cutting::TextParts, parquet::ParquetParts};
 use crate::protocol::Precision;
 
 /// Rows of a part, about: the size at which one COPY is near its best, and small enough to be sent again.
@@ -15,63 +11,76 @@ pub const PART_ROWS: usize = 50_000;
 /// Bytes of a part. Whichever of the two limits is reached first ends it, and the first record always fits.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// The longest record: more than the header of a wide file with a million columns.
-const RECORD_LIMIT_BYTES: usize = 16 * 1024 * 1024;
-
-const READ_BYTES: usize = 256 * 1024;
-
-/// What a part is recognised by when a load that was cut off is started again: the first 128 bits of BLAKE3 over how the
-/// file is read (measurement, columns, formats), the part's ordinal and its raw bytes.
-///
-/// The same file read the same way has the same keys, wherever it lies. A file that has grown since has them too, but for
-/// what was its last part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartKey(pub [u8; 16]);
-
-impl fmt::Display for PartKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+/// A part as it is in the file: whole records, without the header.
+#[derive(Clone, PartialEq)]
+pub struct RawPart {
+    /// Where it is, and what is known of it.
+    pub place: PartPlace,
+    /// The records.
+    pub records: RawRecords,
 }
 
-/// The raw bytes of a part: whole records, without the header.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RawPart {
+/// The records of a part.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawRecords {
+    /// Lines of CSV or line protocol.
+    Text(Vec<u8>),
+    /// What was read from Parquet, whose bytes are no rows.
+    Read {
+        /// The rows.
+        rows: Rows,
+        /// What became of them.
+        tally: Tally,
+    },
+}
+
+/// Where a part is in its file, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartPlace {
     /// Its place among the file's parts, from 0.
     pub ordinal: u64,
-    /// What it is recognised by.
+    /// What it is known by.
     pub key: PartKey,
-    /// The line of the file that its first byte is on, from 1.
+    /// What it holds.
+    pub extent: Extent,
+    /// Whether it was written, is to be, or may have been in another shape.
+    pub history: History,
+    /// Whether it ended for want of more. The next part must not be written before this one is committed: started again,
+    /// the load would find more here, and so make another part.
+    pub is_short: bool,
+    /// The line of the file that its first byte is on, from 1; of Parquet its first row.
     pub first_line: u64,
-    /// The records.
-    pub bytes: Vec<u8>,
+    /// What that is counted in.
+    pub counted: Counted,
     /// Bytes of the file, as it lies on the disk, that had been read when the part was complete.
     pub consumed_bytes: u64,
 }
 
+/// What the ledger knows of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Nothing.
+    New,
+    /// It has been written.
+    Written,
+    /// Nothing, but it has a part of other content in the same place: the file was changed there, or is another file that
+    /// begins alike. The parts behind it are `New`.
+    Differs,
+}
+
 impl fmt::Debug for RawPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawPart")
-            .field("ordinal", &self.ordinal)
-            .field("key", &self.key)
-            .field("first_line", &self.first_line)
-            .field("bytes", &self.bytes.len())
-            .finish_non_exhaustive()
+        f.debug_struct("RawPart").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
 /// A part that has been read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Its place among the file's parts, from 0.
-    pub ordinal: u64,
-    /// What it is recognised by.
-    pub key: PartKey,
-    /// The line of the file that its first byte is on, from 1.
-    pub first_line: u64,
-    /// Bytes of the file, as it lies on the disk, that had been read when the part was complete.
-    pub consumed_bytes: u64,
-    /// Its records as they are in the file: of line protocol all that there is, of CSV what a refused row was.
+    /// Where it is, and what is known of it.
+    pub place: PartPlace,
+    /// Its records as they are in the file: of line protocol all that there is, of CSV what a refused row was, of Parquet
+    /// nothing.
     pub bytes: Vec<u8>,
     /// What its records are.
     pub content: Content,
@@ -82,7 +91,7 @@ pub struct Part {
 /// What the records of a part are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Rows of a CSV file.
+    /// Rows of a CSV or Parquet file.
     Rows(Rows),
     /// Lines of line protocol, read by its own parser when they are taken.
     LineProtocol {
@@ -95,138 +104,87 @@ impl Part {
     /// The file's line for a line of this part, from 1, as its lines and their errors count them.
     #[must_use]
     pub fn file_line(&self, line: u32) -> u64 {
-        self.first_line + u64::from(line).saturating_sub(1)
+        self.place.first_line + u64::from(line).saturating_sub(1)
     }
 }
 
-/// When a part is full.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PartLimits {
-    pub(super) records: usize,
-    pub(super) bytes: usize,
-}
-
-/// Cuts a file into parts. Where they are cut depends on the bytes alone, not on how they arrive.
+/// The parts of a file, from its beginning.
 ///
-/// Holds at most a part, a record and what was read ahead. Blocks on the file; after an error it ends.
-pub struct RawParts {
-    source: Source,
-    rule: RecordRule,
-    limits: PartLimits,
-    /// Has taken in how the file is read.
-    hasher: blake3::Hasher,
-    buffer: Vec<u8>,
-    line: u64,
-    ordinal: u64,
-    state: State,
+/// Holds at most a part, a record and what was read ahead. Blocks on the file; after an error it ends. As an iterator it
+/// gives the parts as if nothing had been written before.
+#[derive(Debug)]
+pub struct RawParts(Cutter);
+
+#[derive(Debug)]
+enum Cutter {
+    Text(Box<TextParts>),
+    Parquet(Box<ParquetParts>),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Reading,
-    AtEnd,
-    Failed,
-}
-
-impl fmt::Debug for RawParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawParts").field("ordinal", &self.ordinal).field("line", &self.line).finish_non_exhaustive()
+impl From<TextParts> for RawParts {
+    fn from(parts: TextParts) -> Self {
+        Self(Cutter::Text(Box::new(parts)))
     }
 }
+
+impl From<ParquetParts> for RawParts {
+    fn from(parts: ParquetParts) -> Self {
+        Self(Cutter::Parquet(Box::new(parts)))
+    }
+}
+
+/// Asks the ledger what was written under a key.
+pub type Recorded<'a> = dyn FnMut(PartKey) -> Result<Option<Extent>, LoadError> + 'a;
 
 impl RawParts {
-    pub(super) fn new(
-        source: Source,
-        prefix: Vec<u8>,
-        rule: RecordRule,
-        limits: PartLimits,
-        hasher: blake3::Hasher,
-    ) -> Self {
-        Self { source, rule, limits, hasher, buffer: prefix, line: 1, ordinal: 0, state: State::Reading }
+    /// The next part, cut where `recorded` says that it was cut before; full ones are cut where the file's content alone
+    /// decides.
+    ///
+    /// # Errors
+    /// [`LoadError`] where the file cannot be read on, and what `recorded` fails with.
+    pub fn next_part(&mut self, recorded: &mut Recorded<'_>) -> Result<Option<RawPart>, LoadError> {
+        match &mut self.0 {
+            Cutter::Text(parts) => parts.next_part(recorded),
+            Cutter::Parquet(parts) => parts.next_part(recorded),
+        }
     }
 
     /// How far the reading has come; stays up to date.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.source.progress().clone()
-    }
-
-    /// Takes the header away: the first record that is not blank. Empty where there is none.
-    pub(super) fn take_header(&mut self) -> Result<Vec<u8>, LoadError> {
-        let one = PartLimits { records: 1, bytes: 1 };
-        loop {
-            let header = self.take_records(one)?;
-            if header.is_empty() || !header.trim_ascii().is_empty() {
-                return Ok(header);
-            }
+        match &self.0 {
+            Cutter::Text(parts) => parts.progress(),
+            Cutter::Parquet(parts) => parts.progress(),
         }
     }
 
-    /// The next records, up to the limits; empty at the file's end.
-    pub(super) fn take_records(&mut self, limits: PartLimits) -> Result<Vec<u8>, LoadError> {
-        let (mut records, mut end) = (0, 0);
-        while records < limits.records && end < limits.bytes {
-            if let Some(len) = self.rule.first_len(&self.buffer[end..]) {
-                end += len;
-                records += 1;
-                continue;
-            }
-            let begun = self.buffer.len() - end;
-            if begun > RECORD_LIMIT_BYTES {
-                let line = self.line + newlines(&self.buffer[..end]);
-                return Err(LoadError::RecordTooLong { line, limit_bytes: RECORD_LIMIT_BYTES });
-            }
-            // A record that is not complete is looked at from its beginning again, so the reads grow with it.
-            let wanted = READ_BYTES.max(begun);
-            if self.state == State::AtEnd || self.source.read_more(&mut self.buffer, wanted as u64)? == 0 {
-                self.state = State::AtEnd;
-                end = self.buffer.len();
-                break;
-            }
+    /// Why there are no more parts; `None` as long as there may be.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        match &self.0 {
+            Cutter::Text(parts) => parts.ending(),
+            Cutter::Parquet(parts) => parts.ending(),
         }
-        let rest = self.buffer.split_off(end);
-        let taken = std::mem::replace(&mut self.buffer, rest);
-        self.line += newlines(&taken);
-        Ok(taken)
     }
+}
 
-    /// Plain bytes that were read and not yet taken.
-    pub(super) fn ahead_bytes(&self) -> usize {
-        self.buffer.len()
-    }
-
-    /// Whether the file has been read to its end.
-    pub(super) fn is_done(&self) -> bool {
-        self.state == State::AtEnd && self.buffer.is_empty()
-    }
-
-    fn next_part(&mut self) -> Result<Option<RawPart>, LoadError> {
-        let first_line = self.line;
-        let bytes = self.take_records(self.limits)?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let ordinal = self.ordinal;
-        self.ordinal += 1;
-        let mut hasher = self.hasher.clone();
-        hasher.update(&ordinal.to_le_bytes()).update(&bytes);
-        let mut key = PartKey([0; 16]);
-        hasher.finalize_xof().fill(&mut key.0);
-        Ok(Some(RawPart { ordinal, key, first_line, bytes, consumed_bytes: self.source.progress().consumed_bytes() }))
-    }
+/// Why there are no more parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The file is at its end.
+    End,
+    /// The file was followed, and its name is another file's now; it was read to its end.
+    Replaced,
+    /// The file was followed, and was cut short; a last line that was not complete is lost.
+    Truncated,
+    /// The file was followed, and enough was read; a last line that is not complete is left for the next time.
+    Stopped,
 }
 
 impl Iterator for RawParts {
     type Item = Result<RawPart, LoadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Failed {
-            return None;
-        }
-        let next = self.next_part().transpose();
-        if matches!(next, Some(Err(_))) {
-            self.state = State::Failed;
-        }
-        next
+        self.next_part(&mut |_| Ok(None)).transpose()
     }
 }

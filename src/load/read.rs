@@ -6,30 +6,38 @@
 use csv::ByteRecord;
 
 use super::{
-    BadRows, Content, Layout, LoadError, Mapping, Part, RawPart, Rows, Tally,
+    BadRows, Layout, LoadError, Mapping, Rows, Tally,
     cell::{is_missing, read_number, read_text},
     mapping::{Role, records},
-    refusal::{CellPlace, Reason, RowError},
+    refusal::{CellPlace, Counted, Reason, RowError},
     rows::{FieldColumn, Pushed, RecordPlace, TagColumn, Texts, Values},
     time_rule::{CellTime, TimeRule},
 };
 use crate::protocol::Limits;
 
-/// Reads a part.
-pub(super) fn read_part(raw: RawPart, mapping: &Mapping, bad_rows: BadRows) -> Result<Part, LoadError> {
-    let mut reader = PartRead { mapping, first_line: raw.first_line, bad_rows, tally: Tally::default() };
+/// How the records of a CSV file are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CsvRule<'a> {
+    pub(super) mapping: &'a Mapping,
+    pub(super) delimiter: u8,
+    pub(super) bad_rows: BadRows,
+}
+
+/// Reads records, of which the first begins on this line of the file.
+pub(super) fn read_records(bytes: &[u8], first_line: u64, rule: CsvRule<'_>) -> Result<(Rows, Tally), LoadError> {
+    let CsvRule { mapping, delimiter, bad_rows } = rule;
+    let mut reader = PartRead { mapping, delimiter, first_line, bad_rows, tally: Tally::default() };
     let rows = match &mapping.layout {
-        Layout::Long => reader.long(&raw.bytes)?,
-        Layout::Wide { tag, field } => reader.wide(&raw.bytes, tag, field)?,
+        Layout::Long => reader.long(bytes)?,
+        Layout::Wide { tag, field } => reader.wide(bytes, tag, field)?,
     };
-    reader.tally.rows = rows.len() as u64;
-    reader.tally.rounded_times = rows.rounded.iter().filter(|&&rounded| rounded).count() as u64;
-    let RawPart { ordinal, key, first_line, bytes, consumed_bytes } = raw;
-    Ok(Part { ordinal, key, first_line, consumed_bytes, bytes, content: Content::Rows(rows), tally: reader.tally })
+    reader.tally.count(&rows);
+    Ok((rows, reader.tally))
 }
 
 struct PartRead<'a> {
     mapping: &'a Mapping,
+    delimiter: u8,
     first_line: u64,
     bad_rows: BadRows,
     tally: Tally,
@@ -115,7 +123,7 @@ impl PartRead<'_> {
         bytes: &[u8],
         mut row: impl FnMut(&mut Self, &ByteRecord, CellTime, RecordPlace) -> Result<(), LoadError>,
     ) -> Result<(), LoadError> {
-        let mut reader = records(bytes, self.mapping.delimiter);
+        let mut reader = records(bytes, self.delimiter);
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record)? {
             let place = place(&record, bytes, reader.position().byte());
@@ -146,6 +154,7 @@ impl PartRead<'_> {
     fn refuse(&mut self, line: u32, BadCell { index, reason }: BadCell) -> Result<(), LoadError> {
         let error = RowError {
             line: self.first_line + u64::from(line) - 1,
+            counted: Counted::Lines,
             cell: index.and_then(|index| {
                 let name = self.mapping.columns.get(index)?.name.clone();
                 Some(CellPlace { column: index + 1, name })

@@ -1,6 +1,6 @@
 //! Where a record ends, by its raw bytes alone.
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::protocol::complete_bytes;
 
@@ -21,8 +21,7 @@ pub(super) enum RecordRule {
 const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 
 impl RecordRule {
-    /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them. Of line protocol
-    /// with text in it, it may be that of several lines.
+    /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them.
     pub(super) fn first_len(self, bytes: &[u8]) -> Option<usize> {
         let newline = memchr(b'\n', bytes)?;
         // Nearly all records end here; only those with a quote in their first line are looked at byte by byte.
@@ -59,18 +58,28 @@ fn csv_len(bytes: &[u8], delimiter: u8) -> Option<usize> {
     None
 }
 
-/// Looks at twice as much each time, so that an open text costs no more than a few times its length.
+/// Looks at twice as much each time, so that an open text costs no more than a few times its length; then for the first of
+/// the line breaks that complete a line. What it finds does not depend on how much follows.
 fn lines_len(bytes: &[u8], first_len: usize) -> Option<usize> {
-    let mut looked_at = first_len;
-    loop {
-        match complete_bytes(&bytes[..looked_at]) {
-            0 if looked_at > LINE_LIMIT_BYTES => return Some(first_len),
-            0 => {}
-            complete => return Some(complete),
+    let (mut open, mut looked_at) = (0, first_len);
+    while complete_bytes(&bytes[..looked_at]) == 0 {
+        if looked_at > LINE_LIMIT_BYTES {
+            return Some(first_len);
         }
-        let from = looked_at * 2;
-        looked_at = from + memchr(b'\n', bytes.get(from..)?)? + 1;
+        open = looked_at;
+        let rest = bytes.get(open * 2..).unwrap_or_default();
+        looked_at = match memchr(b'\n', rest) {
+            Some(newline) => open * 2 + newline + 1,
+            None => memrchr(b'\n', bytes)? + 1,
+        };
+        if looked_at == open {
+            return None;
+        }
     }
+    let ends: Vec<usize> = memchr_iter(b'\n', &bytes[open..looked_at]).map(|newline| open + newline + 1).collect();
+    let first = ends.partition_point(|&end| complete_bytes(&bytes[..end]) == 0);
+    let len = ends.get(first).copied()?;
+    Some(if len > LINE_LIMIT_BYTES { first_len } else { len })
 }
 
 /// Newlines in `bytes`.
@@ -109,6 +118,16 @@ mod tests {
     #[test]
     fn a_quote_within_a_plain_cell_is_a_sign_like_any_other() {
         assert_eq!(cut(CSV, b"5\" pipe,1\n6\" pipe,2\n").len(), 2);
+    }
+
+    #[test]
+    fn a_line_with_a_line_break_in_its_text_is_one_whatever_follows() {
+        let line = "m s=\"a\nb\" 1\n";
+        for behind in ["", "m v", "m v=1\n", "m v=1\nm v=2\nm s=\"c\nd\" 3\n"] {
+            let bytes = format!("{line}{behind}");
+            assert_eq!(RecordRule::LineProtocol.first_len(bytes.as_bytes()), Some(line.len()), "{behind:?}");
+        }
+        assert_eq!(RecordRule::LineProtocol.first_len(b"m s=\"a\nb"), None);
     }
 
     #[test]

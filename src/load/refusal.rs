@@ -2,17 +2,38 @@
 
 use std::{borrow::Cow, fmt};
 
+use super::Rows;
 use crate::protocol;
 
 /// Why a row, or in a wide file a cell, is left out, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
-    /// The line of the file on which the record begins, from 1; the header's is 1.
+    /// The line of the file on which the record begins, from 1; the header's is 1. Of Parquet the row, from 1.
     pub line: u64,
+    /// Which of the two it is.
+    pub counted: Counted,
     /// The cell; `None` where it is the record as a whole.
     pub cell: Option<CellPlace>,
     /// What is wrong.
     pub reason: Reason,
+}
+
+/// What a place in a file is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Lines of text.
+    Lines,
+    /// Rows of Parquet.
+    Rows,
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "line",
+            Self::Rows => "row",
+        })
+    }
 }
 
 /// A cell's place in its record.
@@ -26,7 +47,7 @@ pub struct CellPlace {
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}", self.line)?;
+        write!(f, "{} {}", self.counted, self.line)?;
         if let Some(CellPlace { column, name }) = &self.cell {
             write!(f, ", column {column} (`{name}`)")?;
         }
@@ -73,6 +94,9 @@ pub enum Reason {
     /// The number is infinite, or too large for a float64.
     #[error("`{0}` is not a finite number")]
     NotFinite(String),
+    /// The unsigned integer is larger than the database's integers.
+    #[error("`{0}` is beyond 9223372036854775807, the largest integer that can be stored")]
+    IntegerTooLarge(u64),
     /// The cell is neither true nor false.
     #[error("`{0}` is neither true nor false")]
     NotABoolean(String),
@@ -132,6 +156,12 @@ impl Tally {
     /// How many refused rows are kept with their reason; the others are only counted.
     pub const SHOWN: usize = 100;
 
+    /// Enters the rows that can be written.
+    pub(super) fn count(&mut self, rows: &Rows) {
+        self.rows = rows.len() as u64;
+        self.rounded_times = rows.rounded.iter().filter(|&&rounded| rounded).count() as u64;
+    }
+
     pub(super) fn refuse(&mut self, error: RowError) {
         self.refused += 1;
         if self.errors.len() < Self::SHOWN {
@@ -155,7 +185,7 @@ mod tests {
 
     #[test]
     fn all_refusals_are_counted_and_the_first_hundred_shown() {
-        let error = |line| RowError { line, cell: None, reason: Reason::MissingTime };
+        let error = |line| RowError { line, counted: Counted::Lines, cell: None, reason: Reason::MissingTime };
         let (mut first, mut second) = (Tally::default(), Tally::default());
         (1..=70).for_each(|line| first.refuse(error(line)));
         (71..=400).for_each(|line| second.refuse(error(line)));
@@ -168,6 +198,7 @@ mod tests {
     fn a_refusal_says_line_column_and_name() {
         let error = RowError {
             line: 7,
+            counted: Counted::Lines,
             cell: Some(CellPlace { column: 3, name: "price".into() }),
             reason: Reason::NotANumber(excerpt(b"abc\x00\xff")),
         };

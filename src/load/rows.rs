@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{
-    cell::{CELL_LIMIT_BYTES, is_missing, read_boolean, read_number, read_text},
+    cell::{CELL_LIMIT_BYTES, is_missing, read_boolean, read_integer, read_number, read_text},
     mapping::FieldKind,
     refusal::Reason,
     time_rule::{CellTime, TimeRule},
@@ -53,6 +53,8 @@ pub struct FieldColumn {
 pub enum Values {
     /// Numbers; NaN is missing.
     Numbers(Vec<f64>),
+    /// Integers, of Parquet.
+    Integers(Vec<Option<i64>>),
     /// Booleans.
     Booleans(Vec<Option<bool>>),
     /// Texts.
@@ -102,6 +104,13 @@ impl Texts {
         self.codes.get(row).copied().unwrap_or(Self::MISSING)
     }
 
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        for row in 0..self.len() {
+            let text = self.get(row).unwrap_or_default();
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+    }
+
     pub(super) fn push(&mut self, text: &str) {
         let code = if text.is_empty() { Self::MISSING } else { self.code_of(text) };
         self.codes.push(code);
@@ -130,6 +139,7 @@ impl Values {
     pub(super) fn new(kind: FieldKind) -> Self {
         match kind {
             FieldKind::Number => Self::Numbers(Vec::new()),
+            FieldKind::Integer => Self::Integers(Vec::new()),
             FieldKind::Boolean => Self::Booleans(Vec::new()),
             FieldKind::Text => Self::Texts(Texts::default()),
             FieldKind::Time => Self::Times(Vec::new()),
@@ -141,6 +151,7 @@ impl Values {
         let missing = is_missing(cell);
         match self {
             Self::Numbers(numbers) => numbers.push(if missing { f64::NAN } else { read_number(cell)? }),
+            Self::Integers(integers) => integers.push(if missing { None } else { Some(read_integer(cell)?) }),
             Self::Booleans(booleans) => booleans.push(if missing { None } else { Some(read_boolean(cell)?) }),
             Self::Times(times) if missing => times.push(None),
             Self::Times(times) => {
@@ -159,6 +170,7 @@ impl Values {
     fn truncate(&mut self, rows: usize) {
         match self {
             Self::Numbers(numbers) => numbers.truncate(rows),
+            Self::Integers(integers) => integers.truncate(rows),
             Self::Booleans(booleans) => booleans.truncate(rows),
             Self::Texts(texts) => texts.codes.truncate(rows),
             Self::Times(times) => times.truncate(rows),
@@ -191,6 +203,27 @@ impl Rows {
         self.times_us.is_empty()
     }
 
+    /// What the rows hold, and where they stand in their part.
+    pub(super) fn content_hash(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        self.times_us.iter().for_each(|us| _ = hasher.update(&us.to_le_bytes()));
+        self.lines.iter().for_each(|line| _ = hasher.update(&line.to_le_bytes()));
+        self.tags.iter().for_each(|tag| tag.values.hash_into(&mut hasher));
+        for field in &self.fields {
+            match &field.values {
+                Values::Numbers(numbers) => numbers.iter().for_each(|n| _ = hasher.update(&n.to_bits().to_le_bytes())),
+                Values::Integers(integers) | Values::Times(integers) => {
+                    integers.iter().for_each(|value| hash_optional(&mut hasher, value.map(i64::to_le_bytes)));
+                }
+                Values::Booleans(booleans) => {
+                    booleans.iter().for_each(|value| hash_optional(&mut hasher, value.map(|value| [u8::from(value)])));
+                }
+                Values::Texts(texts) => texts.hash_into(&mut hasher),
+            }
+        }
+        hasher.finalize()
+    }
+
     /// Ends a row whose cells were appended to tags and fields.
     pub(super) fn finish_row(&mut self, time: CellTime, place: RecordPlace) {
         self.times_us.push(time.us);
@@ -221,6 +254,11 @@ impl Rows {
             field.values.truncate(rows);
         }
     }
+}
+
+fn hash_optional<const N: usize>(hasher: &mut blake3::Hasher, value: Option<[u8; N]>) {
+    hasher.update(&[u8::from(value.is_some())]);
+    value.iter().for_each(|value| _ = hasher.update(value));
 }
 
 /// What a cell was appended as.

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::hypertable::{Rate, row_bytes, rows_per_us};
 
 use super::{
-    Content, FieldKind, Layout, Mapping, Part, Rows, Tally,
+    FieldKind, Layout, Mapping, Rows, Tally,
     mapping::{Role, records},
     rows::Values,
 };
@@ -55,12 +55,8 @@ pub(super) struct SampleExtent {
 }
 
 impl Sample {
-    /// What the rows of `part` show. `tail_us` is the time of the file's last row, where it is known.
-    pub(super) fn new(mapping: &Mapping, part: Part, extent: SampleExtent, tail_us: Option<i64>) -> Self {
-        let mut rows = match part.content {
-            Content::Rows(rows) => rows,
-            Content::LineProtocol { .. } => Rows::new(&mapping.measurement),
-        };
+    /// What these rows show. `tail_us` is the time of the file's last row, where it is known.
+    pub(super) fn new(mut rows: Rows, tally: Tally, extent: SampleExtent, tail_us: Option<i64>) -> Self {
         let mut series = SeriesSet::default();
         series.add(&rows);
         let estimated_rows = if extent.covers_file { rows.len() as u64 } else { scaled(rows.len(), extent.of_file) };
@@ -69,7 +65,6 @@ impl Sample {
         let rate = rows_per_day(&rows.times_us, estimated_rows, tail_us.and(range_us))
             .map(|rows_per_day| Rate { rows_per_day, row_bytes: stored_bytes(&rows) });
         rows.keep_first(SHOWN_ROWS);
-        let tally = part.tally;
         let (covers_file, series) = (extent.covers_file, series.len());
         Self { covers_file, series, range_us, estimated_rows, rate, first_rows: rows, tally }
     }
@@ -122,7 +117,7 @@ pub(super) fn stored_bytes(rows: &Rows) -> f64 {
 }
 
 /// The time of the last record of a plain file, if its last line is one.
-pub(super) fn last_time(path: &Path, mapping: &Mapping) -> Option<i64> {
+pub(super) fn last_time(path: &Path, mapping: &Mapping, delimiter: u8) -> Option<i64> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).ok()?;
@@ -130,7 +125,7 @@ pub(super) fn last_time(path: &Path, mapping: &Mapping) -> Option<i64> {
     file.take(TAIL_BYTES).read_to_end(&mut tail).ok()?;
     let line = tail.trim_ascii_end().rsplit(|&byte| byte == b'\n').next()?;
     let mut record = csv::ByteRecord::new();
-    let read = records(line, mapping.delimiter).read_byte_record(&mut record).ok()?;
+    let read = records(line, delimiter).read_byte_record(&mut record).ok()?;
     let (index, _) = mapping.with_role(Role::Time).next()?;
     if !read || record.len() != mapping.columns.len() {
         return None;

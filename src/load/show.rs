@@ -5,13 +5,10 @@ use std::fmt;
 use comfy_table::{Table, presets::NOTHING};
 
 use super::{
-    Compression, CsvPlan, Layout, Plan, PlannedContent, Rows, Sample, Values, mapping::Role, sample::fields_of,
-    time_column::listed,
+    Compression, CsvPlan, Layout, Mapping, Note, ParquetPlan, Plan, PlannedContent, Rows, Sample, Values,
+    mapping::Role, sample::fields_of, time_column::listed, time_rule::unit_name,
 };
-use crate::{
-    protocol::{FieldValue, Precision},
-    question::Timestamp,
-};
+use crate::{protocol::FieldValue, question::Timestamp};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,25 +20,54 @@ impl fmt::Display for Plan {
         let content = match &self.content {
             PlannedContent::Csv(_) => "CSV",
             PlannedContent::LineProtocol { .. } => "line protocol",
+            PlannedContent::Parquet(_) => "Parquet",
         };
-        writeln!(f, "{}: {content}{compressed}, {} bytes", self.path.display(), self.file_bytes)?;
+        write!(f, "{}: {content}{compressed}", self.path.display())?;
+        if self.file_bytes > 0 {
+            write!(f, ", {} bytes", self.file_bytes)?;
+        }
+        writeln!(f)?;
         match &self.content {
             PlannedContent::Csv(csv) => write!(f, "{csv}"),
-            PlannedContent::LineProtocol { precision } => writeln!(f, "  times        in {}", unit(*precision)),
+            PlannedContent::LineProtocol { precision } => writeln!(f, "  times        in {}", unit_name(*precision)),
+            PlannedContent::Parquet(parquet) => write!(f, "{parquet}"),
         }
     }
 }
 
 impl fmt::Display for CsvPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapping, sample, notes } = self;
-        let names = |role| mapping.with_role(role).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
-        let delimiter = match mapping.delimiter {
+        let Self { delimiter, mapping, sample, notes } = self;
+        let delimiter = match delimiter {
             b'\t' => "tab".to_owned(),
-            other => format!("`{}`", char::from(other)),
+            other => format!("`{}`", char::from(*other)),
         };
+        Columns { mapping, cells: format!("cells        separated by {delimiter}"), sample, notes }.fmt(f)
+    }
+}
+
+impl fmt::Display for ParquetPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mapping, file_rows, sample, notes, .. } = self;
+        Columns { mapping, cells: format!("rows         {file_rows}"), sample, notes }.fmt(f)
+    }
+}
+
+/// What the plans of files with columns have in common.
+struct Columns<'a> {
+    mapping: &'a Mapping,
+    /// A line of the format's own.
+    cells: String,
+    sample: &'a Sample,
+    notes: &'a [Note],
+}
+
+impl fmt::Display for Columns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mapping, cells, sample, notes } = self;
+        let names = |role| mapping.with_role(role).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
         writeln!(f, "  measurement  {}", mapping.measurement)?;
-        writeln!(f, "  cells        separated by {delimiter}")?;
+        writeln!(f, "  {cells}")?;
         writeln!(f, "  time         {} as {}", listed(&names(Role::Time)), mapping.time)?;
         let tags = names(Role::Tag);
         writeln!(f, "  tags         {}", if tags.is_empty() { "none".to_owned() } else { listed(&tags) })?;
@@ -110,18 +136,6 @@ fn value_text(values: &Values, row: usize) -> String {
         Some(FieldValue::Text(text)) => text.into_owned(),
         Some(FieldValue::Timestamp(us)) => Timestamp::display_us(us),
         None => String::new(),
-    }
-}
-
-fn unit(precision: Precision) -> &'static str {
-    match precision {
-        Precision::Nanoseconds => "nanoseconds",
-        Precision::Microseconds => "microseconds",
-        Precision::Milliseconds => "milliseconds",
-        Precision::Seconds => "seconds",
-        Precision::Minutes => "minutes",
-        Precision::Hours => "hours",
-        Precision::Auto => "the unit that fits each number's size",
     }
 }
 

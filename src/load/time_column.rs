@@ -75,9 +75,19 @@ pub(super) fn listed(names: &[String]) -> String {
     text
 }
 
+/// A name without its unit or zone, in lower case.
+fn bare(name: &str) -> String {
+    name.to_lowercase().split(['(', '[']).next().unwrap_or_default().trim().to_owned()
+}
+
+/// How likely a column of this name is the time: the smaller, the likelier; `None` for other names.
+pub(super) fn rank_of_name(name: &str) -> Option<usize> {
+    let bare = bare(name);
+    NAMES.iter().position(|known| *known == bare)
+}
+
 fn guess(names: &[String], profiles: &[Profile<'_>], pattern: Option<&TimeFormat>) -> Result<usize, LoadError> {
-    let bare = |name: &String| name.to_lowercase().split(['(', '[']).next().unwrap_or_default().trim().to_owned();
-    let bare: Vec<String> = names.iter().map(bare).collect();
+    let bare: Vec<String> = names.iter().map(|name| bare(name)).collect();
     let named: Vec<usize> = NAMES.iter().filter_map(|name| bare.iter().position(|known| known == name)).collect();
     if let Some(pattern) = pattern {
         // Which zone the times are of does not matter for whether they are any.
@@ -118,7 +128,8 @@ fn guess(names: &[String], profiles: &[Profile<'_>], pattern: Option<&TimeFormat
     }
 }
 
-fn infer_format(name: &str, profile: &Profile<'_>) -> Result<TimeFormat, LoadError> {
+/// How these cells are written.
+pub(super) fn infer_format(name: &str, profile: &Profile<'_>) -> Result<TimeFormat, LoadError> {
     if profile.mostly(profile.iso_times) || profile.cells == 0 {
         return Ok(TimeFormat::Iso);
     }

@@ -10,10 +10,11 @@ use chrono_tz::Tz;
 
 use super::{
     LoadError,
+    cell::read_integer,
     iso::parse_iso,
     refusal::{Reason, excerpt},
 };
-use crate::protocol::{MAX_TIME_US, MIN_TIME_US};
+use crate::protocol::{MAX_TIME_US, MIN_TIME_US, Precision};
 
 /// How the cells of the time column are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +32,12 @@ pub enum TimeFormat {
     Iso,
     /// A number since 1970 UTC.
     Unix(UnixUnit),
+    /// An integer since 1970 UTC in a unit that was named.
+    Integer(Precision),
     /// A pattern of chrono's `strftime`.
     Pattern(TimePattern),
+    /// As the column's own type says, in Parquet.
+    Typed,
 }
 
 /// What a number since 1970 counts.
@@ -99,7 +104,9 @@ impl fmt::Display for TimeFormat {
             Self::Unix(UnixUnit::Milliseconds) => f.write_str("milliseconds since 1970"),
             Self::Unix(UnixUnit::Microseconds) => f.write_str("microseconds since 1970"),
             Self::Unix(UnixUnit::Nanoseconds) => f.write_str("nanoseconds since 1970"),
+            Self::Integer(precision) => write!(f, "{} since 1970", unit_name(*precision)),
             Self::Pattern(pattern) => f.write_str(&pattern.text),
+            Self::Typed => f.write_str("its type says"),
         }
     }
 }
@@ -107,9 +114,22 @@ impl fmt::Display for TimeFormat {
 impl fmt::Display for TimeRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.format {
-            TimeFormat::Unix(_) => write!(f, "{}", self.format),
+            TimeFormat::Unix(_) | TimeFormat::Integer(_) => write!(f, "{}", self.format),
             _ => write!(f, "{}, {} where no zone is written", self.format, self.zone),
         }
+    }
+}
+
+/// The unit in words.
+pub(super) fn unit_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Nanoseconds => "nanoseconds",
+        Precision::Microseconds => "microseconds",
+        Precision::Milliseconds => "milliseconds",
+        Precision::Seconds => "seconds",
+        Precision::Minutes => "minutes",
+        Precision::Hours => "hours",
+        Precision::Auto => "the unit that fits each number's size",
     }
 }
 
@@ -135,13 +155,28 @@ impl TimeRule {
                 CellTime { us, rounded: time.rounded }
             }
             TimeFormat::Unix(unit) => read_unix(cell, *unit).ok_or_else(|| self.not_a_time(cell))?,
+            TimeFormat::Integer(precision) => {
+                let number = read_integer(cell).map_err(|_| self.not_a_time(cell))?;
+                let moment = precision.to_us(number).ok_or_else(|| Reason::TimeOutOfRange(excerpt(cell)))?;
+                CellTime { us: moment.us, rounded: moment.rounded }
+            }
             TimeFormat::Pattern(pattern) => self.read_pattern(pattern, cell)?,
+            TimeFormat::Typed => return Err(self.not_a_time(cell)),
         };
         if (MIN_TIME_US..=MAX_TIME_US).contains(&time.us) {
             Ok(time)
         } else {
             Err(Reason::TimeOutOfRange(excerpt(cell)))
         }
+    }
+
+    /// Times in UTC, as their type says.
+    pub(super) const UTC: Self = Self { format: TimeFormat::Typed, zone: Tz::UTC };
+
+    /// A time in microseconds, of the rule's zone unless it has one; `shown` is what a message shows of it.
+    pub(super) fn place(&self, us: i64, has_zone: bool, shown: impl Fn() -> String) -> Result<i64, Reason> {
+        let us = if has_zone { us } else { self.to_utc(us, shown().as_bytes())? };
+        if (MIN_TIME_US..=MAX_TIME_US).contains(&us) { Ok(us) } else { Err(Reason::TimeOutOfRange(shown())) }
     }
 
     fn not_a_time(&self, cell: &[u8]) -> Reason {

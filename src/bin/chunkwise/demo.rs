@@ -34,7 +34,7 @@ pub(crate) async fn load_prices(place: &Place, config: &Config) -> anyhow::Resul
         return Ok(());
     }
     let loader = Loader::start(place, &config.namespace, service::ingest_options(config));
-    let loaded = loader.load(&plan).await;
+    let loaded = loader.load(&plan, None).await;
     loader.finish().await;
     tracing::info!(rows = loaded?.written_rows, measurement = "prices", "the demonstration's prices are loaded");
     Ok(())

@@ -123,7 +123,11 @@ fn exit_of_load(error: &LoadError) -> Option<Exit> {
         | LoadError::TextInWide(_)
         | LoadError::SameName(_)
         | LoadError::NoMeasurement
-        | LoadError::OnlyForCsv(_) => Some(Exit::Usage),
+        | LoadError::OnlyForTables(_)
+        | LoadError::OnlyForCsv(_)
+        | LoadError::ParquetIn(_)
+        | LoadError::UnsupportedColumn { .. }
+        | LoadError::NotFollowed(_) => Some(Exit::Usage),
         _ => None,
     }
 }

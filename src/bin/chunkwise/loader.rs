@@ -1,14 +1,13 @@
 //! Files into the database: read on one thread, parts written side by side, each committed under a key of its own.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use anyhow::Context;
 use chunkwise::{
     ingest::{
         Identity, Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest,
         Written,
     },
-    load::{LoadError, Part, Plan, Tally},
+    load::{Counted, Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
 };
 use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -20,6 +19,8 @@ use crate::{database::Place, progress};
 const READ_AHEAD: usize = 2;
 /// Parts that are written at once: one a core gains, more only wait for each other.
 const WRITTEN_AT_ONCE: usize = 3;
+/// A database that is away is asked so often whether it is back.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// So many refused lines are told; all are counted.
 const SHOWN: usize = 100;
 
@@ -45,9 +46,16 @@ pub(crate) struct Loader {
 
 /// A part on its way.
 struct Writing {
-    consumed_bytes: u64,
-    first_line: u64,
+    place: PartPlace,
     task: JoinHandle<Result<Written, IngestError>>,
+}
+
+/// What the reading thread tells.
+enum Read {
+    /// A part, and the answer of the load that wrote it, if one did.
+    Part(Part, Option<Written>),
+    /// The file that was followed has ended, and the one that has its name now is begun.
+    Turned(Ending),
 }
 
 impl Loader {
@@ -61,64 +69,200 @@ impl Loader {
         self.ingest.shut_down().await;
     }
 
-    /// Loads one file.
-    pub(crate) async fn load(&self, plan: &Arc<Plan>) -> anyhow::Result<Loaded> {
-        let bar = progress::rows_bar(plan.file_bytes);
-        let mut parts = read_ahead(Arc::clone(plan));
+    /// Loads one file; with a stop sign also what is appended to it, until the sign is raised.
+    pub(crate) async fn load(&self, plan: &Arc<Plan>, stop: Option<&StopSign>) -> anyhow::Result<Loaded> {
+        let is_endless = stop.is_some() || plan.file_bytes == 0;
+        let bar = if is_endless { progress::endless_bar() } else { progress::rows_bar(plan.file_bytes) };
+        let mut parts = self.read_ahead(Arc::clone(plan), stop.cloned());
         let mut loaded = Loaded::default();
         let mut writing: VecDeque<Writing> = VecDeque::new();
-        while let Some(part) = parts.recv().await {
-            let part = part?;
+        while let Some(read) = parts.recv().await {
+            let (part, before) = match read? {
+                Read::Part(part, before) => (part, before),
+                Read::Turned(ending) => {
+                    bar.suspend(|| eprintln!("{}: {}", plan.path.display(), turned(ending)));
+                    continue;
+                }
+            };
+            if part.place.history == History::Differs {
+                bar.suspend(|| tell_difference(plan, &part.place));
+            }
             loaded.tally.absorb(&part.tally);
-            // The first part makes the measurement and its columns; the others find them.
-            let limit = if part.ordinal == 0 { 0 } else { WRITTEN_AT_ONCE - 1 };
-            writing.push_back(self.write(part, plan.chunk_interval_us()));
+            // The first part makes the measurement and its columns; the others find them. Behind a short part nothing may be
+            // committed before it.
+            let is_awaited = part.place.ordinal == 0 || part.place.is_short;
+            let limit = if is_awaited { 0 } else { WRITTEN_AT_ONCE - 1 };
+            writing.push_back(match before {
+                Some(before) => Writing { place: part.place, task: tokio::spawn(async { Ok(before) }) },
+                None => self.write(part, plan.chunk_interval_us(), stop.cloned()),
+            });
             while writing.len() > limit {
                 settle(writing.pop_front(), &mut loaded, &bar).await?;
+            }
+            if stop.is_some() {
+                bar.suspend(|| tell_left_out(plan, &mut loaded));
             }
         }
         while !writing.is_empty() {
             settle(writing.pop_front(), &mut loaded, &bar).await?;
         }
+        if stop.is_some() {
+            tell_left_out(plan, &mut loaded);
+        }
         bar.finish_and_clear();
         Ok(loaded)
     }
 
-    /// Commits a part, unless the ledger has its key.
-    fn write(&self, part: Part, interval_us: Option<i64>) -> Writing {
-        let (consumed_bytes, first_line) = (part.consumed_bytes, part.first_line);
-        let (ingest, namespace) = (self.ingest.clone(), Arc::clone(&self.namespace));
+    /// Commits a part, unless the ledger has its key. With a stop sign a database that is away is waited for.
+    fn write(&self, part: Part, interval_us: Option<i64>, stop: Option<StopSign>) -> Writing {
+        let place = part.place.clone();
+        let (ingest, id) = (self.ingest.clone(), request_id(&self.ingest, &self.namespace, &place));
+        let namespace = Arc::clone(&self.namespace);
         let task = tokio::spawn(async move {
-            let body = Uuid::from_bytes(part.key.0);
-            let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
-            for line in part.lines() {
-                match line {
-                    Ok(line) => lines.push(line),
-                    Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
+            let write = async || -> Result<Written, IngestError> {
+                let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
+                for line in part.lines() {
+                    match line {
+                        Ok(line) => lines.push(line),
+                        Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
+                    }
+                }
+                let request = WriteRequest {
+                    protocol: Protocol::Load,
+                    room: ingest.reserve(part.bytes.len()).await?,
+                    namespace: &namespace,
+                    lines,
+                    body: &part.bytes,
+                    unreadable,
+                    identity: Identity::Entered(id),
+                    partial: PartialWrites::Accept,
+                    interval_us,
+                };
+                ingest.write(request).await
+            };
+            loop {
+                match write().await {
+                    Err(error) if is_worth_waiting(&error, stop.as_ref()) => tokio::time::sleep(RETRY_EVERY).await,
+                    result => return result,
                 }
             }
-            let id = RequestId::from_key(&namespace, body.as_bytes(), body, ingest.options().key_keep);
-            let request = WriteRequest {
-                protocol: Protocol::Load,
-                room: ingest.reserve(part.bytes.len()).await?,
-                namespace: &namespace,
-                lines,
-                body: &part.bytes,
-                unreadable,
-                identity: Identity::Fixed(id),
-                partial: PartialWrites::Accept,
-                interval_us,
-            };
-            ingest.write(request).await
         });
-        Writing { consumed_bytes, first_line, task }
+        Writing { place, task }
     }
+
+    /// Reads on a thread of its own; dropping the receiver ends it.
+    fn read_ahead(&self, plan: Arc<Plan>, stop: Option<StopSign>) -> mpsc::Receiver<Result<Read, LoadError>> {
+        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let (ingest, namespace) = (self.ingest.clone(), Arc::clone(&self.namespace));
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let send = |read| sender.blocking_send(read).is_ok();
+            loop {
+                let parts = match &stop {
+                    Some(stop) => plan.follow(stop),
+                    None => plan.parts(),
+                };
+                let mut parts = match parts {
+                    Ok(parts) => parts,
+                    Err(error) => {
+                        send(Err(error));
+                        return;
+                    }
+                };
+                let mut before = None;
+                let ask = |key: PartKey| {
+                    let id = RequestId::from_key(&namespace, &key.0, Uuid::nil(), Duration::ZERO).id;
+                    let found = runtime.block_on(recorded(&ingest, id, stop.as_ref()));
+                    found.map_err(|error| LoadError::Ledger(Box::new(error)))
+                };
+                loop {
+                    let raw = parts.next_part(&mut |key| {
+                        let (extent, written) = ask(key)?.unzip();
+                        before = written;
+                        Ok(extent.map(|extent: Uuid| Extent(*extent.as_bytes())))
+                    });
+                    let read = match raw {
+                        Ok(Some(raw)) => plan.read(raw).map(|part| {
+                            let before = before.take().filter(|_| part.place.history == History::Written);
+                            Read::Part(part, before)
+                        }),
+                        Ok(None) => break,
+                        Err(error) => Err(error),
+                    };
+                    let has_failed = read.is_err();
+                    if !send(read) || has_failed {
+                        return;
+                    }
+                }
+                match parts.ending() {
+                    Some(ending @ (Ending::Replaced | Ending::Truncated)) if send(Ok(Read::Turned(ending))) => {}
+                    _ => return,
+                }
+            }
+        });
+        receiver
+    }
+}
+
+fn request_id(ingest: &Ingest, namespace: &str, place: &PartPlace) -> RequestId {
+    let extent = Uuid::from_bytes(place.extent.0);
+    RequestId::from_key(namespace, &place.key.0, extent, ingest.options().key_keep)
+}
+
+/// What the ledger has. With a stop sign a database that is away is waited for.
+async fn recorded(ingest: &Ingest, id: Uuid, stop: Option<&StopSign>) -> Result<Option<(Uuid, Written)>, IngestError> {
+    loop {
+        match ingest.recorded(id).await {
+            Err(error) if is_worth_waiting(&error, stop) => tokio::time::sleep(RETRY_EVERY).await,
+            found => return found,
+        }
+    }
+}
+
+/// Who follows a file has time; a second attempt writes nothing twice.
+fn is_worth_waiting(error: &IngestError, stop: Option<&StopSign>) -> bool {
+    let waits = matches!(error, IngestError::Unavailable(_)) && stop.is_some_and(|stop| !stop.is_raised());
+    if waits {
+        tracing::warn!(%error, "it is tried again until the database is there");
+    }
+    waits
+}
+
+fn turned(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Truncated => "it was cut short, and is read from its beginning",
+        _ => "it was replaced, and the new file is read from its beginning",
+    }
+}
+
+fn tell_difference(plan: &Plan, place: &PartPlace) {
+    eprintln!(
+        "note: {}: a file that begins like this one was loaded before, and differs from line {} on: what follows is loaded \
+         as new",
+        plan.path.display(),
+        place.first_line
+    );
+}
+
+/// Tells what was left out so far, at once: the end of a file that grows may be far.
+fn tell_left_out(plan: &Plan, loaded: &mut Loaded) {
+    let path = plan.path.display();
+    loaded.tally.errors.drain(..).for_each(|error| eprintln!("left out: {path}, {error}"));
+    loaded.unfit_shown.drain(..).for_each(|error| eprintln!("left out: {path}, {error}"));
 }
 
 /// Waits for the oldest part and enters what became of it.
 async fn settle(writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar) -> anyhow::Result<()> {
-    let Some(Writing { consumed_bytes, first_line, task }) = writing else { return Ok(()) };
-    let written = task.await?.context("start the same load again: what is committed is not written twice")?;
+    let Some(Writing { place, task }) = writing else { return Ok(()) };
+    let written = task.await?.map_err(|error| {
+        let advice = match error {
+            IngestError::KeyMismatch => {
+                "another load of the same file is under way: start this one again when it has ended"
+            }
+            _ => "start the same load again: what is committed is not written twice",
+        };
+        anyhow::Error::from(error).context(advice)
+    })?;
     if written.duplicate {
         loaded.duplicate_rows += written.written;
     } else {
@@ -127,28 +271,14 @@ async fn settle(writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar
     for refused in written.refused {
         loaded.unfit += 1;
         if loaded.unfit_shown.len() < SHOWN {
-            let line = first_line + u64::from(refused.line).saturating_sub(1);
-            loaded.unfit_shown.push(format!("line {line}, column {}: {}", refused.column, refused.reason));
+            let line = place.first_line + u64::from(refused.line).saturating_sub(1);
+            loaded.unfit_shown.push(match place.counted {
+                Counted::Lines => format!("line {line}, column {}: {}", refused.column, refused.reason),
+                Counted::Rows => format!("row {line}: {}", refused.reason),
+            });
         }
     }
-    bar.set_position(consumed_bytes);
+    bar.set_position(place.consumed_bytes);
     bar.set_message(progress::rate(loaded.written_rows, bar.elapsed()));
     Ok(())
-}
-
-/// Reads on a thread of its own; dropping the receiver ends it.
-fn read_ahead(plan: Arc<Plan>) -> mpsc::Receiver<Result<Part, LoadError>> {
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let raw_parts = match plan.parts() {
-            Ok(raw_parts) => raw_parts,
-            Err(error) => return drop(sender.blocking_send(Err(error))),
-        };
-        for raw in raw_parts {
-            if sender.blocking_send(raw.and_then(|raw| plan.read(raw))).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

@@ -19,6 +19,13 @@ pub(crate) fn rows_bar(total_bytes: u64) -> ProgressBar {
     bar
 }
 
+/// What has come of a file that grows or of a pipe, whose end nobody knows.
+pub(crate) fn endless_bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style("{spinner} {msg}"));
+    bar
+}
+
 /// `1234567 rows, 250000 rows/s`
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
 pub(crate) fn rate(rows: u64, elapsed: std::time::Duration) -> String {

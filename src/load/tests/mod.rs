@@ -1,6 +1,8 @@
 //! Whole files: the three real ones under `tests/data`, hostile ones, and loads that are cut off.
 
+mod growth;
 mod hostile;
+mod parquet;
 mod real_data;
 mod resume;
 
@@ -43,7 +45,7 @@ fn wide(tag: &str) -> LoadOptions {
 fn csv(plan: &Plan) -> &CsvPlan {
     match &plan.content {
         PlannedContent::Csv(csv) => csv,
-        PlannedContent::LineProtocol { .. } => panic!("planned as line protocol"),
+        other => panic!("planned as {other:?}"),
     }
 }
 
@@ -61,6 +63,7 @@ fn rows_of(plan: &Plan) -> Vec<String> {
             let fields = rows.fields.iter().map(|field| {
                 let value = match &field.values {
                     Values::Numbers(numbers) => numbers[row].to_string(),
+                    Values::Integers(integers) => format!("{:?}", integers[row]),
                     Values::Booleans(booleans) => format!("{:?}", booleans[row]),
                     Values::Texts(texts) => format!("{:?}", texts.get(row)),
                     Values::Times(times) => format!("{:?}", times[row]),

@@ -5,6 +5,7 @@ mod formats;
 mod golden;
 mod listings;
 mod load;
+mod parquet;
 mod pruning;
 mod questions;
 mod real;

@@ -2,6 +2,7 @@
 
 mod away;
 pub(crate) mod clients;
+mod follow;
 mod hang_up;
 mod hostile;
 mod in_doubt;

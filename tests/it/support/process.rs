@@ -1,7 +1,7 @@
 //! The program as a process, to be signalled and killed.
 
 use std::{
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -35,6 +35,16 @@ impl Process {
     /// Its standard output, if it was piped; it can be had once.
     pub(crate) fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
+    }
+
+    /// Its standard error, if it was piped; it can be had once.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
+    }
+
+    /// Its standard input, if it was piped; it can be had once.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -2,23 +2,29 @@
 
 use std::{
     fmt::Display,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
 use chrono_tz::Tz;
 use chunkwise::{
     config::Config,
-    load::{BadRows, Census, FileFormat, LoadOptions, Plan, Tally, WideOptions, Zone, find_files},
+    load::{
+        BadRows, Census, FileFormat, Growth, LoadError, LoadOptions, Plan, StopSign, Tally, WideOptions, Zone,
+        find_files,
+    },
     protocol::Precision,
-    question::Timestamp,
+    question::{Invalid, Timestamp},
 };
 use clap::Args;
 
 use crate::{
     database::{Embedded, Place},
     exit::{Exit, Reported},
+    listen::StopSignal,
     loader::{Loaded, Loader},
     output, progress, service,
 };
@@ -30,37 +36,50 @@ Examples:
       Date,AAPL,MSFT,... : each column but the date is a series, its header the value of the tag symbol.
   chunkwise load stocks.csv --measurement stocks --tag-columns Ticker --dry-run
       Ticker,Date,Open,Close,... : shows what would be loaded, and loads nothing.
+  chunkwise load trades.parquet --time-column ts --tag-columns symbol,venue
+      Parquet, by its own types: numbers are float8 or int8, text is tags, timestamps are times.
   chunkwise load sensors.lp.gz --precision s
       InfluxDB's line protocol, with times in seconds.
   chunkwise load days/ --measurement trades
-      All files of CSV or line protocol in a folder, by name.
+      All files of CSV, line protocol and Parquet in a folder, by name.
+  chunkwise load readings.csv --follow
+      What is there, then each line that is appended, within about a second; until Ctrl-C.
+  mosquitto_sub -t sensors | chunkwise load - --format lp
+      Standard input, as it comes.
 
 A file's beginning tells what it holds; the plan is shown, with the flags that change it. Rows that cannot be read are left
-out and reported with their line; the exit code is 4 then. A load that was cut off is started again with the same command and writes nothing twice.")]
+out and reported with their line; the exit code is 4 then. A load that was cut off is started again with the same command
+and writes nothing twice; of a file that has grown it writes what is new. The ledger knows for 7 days what was loaded
+(ingest.key_retention).")]
 pub(crate) struct LoadArgs {
-    /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain, gzip or zstd; of a folder, all such files in it
+    /// Files of CSV (.csv, .tsv) or line protocol (.lp), plain, gzip or zstd, and Parquet (.parquet); of a folder, all such
+    /// files in it; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Show what would be loaded, read everything, write nothing
     #[arg(long)]
     dry_run: bool,
-    /// csv or lp [default: by the file's name, else by its first line]
+    /// Go on with what is appended to the file, also when it is replaced or cut short (as log rotation does), until Ctrl-C
+    #[arg(long, conflicts_with = "dry_run")]
+    follow: bool,
+    /// csv, lp or parquet [default: by the file's name, else by its beginning]
     #[arg(long, value_name = "FORMAT", value_parser = file_format)]
     format: Option<FileFormat>,
-    /// What the times of line protocol count: ns, us, ms, s, m, h, or auto by their size
-    #[arg(long, value_name = "UNIT", default_value = "ns", value_parser = precision)]
-    precision: Precision,
+    /// What integers count that are times: ns, us, ms, s, m, h, or auto by their size [default: ns in line protocol, by
+    /// their size in Parquet]
+    #[arg(long, value_name = "UNIT", value_parser = precision)]
+    precision: Option<Precision>,
     /// Stop at the first row that cannot be read instead of leaving it out
     #[arg(long)]
     stop_at_bad_row: bool,
     #[command(flatten)]
-    csv: CsvArgs,
+    table: TableArgs,
 }
 
-/// How to read CSV.
+/// How to read CSV and Parquet.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "CSV")]
-struct CsvArgs {
+#[command(next_help_heading = "CSV and Parquet")]
+struct TableArgs {
     /// The measurement [default: the file's name without its endings]
     #[arg(long, value_name = "NAME")]
     measurement: Option<String>,
@@ -82,7 +101,7 @@ struct CsvArgs {
     /// The field that a wide file's cells are of [default: value]
     #[arg(long, value_name = "NAME", requires = "wide_tag")]
     field: Option<String>,
-    /// The character between cells [default: one of , ; tab | by the first lines]
+    /// The character between cells of CSV [default: one of , ; tab | by the first lines]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
 }
@@ -91,7 +110,8 @@ fn file_format(name: &str) -> Result<FileFormat, &'static str> {
     match name {
         "csv" => Ok(FileFormat::Csv),
         "lp" => Ok(FileFormat::LineProtocol),
-        _ => Err("write csv, or lp for line protocol"),
+        "parquet" => Ok(FileFormat::Parquet),
+        _ => Err("write csv, lp for line protocol, or parquet"),
     }
 }
 
@@ -109,16 +129,18 @@ fn delimiter(text: &str) -> Result<u8, &'static str> {
 
 impl LoadArgs {
     fn options(&self) -> LoadOptions {
-        let csv = &self.csv;
+        let table = &self.table;
         LoadOptions {
             format: self.format,
-            measurement: csv.measurement.clone(),
-            time_column: csv.time_column.clone(),
-            time_format: csv.time_format.clone(),
-            time_zone: Zone(csv.time_zone),
-            tag_columns: csv.tag_columns.clone(),
-            wide: csv.wide_tag.as_ref().map(|tag| WideOptions::new(tag, csv.field.clone())),
-            delimiter: csv.delimiter,
+            measurement: table.measurement.clone(),
+            time_column: table.time_column.clone(),
+            time_format: table.time_format.clone(),
+            time_zone: Zone(table.time_zone),
+            tag_columns: table.tag_columns.clone(),
+            wide: table.wide_tag.as_ref().map(|tag| WideOptions::new(tag, table.field.clone())),
+            delimiter: table.delimiter,
+            precision: self.precision,
+            growth: if self.follow { Growth::Growing } else { Growth::Complete },
             bad_rows: if self.stop_at_bad_row { BadRows::Stop } else { BadRows::LeaveOut },
         }
     }
@@ -130,13 +152,17 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
     let found = find_files(&args.files)
         .map_err(|(folder, error)| anyhow::Error::from(error).context(folder.display().to_string()))?;
     for path in &found.skipped {
-        eprintln!("skipped: {}, which is not called like a file of CSV or line protocol", path.display());
+        eprintln!("skipped: {}, which is not called like a file of CSV, line protocol or Parquet", path.display());
+    }
+    if args.follow {
+        let [path] = found.files.as_slice() else { return Err(Invalid::new("--follow", "takes one file").into()) };
+        return follow(path, args.options(), config).await;
     }
     for path in found.files {
         let options = args.options();
         let name = path.display().to_string();
         let planned = tokio::task::spawn_blocking(move || Plan::infer(&path, &options)).await?;
-        plans.push(Arc::new(planned.context(name)?.with_precision(args.precision)));
+        plans.push(Arc::new(planned.context(name)?));
     }
     if args.dry_run {
         for plan in plans {
@@ -156,21 +182,72 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
     let mut refused = 0;
     for plan in plans {
         eprintln!("{plan}");
-        let loaded = loader.load(plan).await.with_context(|| plan.path.display().to_string())?;
+        let loaded = loader.load(plan, None).await.with_context(|| plan.path.display().to_string())?;
         report_refused(&plan.path, &loaded.tally);
         report_unfit(&plan.path, &loaded);
-        refused += loaded.tally.refused + loaded.unfit;
-        let text = format!(
-            "{}: {} rows written, {} left out as bad, {} were there already\n",
-            plan.path.display(),
-            loaded.written_rows,
-            loaded.tally.refused + loaded.unfit,
-            loaded.duplicate_rows
-        );
-        output::print(text.as_bytes())?;
+        refused += report(plan, &loaded)?;
     }
     loader.finish().await;
     if refused > 0 { Err(Reported(Exit::BadRows).into()) } else { Ok(()) }
+}
+
+/// Loads a file and what is appended to it, until a signal.
+async fn follow(path: &Path, options: LoadOptions, config: &Config) -> anyhow::Result<()> {
+    let stop = StopSign::default();
+    let mut signal = StopSignal::listen()?;
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            signal.heard().await;
+            stop.raise();
+        }
+    });
+    let planned = plan_of_growing(path, &options, &stop).await.with_context(|| path.display().to_string())?;
+    let Some(plan) = planned.map(Arc::new) else { return Ok(()) };
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let followed = async {
+        place.prepare().await?;
+        let loader = Loader::start(&place, &config.namespace, service::ingest_options(config));
+        eprintln!("{plan}\nfollowing {} until Ctrl-C", path.display());
+        let loaded = loader.load(&plan, Some(&stop)).await.with_context(|| path.display().to_string())?;
+        loader.finish().await;
+        if report(&plan, &loaded)? > 0 { Err(Reported(Exit::BadRows).into()) } else { Ok(()) }
+    };
+    let followed = followed.await;
+    followed.and(place.leave().await)
+}
+
+/// Waits until the file is there and has a row, which tells what the others are; `None` if it is stopped before.
+async fn plan_of_growing(path: &Path, options: &LoadOptions, stop: &StopSign) -> anyhow::Result<Option<Plan>> {
+    const LOOK_EVERY: Duration = Duration::from_millis(250);
+    let mut is_told = false;
+    while !stop.is_raised() {
+        let (path, options) = (path.to_owned(), options.clone());
+        match tokio::task::spawn_blocking(move || Plan::infer(&path, &options)).await? {
+            Err(LoadError::Empty | LoadError::NoRows) => {}
+            Err(LoadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            planned => return Ok(Some(planned?)),
+        }
+        if !is_told {
+            eprintln!("waiting for the first row");
+            is_told = true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(None)
+}
+
+/// The summary of a file, on standard output. Returns how many rows were left out.
+fn report(plan: &Plan, loaded: &Loaded) -> anyhow::Result<u64> {
+    let refused = loaded.tally.refused + loaded.unfit;
+    let text = format!(
+        "{}: {} rows written, {refused} left out as bad, {} were there already\n",
+        plan.path.display(),
+        loaded.written_rows,
+        loaded.duplicate_rows
+    );
+    output::print(text.as_bytes())?;
+    Ok(refused)
 }
 
 async fn count(plan: Arc<Plan>) -> anyhow::Result<Census> {
@@ -250,7 +327,10 @@ mod tests {
     fn a_wide_file_s_field_is_value_unless_named() {
         assert_eq!(options("--wide-tag symbol").unwrap().wide.unwrap().field, "value");
         assert!(options("--field close").is_err(), "a field without a wide tag would do nothing");
-        assert!(options("--format parquet").is_err());
+        assert_eq!(options("--format parquet").unwrap().format, Some(FileFormat::Parquet));
+        assert!(options("--format xlsx").is_err());
+        assert_eq!(options("--follow").unwrap().growth, Growth::Growing);
+        assert!(options("--follow --dry-run").is_err());
         assert!(options("--delimiter ::").is_err());
         assert!(options("--precision weeks").is_err());
     }
