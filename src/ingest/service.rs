@@ -332,7 +332,7 @@ impl Ingest {
             }
             // Every further attempt, of whatever kind, is the same request.
             let id = identity.id(all_timed);
-            if let Identity::BodyIfTimed { .. } = identity {
+            if let Identity::IfTimed { .. } = identity {
                 *identity = Identity::Fixed(id);
             }
             let measurements: Vec<String> = parts.iter().map(|part| part.measurement.name.clone()).collect();
