@@ -16,7 +16,7 @@ use super::{
     error::SpoolError,
     fs::{Fs, FsFile},
     log::{Extent, Log, Segment},
-    segment::{self, Found, HEADER_BYTES, Header, read_frame},
+    segment::{self, Found, HEADER_BYTES, Header, Marker, read_frame},
 };
 
 /// What was found when the spool was opened. Whatever it says, the spool works; most of it is worth a line in the log.
@@ -155,7 +155,7 @@ impl<F: Fs> Spool<F> {
             }
         };
         let mut safe = Extent { bytes: from.max(HEADER_BYTES), frames: 0 };
-        let mut damaged = BTreeMap::new();
+        let mut damaged = damage_before(&file, &header.marker, safe.bytes.min(length)).map_err(failed)?;
         let mut disk_bytes = length;
         while safe.bytes < length {
             match read_frame(&file, &header.marker, safe.bytes, length).map_err(failed)? {
@@ -192,6 +192,25 @@ impl<F: Fs> Spool<F> {
         self.fs.sync_folder(&folder)?;
         Ok(to)
     }
+}
+
+/// Damaged places of the part that the database has: for them the segment is kept, also if the process that came across
+/// them has ended.
+fn damage_before<F: FsFile>(file: &F, marker: &Marker, limit: u64) -> io::Result<BTreeMap<u64, u64>> {
+    let mut damaged = BTreeMap::new();
+    let mut offset = HEADER_BYTES;
+    while offset < limit {
+        let end = match read_frame(file, marker, offset, limit)? {
+            Found::Frame { end, .. } => end,
+            Found::Damaged { end, .. } => {
+                damaged.insert(offset, end - offset);
+                end
+            }
+            Found::Torn => break,
+        };
+        offset = end;
+    }
+    Ok(damaged)
 }
 
 /// How many segments are missing, from the cursor's on.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -56,9 +56,12 @@ impl App {
 
     /// The same at an address of the test's choice: where one that is gone was.
     pub(crate) fn start_at(listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(arguments);
-        command.args(["--listen", listen]).envs(variables.iter().copied()).stdout(Stdio::piped());
-        let mut process = Process::spawn(&mut command);
+        Self::spawn(command(arguments).args(["--listen", listen]).envs(variables.iter().copied()))
+    }
+
+    /// The same of a command of the test's choice.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut process = Process::spawn(command.stdout(Stdio::piped()));
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         let base = loop {
             let line = lines.next().expect("the program ended before it listened").unwrap();
