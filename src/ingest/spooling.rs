@@ -64,6 +64,8 @@ pub(super) struct Spooling {
     inherited: u64,
     /// Requests that the spool did not take.
     refused: AtomicU64,
+    /// The last request was refused.
+    refuses: AtomicBool,
     /// Something was spooled, or the database went away.
     news: Notify,
 }
@@ -104,7 +106,14 @@ impl SpoolWatch {
 impl Spooling {
     /// `inherited` frames are in the spool already.
     pub(super) fn new(spool: Spool, inherited: u64) -> Self {
-        Self { spool, away: AtomicBool::new(false), inherited, refused: AtomicU64::new(0), news: Notify::new() }
+        Self {
+            spool,
+            away: AtomicBool::new(false),
+            inherited,
+            refused: AtomicU64::new(0),
+            refuses: AtomicBool::new(false),
+            news: Notify::new(),
+        }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -181,6 +190,9 @@ impl Spooling {
             };
             // Requests that come meanwhile share a sync of the disk, so these do not take turns.
             off_the_async_threads(|| self.spool.append(&frame)).map_err(|error| self.refuse(&error))?;
+            if self.refuses.swap(false, Ordering::Relaxed) {
+                tracing::info!("the spool takes requests again");
+            }
             self.news.notify_one();
         }
         let refused_total = refusals.count();
@@ -235,7 +247,10 @@ impl Spooling {
             _ => "failure",
         };
         metrics::counter!(metric::SPOOL_REFUSED, "reason" => reason).increment(1);
-        tracing::warn!(error = %error, "a request was sent back: the database is away, and the spool does not take it");
+        // Once, not for every request of a full hour.
+        if !self.refuses.swap(true, Ordering::Relaxed) {
+            tracing::warn!(error = %error, "requests are sent back: the database is away, and the spool does not take them");
+        }
         IngestError::Unavailable(None)
     }
 }

@@ -35,6 +35,8 @@ pub struct Recovery {
     pub quarantined: Vec<PathBuf>,
     /// Segments that are missing between those that are there.
     pub missing_segments: u64,
+    /// Segments without even a header, before others: a disk that was full has left them so, or somebody has emptied them.
+    pub empty: Vec<PathBuf>,
     /// Files that chunkwise did not make; left alone.
     pub foreign_files: Vec<PathBuf>,
     /// What became of the cursor.
@@ -106,6 +108,9 @@ impl<F: Fs> Spool<F> {
                 Some(segment) => {
                     recovery.frames += segment.synced.frames;
                     recovery.segments += u64::from(!is_finished);
+                    if segment.disk_bytes < HEADER_BYTES && sequence + 1 < log.next_sequence {
+                        recovery.empty.push(segment::path(&self.folder, sequence));
+                    }
                     log.segments.insert(sequence, segment);
                 }
                 None => log.quarantined_segments += 1,

@@ -146,6 +146,12 @@ fn report(recovery: &Recovery) {
     if recovery.missing_segments > 0 {
         tracing::error!(files = recovery.missing_segments, "files of the spool are missing: requests in them are lost");
     }
+    for file in &recovery.empty {
+        tracing::warn!(
+            file = %file.display(),
+            "a file of the spool is empty: a full disk leaves such files, but if somebody emptied it, requests are lost"
+        );
+    }
     if recovery.cursor == CursorFound::Damaged {
         tracing::warn!("the spool's cursor is damaged: what is there is compared with the ledger from its beginning");
     }

@@ -54,6 +54,11 @@ async fn until_empty(app: &App) {
     wait_until("the spool is empty", async || stats(app)["spool"]["frames"] == json!(0)).await;
 }
 
+/// Gauges are a little behind.
+async fn until_shown(app: &App, figure: &str) {
+    wait_until(figure, async || String::from_utf8(app.get("/metrics").body).unwrap().contains(figure)).await;
+}
+
 fn assert_balanced(app: &App) {
     let figures = &stats(app)["ingest"];
     let sum: u64 = ["committed", "spooled", "refused", "dead_lettered", "duplicate", "failed", "in_flight"]
@@ -185,8 +190,7 @@ async fn a_locked_measurement_holds_up_no_other_on_the_way_out_of_the_spool_and_
     let there = "SELECT count(*) FROM chunkwise.measurement WHERE name = 'behind'";
     let behind = if spooling.database.scalar::<i64>(there).await == 0 { 0 } else { spooling.rows("behind").await };
     assert_eq!(behind, 0);
-    let metrics = String::from_utf8(app.get("/metrics").body).unwrap();
-    assert!(metrics.contains("chunkwise_spool_database_away 0"), "{metrics}");
+    until_shown(&app, "chunkwise_spool_database_away 0").await;
     assert!(stats(&app)["spool"]["frames"].as_u64().unwrap() > 20, "what is locked is still there");
 
     locker.execute("ROLLBACK").await.unwrap();
@@ -235,11 +239,8 @@ async fn a_request_that_cannot_be_understood_is_set_aside_in_a_file_and_the_othe
     until_empty(&app).await;
     assert_eq!(spooling.rows("m").await, 2);
     assert_eq!(stats(&app)["spool"]["quarantined_segments"], 1);
-    wait_until("the gauge is set", async || {
-        let metrics = String::from_utf8(app.get("/metrics").body).unwrap();
-        metrics.contains("chunkwise_spool_quarantined_files 1") && metrics.contains("chunkwise_spool_requests 0")
-    })
-    .await;
+    until_shown(&app, "chunkwise_spool_quarantined_files 1").await;
+    until_shown(&app, "chunkwise_spool_requests 0").await;
     assert_balanced(&app);
 
     // The file is a spool of its own under its segment's name.

@@ -122,7 +122,7 @@ async fn f03_acknowledgements_while_the_server_is_killed_are_of_the_spool() {
     let mut harness =
         Harness::unstarted(["--database-url".to_owned(), url], "F03, spooled", &[]).with_spool().under_load();
     // SIGQUIT is what `pg_ctl stop -m immediate` sends.
-    for signal in [Signal::KILL, Signal::QUIT].into_iter().cycle().take(rounds(2) as usize) {
+    for signal in [Signal::KILL, Signal::QUIT].into_iter().cycle().take(rounds(1) as usize) {
         let server = folder.server().unwrap();
         let ended = Instant::now();
         match signal {

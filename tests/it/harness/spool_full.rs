@@ -68,9 +68,10 @@ fn wait_until_full(harness: &Harness) {
     let question = serde_json::json!({ "measurement": "trades", "field": "price", "bucket": "1h", "aggregate": "count",
                                        "from": "2020-01-01T00:00:00Z", "to": "2040-01-01T00:00:00Z" });
     assert_eq!(harness.service().ask("/api/v1/window", &question).status, 200);
-    let metrics = String::from_utf8(harness.service().get("/metrics").body).unwrap();
-    assert!(metrics.contains("chunkwise_spool_refused_requests_total{"), "{metrics}");
-    assert!(metrics.contains("chunkwise_spool_database_away 1"), "{metrics}");
+    for figure in ["chunkwise_spool_refused_requests_total{", "chunkwise_spool_database_away 1"] {
+        let metrics = || String::from_utf8(harness.service().get("/metrics").body).unwrap();
+        block_until(figure, Duration::from_secs(5), || metrics().contains(figure));
+    }
 }
 
 #[tokio::test]
