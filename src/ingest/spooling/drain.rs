@@ -9,15 +9,18 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
-    super::{Counters, Ingest, Written, prepare::off_the_async_threads, replaying::Replaying},
+    super::{Ingest, IngestError, Written, prepare::off_the_async_threads, replaying::Replaying},
     Spooling,
     backlog::Backlog,
     replay::{Later, Replay, commit},
 };
-use crate::spool::{Place, Position, SpoolError, SpooledFrame};
+use crate::{
+    protocol::Line,
+    spool::{Place, Position, SpoolError, SpooledFrame, count_lines},
+};
 
 /// A group is closed at so many lines: a transaction that is worth its COMMIT, and not a long one for live requests to
 /// share the server with.
@@ -26,6 +29,8 @@ const GROUP_LINES: u64 = 25_000;
 const GROUP_BYTES: usize = 4 << 20;
 /// And at so many requests.
 const GROUP_REQUESTS: usize = 1_000;
+/// Requests whose rows are made at once: as many as take turns at long work on a small machine, and one more.
+const AT_ONCE: usize = 3;
 /// After a failure, and to see whether the service has ended.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -43,6 +48,27 @@ enum Halt {
 enum Before {
     Done,
     UnderWay,
+}
+
+/// Whether a request may make a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    None,
+    Possible,
+}
+
+/// Requests for one transaction.
+#[derive(Default)]
+struct Group {
+    ready: Vec<Replay>,
+    /// Those whose rows are being made, several at once.
+    under_way: VecDeque<(Place, JoinHandle<Result<Replay, Later>>)>,
+}
+
+impl Group {
+    fn is_full(&self) -> bool {
+        self.under_way.len() >= AT_ONCE
+    }
 }
 
 /// Empties the spool whenever the database is there, until the service has ended.
@@ -105,61 +131,89 @@ impl<'s> Drain<'s> {
     /// The next requests, ready to be committed. Those that cannot be are put off.
     async fn gather(&mut self, ingest: &Ingest, before: Before) -> Result<Vec<Replay>, Halt> {
         let mut due: VecDeque<Place> = self.backlog.due(GROUP_REQUESTS, Instant::now()).into();
-        let mut group: Vec<Replay> = Vec::new();
-        let (mut lines, mut bytes) = (0, 0);
+        let mut group = Group::default();
+        let (mut requests, mut lines, mut bytes) = (0, 0, 0);
         let mut result = Ok(());
-        while lines < GROUP_LINES && bytes < GROUP_BYTES && group.len() < GROUP_REQUESTS {
-            let frame = match self.next(&mut due, ingest.counters()) {
-                Ok(Some(frame)) => frame,
+        while result.is_ok() && lines < GROUP_LINES && bytes < GROUP_BYTES && requests < GROUP_REQUESTS {
+            let (frame, growth) = match self.next(&mut due, ingest) {
+                Ok(Some(next)) => next,
                 Ok(None) => break,
                 Err(error) => {
                     result = Err(Halt::Spool(error));
                     break;
                 }
             };
+            if growth == Growth::Possible || group.is_full() {
+                // What a measurement becomes is decided by its requests in their order.
+                result = self.collect(&mut group, growth).await;
+            }
             let place = frame.place();
-            if self.backlog.must_wait(place) {
+            if result.is_err() || self.backlog.must_wait(place) {
+                self.backlog.put_off(place);
                 continue;
             }
             // A request that was taken may take all there is, should the limit be lower by now.
             let frame_bytes = frame.frame().lines.len().min(ingest.options().memory_bytes);
             // Whoever waits for room while holding some could wait for itself.
-            let room = match (before, group.is_empty()) {
-                (Before::Done, true) => ingest.reserve(frame_bytes).await,
+            let room = match (before, requests) {
+                (Before::Done, 0) => ingest.reserve(frame_bytes).await,
                 _ => ingest.try_reserve(frame_bytes),
             };
             let Ok(room) = room else {
                 self.backlog.put_off(place);
                 break;
             };
-            match Replay::prepare(ingest, frame, room).await {
-                Ok(replay) => {
-                    lines += replay.lines();
-                    bytes += frame_bytes;
-                    group.push(replay);
-                }
-                Err(later) => {
-                    if self.put_off(place, &later) {
-                        result = Err(Halt::Away);
-                        break;
-                    }
-                }
+            requests += 1;
+            lines += count_lines(frame.frame().lines);
+            bytes += frame_bytes;
+            let ingest = ingest.clone();
+            let work = tokio::spawn(async move { Replay::prepare(&ingest, frame, room).await });
+            group.under_way.push_back((place, work));
+            if growth == Growth::Possible {
+                result = self.collect(&mut group, growth).await;
             }
         }
         due.into_iter().for_each(|place| self.backlog.put_off(place));
-        if let Err(halt) = result {
-            group.iter().for_each(|replay| self.backlog.put_off(replay.place()));
+        let collected = self.collect(&mut group, Growth::Possible).await;
+        if let Err(halt) = result.and(collected) {
+            group.ready.iter().for_each(|replay| self.backlog.put_off(replay.place()));
             return Err(halt);
         }
-        Ok(group)
+        Ok(group.ready)
+    }
+
+    /// Takes requests that are ready: the first, or, where a measurement may grow, all that are under way.
+    async fn collect(&mut self, group: &mut Group, growth: Growth) -> Result<(), Halt> {
+        let mut result = Ok(());
+        while let Some((place, work)) = group.under_way.pop_front() {
+            // A defect costs nothing: the request is tried again.
+            match work.await.unwrap_or(Err(Later::Blocked(IngestError::Unavailable(None)))) {
+                Ok(replay) if !self.backlog.must_wait(place) => group.ready.push(replay),
+                Ok(_) => {}
+                Err(later) => {
+                    if self.put_off(place, &later) {
+                        result = Err(Halt::Away);
+                    }
+                }
+            }
+            if growth == Growth::None {
+                break;
+            }
+        }
+        result
     }
 
     /// The next request that may be tried: one that waited for its turn, else the next of the spool.
-    fn next(&mut self, due: &mut VecDeque<Place>, counters: &Counters) -> Result<Option<SpooledFrame>, SpoolError> {
+    fn next(
+        &mut self,
+        due: &mut VecDeque<Place>,
+        ingest: &Ingest,
+    ) -> Result<Option<(SpooledFrame, Growth)>, SpoolError> {
         while let Some(place) = due.pop_front() {
             let read = off_the_async_threads(|| self.spooling.spool.read_again(place));
             match read {
-                Ok(Some(frame)) => return Ok(Some(frame)),
+                // Mostly something was in its way.
+                Ok(Some(frame)) => return Ok(Some((frame, Growth::Possible))),
                 Ok(None) => {
                     tracing::error!("a request in the spool was damaged before it could be written");
                     self.backlog.done(place);
@@ -177,14 +231,21 @@ impl<'s> Drain<'s> {
             self.read += 1;
             self.read_to = Some(place.end());
             let request = frame.frame();
-            let touched = request.decode_lines().map(|lines| self.backlog.touched(request.namespace, &lines));
+            let touched = request.decode_lines().map(|lines| {
+                let touched = self.backlog.touched(request.namespace, &lines);
+                let catalog = ingest.core.growth.catalog();
+                let is_known = |line: &Line<'_>| catalog.get(request.namespace, &line.measurement).is_some();
+                // Of each measurement one line will do.
+                let mut firsts = lines.chunk_by(|a, b| a.measurement == b.measurement).map(|lines| &lines[0]);
+                (touched, if firsts.all(is_known) { Growth::None } else { Growth::Possible })
+            });
             match touched {
-                Ok(touched) => {
+                Ok((touched, growth)) => {
                     if self.backlog.enter(place, touched, inherited) {
-                        return Ok(Some(frame));
+                        return Ok(Some((frame, growth)));
                     }
                 }
-                Err(error) => self.spooling.set_aside(counters, &frame, inherited, &error)?,
+                Err(error) => self.spooling.set_aside(ingest.counters(), &frame, inherited, &error)?,
             }
         }
         Ok(None)

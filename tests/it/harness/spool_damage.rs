@@ -82,7 +82,7 @@ impl Copied {
     fn all(from: &Path, to: &Path) -> Vec<Self> {
         let options = SpoolOptions { reserve_bytes: 0, segment_bytes: SEGMENT_BYTES, ..SpoolOptions::default() };
         let (spool, recovery) = Spool::open(Disk, from, options).unwrap();
-        assert!(recovery.damaged.is_empty() && recovery.frames as usize >= DEEDS.len() * REQUESTS, "{recovery:?}");
+        assert!(recovery.damaged.is_empty() && recovery.frames >= (DEEDS.len() * REQUESTS) as u64, "{recovery:?}");
         let folder = |name: &str| to.join(name).join("spool");
         let spools: Vec<_> =
             DEEDS.iter().map(|(name, _)| Spool::open(Disk, &folder(name), options).unwrap().0).collect();

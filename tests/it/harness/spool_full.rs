@@ -80,7 +80,7 @@ async fn f08_a_full_disk_refuses_before_anything_is_lost_and_takes_again_once_th
     let proxy = Proxy::before(&database.options());
     if !geteuid().is_root() {
         eprintln!("F08: only root can give the spool a small disk; the limit is tested instead");
-        return limited(&database, &proxy).await;
+        return limited(&database, &proxy);
     }
     let mut harness = Harness::spooling(&database, &proxy, "F08, disk", &[]);
     // The same again, on a disk of its own.
@@ -107,10 +107,10 @@ async fn f08_a_full_disk_refuses_before_anything_is_lost_and_takes_again_once_th
 async fn f08_a_full_spool_refuses_before_anything_is_lost_and_takes_again_once_it_is_drained() {
     let database = TestDatabase::new().await;
     let proxy = Proxy::before(&database.options());
-    limited(&database, &proxy).await;
+    limited(&database, &proxy);
 }
 
-async fn limited(database: &TestDatabase, proxy: &Proxy) {
+fn limited(database: &TestDatabase, proxy: &Proxy) {
     let mut harness =
         Harness::spooling(database, proxy, "F08, limit", &[("CHUNKWISE_SPOOL__MAX_BYTES", "1000000")]).under_load();
     for _ in 0..rounds(1) {

@@ -84,7 +84,7 @@ proptest! {
         let at: BTreeMap<Place, usize> = places.iter().copied().zip(0..).collect();
         let mut order = Vec::new();
         let mut next = 0;
-        let free = BTreeSet::new();
+        let free: BTreeSet<Name> = BTreeSet::new();
         for round in 0..1_000 {
             let locked = locks.get(round).unwrap_or(&free);
             let mut group = backlog.due(most, now);
@@ -96,7 +96,7 @@ proptest! {
                 next += 1;
             }
             prop_assert!(group.is_sorted());
-            let mut held = BTreeSet::new();
+            let mut held: BTreeSet<Name> = BTreeSet::new();
             for place in group {
                 let names = &requests[at[&place]];
                 if let Some(name) = names.iter().find(|name| locked.contains(name)) {
