@@ -24,3 +24,19 @@ pub(super) const QUEUE_REQUESTS: &str = "chunkwise_ingest_queue_requests";
 pub(super) const MEMORY: &str = "chunkwise_ingest_memory_bytes";
 /// Counter: writers that ended by a defect and were started again.
 pub(super) const WRITER_RESTARTS: &str = "chunkwise_ingest_writer_restarts_total";
+/// Gauge: requests in the spool.
+pub(super) const SPOOL_REQUESTS: &str = "chunkwise_spool_requests";
+/// Gauge: their bytes.
+pub(super) const SPOOL_BYTES: &str = "chunkwise_spool_bytes";
+/// Gauge: bytes of the spool's files.
+pub(super) const SPOOL_DISK_BYTES: &str = "chunkwise_spool_disk_bytes";
+/// Gauge: how long ago the oldest request in the spool came.
+pub(super) const SPOOL_OLDEST: &str = "chunkwise_spool_oldest_seconds";
+/// Gauge: 1 while requests go to the spool.
+pub(super) const SPOOL_AWAY: &str = "chunkwise_spool_database_away";
+/// Gauge: files that were set aside.
+pub(super) const SPOOL_QUARANTINED: &str = "chunkwise_spool_quarantined_files";
+/// Gauge: damaged bytes in the files that are there.
+pub(super) const SPOOL_DAMAGED: &str = "chunkwise_spool_damaged_bytes";
+/// Counter: requests that the spool did not take, by `reason`.
+pub(super) const SPOOL_REFUSED: &str = "chunkwise_spool_refused_requests_total";

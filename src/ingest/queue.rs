@@ -41,8 +41,9 @@ impl Job {
         Self { entry, reply, queued: Instant::now(), in_doubt: false }
     }
 
-    pub(super) fn touches(&self, measurement: i32) -> bool {
-        self.entry.parts.iter().any(|part| part.measurement.id == measurement)
+    /// The measurements that it writes to.
+    pub(super) fn measurements(&self) -> impl Iterator<Item = i32> + '_ {
+        self.entry.parts.iter().map(|part| part.measurement.id)
     }
 }
 
@@ -94,6 +95,16 @@ impl Queue {
         let mut state = self.state();
         state.rows += job.entry.rows;
         state.jobs.push_back(job);
+        self.show(&state);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Adds requests that are to be committed together, as far as they fit into one transaction.
+    pub(super) fn push_all(&self, jobs: Vec<Job>) {
+        let mut state = self.state();
+        state.rows += jobs.iter().map(|job| job.entry.rows).sum::<usize>();
+        state.jobs.extend(jobs);
         self.show(&state);
         drop(state);
         self.wake.notify_one();

@@ -98,7 +98,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    fn forget(&self, namespace: &str, measurement: &str) {
+    pub(super) fn forget(&self, namespace: &str, measurement: &str) {
         if let Some(known) = self.growth.catalog().get(namespace, measurement) {
             self.growth.catalog().forget(namespace, measurement);
             self.ids.forget(&known);
@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Forgets a namespace's measurements; they are read again when they are needed.
-    fn forget_all(&self, namespace: &str) {
+    pub(super) fn forget_all(&self, namespace: &str) {
         for name in self.growth.catalog().names(namespace) {
             self.forget(namespace, &name);
         }
@@ -148,7 +148,10 @@ impl Ingest {
         let quick = Arc::new(QuickWriter(Arc::clone(&lanes)));
         let mut tasks = JoinSet::new();
         let (poisoned, refused_whole) = mpsc::unbounded_channel();
-        let writers = [(Lane::Quick, options.writers.max(1)), (Lane::Slow, SLOW_WRITERS)];
+        // One, so that the spool's requests are committed in their order.
+        let spooled_writers = usize::from(spooling.is_some());
+        let writers =
+            [(Lane::Quick, options.writers.max(1)), (Lane::Slow, SLOW_WRITERS), (Lane::Spooled, spooled_writers)];
         for lane in writers.into_iter().flat_map(|(lane, count)| std::iter::repeat_n(lane, count)) {
             let writer = Writer {
                 database: database.clone(),
@@ -181,6 +184,7 @@ impl Ingest {
         if let Some(spooling) = &spooling {
             let (core, counters, rooms) = (Arc::clone(&core), Arc::clone(&counters), rooms.clone());
             let replaying = Replaying { core, counters, queue: Arc::downgrade(&queue), rooms };
+            tasks.spawn(spooling::show(Arc::clone(spooling), Arc::downgrade(&queue)));
             tasks.spawn(spooling::run(Arc::clone(spooling), replaying));
         }
         Self { core, counters, queue, rooms, spooling, tasks: Arc::new(Mutex::new(tasks)) }
@@ -345,6 +349,7 @@ impl Ingest {
                     return Ok(Written { written, refused, refused_total, dead_lettered, ..Written::default() });
                 }
                 Ok(Outcome::Refused(refused)) => return Err(IngestError::AllOrNothing(refused)),
+                Ok(Outcome::Held { .. }) => return Err(IngestError::Unavailable(None)),
                 Ok(Outcome::Duplicate { body_hash, .. }) if body_hash != id.body_hash => {
                     return Err(IngestError::KeyMismatch);
                 }

@@ -4,14 +4,17 @@
 //! a request that could not be committed, or came while the database was known to be away
 //!   -> select: its good lines, with times; what contradicts a known measurement is refused now
 //!   -> spool: on disk, answered `spooled`
-//!   -> drain: in order, each frame a request with its old id, beside live ones
+//!   -> drain: each frame a request with its old id, in order for each measurement, beside live ones
 //!      -> what the database or its measurement refuses then: dead letters, for nobody waits for an answer any more
 //! ```
 //!
 //! Only a request that takes partial writes goes to the spool: all or nothing is for the database to promise.
 
+mod backlog;
 mod drain;
+mod replay;
 mod select;
+mod show;
 
 use std::{
     sync::{
@@ -24,19 +27,22 @@ use std::{
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use self::select::{Selection, select};
+use self::{
+    replay::protocol_of,
+    select::{Selection, select},
+};
 use super::{
-    Ack, Counters, IngestError, Written,
+    Ack, Counters, IngestError, Written, metric,
     prepare::off_the_async_threads,
     row::Clock,
     service::{Core, Seen, Work},
 };
 use crate::{
     db::{Database, Failure, Role, classify},
-    spool::{Frame, Spool, SpoolError},
+    spool::{Frame, Limit, LinesError, Spool, SpoolError, SpooledFrame, count_lines},
 };
 
-pub(super) use self::drain::run;
+pub(super) use self::{drain::run, show::show};
 
 /// With a spool a request need not wait for the database longer than this.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,8 +60,12 @@ pub(super) struct Spooling {
     spool: Spool,
     /// Set by failures, cleared when the database answers.
     away: AtomicBool,
-    /// Frames of an earlier process that are in the spool still.
-    inherited: AtomicU64,
+    /// The first so many frames are an earlier process's.
+    inherited: u64,
+    /// Requests that the spool did not take.
+    refused: AtomicU64,
+    /// The last request was refused.
+    refuses: AtomicBool,
     /// Something was spooled, or the database went away.
     news: Notify,
 }
@@ -73,10 +83,12 @@ pub struct SpoolFigures {
     pub oldest_us: Option<i64>,
     /// Bytes of the spool's files.
     pub disk_bytes: u64,
-    /// Files with damage that were set aside.
+    /// Files that were set aside: with damage, or with a request that cannot be understood.
     pub quarantined_segments: u64,
     /// Damaged bytes in the files that are there.
     pub damaged_bytes: u64,
+    /// Requests that were sent back since the process started, because the spool was full or its disk failed.
+    pub refused_requests: u64,
 }
 
 /// Shows what the spool holds. It does not keep the service alive, but its folder locked.
@@ -94,7 +106,14 @@ impl SpoolWatch {
 impl Spooling {
     /// `inherited` frames are in the spool already.
     pub(super) fn new(spool: Spool, inherited: u64) -> Self {
-        Self { spool, away: AtomicBool::new(false), inherited: AtomicU64::new(inherited), news: Notify::new() }
+        Self {
+            spool,
+            away: AtomicBool::new(false),
+            inherited,
+            refused: AtomicU64::new(0),
+            refuses: AtomicBool::new(false),
+            news: Notify::new(),
+        }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -167,7 +186,10 @@ impl Spooling {
                 lines: &bytes,
             };
             // Requests that come meanwhile share a sync of the disk, so these do not take turns.
-            off_the_async_threads(|| self.spool.append(&frame)).map_err(|error| refuse(&error))?;
+            off_the_async_threads(|| self.spool.append(&frame)).map_err(|error| self.refuse(&error))?;
+            if self.refuses.swap(false, Ordering::Relaxed) {
+                tracing::info!("the spool takes requests again");
+            }
             self.news.notify_one();
         }
         let refused_total = refusals.count();
@@ -186,12 +208,46 @@ impl Spooling {
             disk_bytes: stats.disk_bytes,
             quarantined_segments: stats.quarantined_segments,
             damaged_bytes: stats.damaged_bytes,
+            refused_requests: self.refused.load(Ordering::Relaxed),
         }
     }
-}
 
-/// The database is away and the spool does not take the request either: its client keeps it.
-fn refuse(error: &SpoolError) -> IngestError {
-    tracing::warn!(error = %error, "a request was sent back: the database is away, and the spool does not take it");
-    IngestError::Unavailable(None)
+    /// Keeps a frame whose lines cannot be read: it is whole, so another version wrote it.
+    fn set_aside(
+        &self,
+        counters: &Counters,
+        frame: &SpooledFrame,
+        inherited: bool,
+        error: &LinesError,
+    ) -> Result<(), SpoolError> {
+        let path = off_the_async_threads(|| self.spool.set_aside(frame))?;
+        let request = frame.frame();
+        tracing::error!(
+            id = %request.id, error = %error, file = %path.display(),
+            "a request in the spool cannot be read, and is set aside: to have it written, give the file to the version of \
+             chunkwise that wrote it (docs/configuration.md says how)"
+        );
+        if !inherited {
+            let lines = count_lines(request.lines);
+            let kept = Written { refused_total: lines, ..Written::default() };
+            counters.replayed(protocol_of(&request), lines, inherited, &kept);
+        }
+        Ok(())
+    }
+
+    /// The database is away and the spool does not take the request either: its client keeps it.
+    fn refuse(&self, error: &SpoolError) -> IngestError {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let reason = match error {
+            SpoolError::Full(Limit::Size) => "limit",
+            SpoolError::Full(Limit::Reserve | Limit::Disk) => "disk_full",
+            _ => "failure",
+        };
+        metrics::counter!(metric::SPOOL_REFUSED, "reason" => reason).increment(1);
+        // Once, not for every request of a full hour.
+        if !self.refuses.swap(true, Ordering::Relaxed) {
+            tracing::warn!(error = %error, "requests are sent back: the database is away, and the spool does not take them");
+        }
+        IngestError::Unavailable(None)
+    }
 }

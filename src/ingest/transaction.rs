@@ -35,6 +35,9 @@ pub(super) enum Outcome {
     Partial { written: u64, refused: Vec<Refused>, dead_lettered: u64 },
     /// The database refused some, and the request asked for all or nothing: nothing was written.
     Refused(Vec<Refused>),
+    /// Another session holds this measurement, which the request or one before it touches: nothing was written, and nobody
+    /// waits for the measurement. Only requests from the spool get this answer.
+    Held { measurement: i32 },
 }
 
 /// Why nothing was committed.

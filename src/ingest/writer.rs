@@ -1,6 +1,11 @@
 //! Writers: each takes as many waiting requests as make a good transaction, and commits them together.
 
-use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use sqlx::PgConnection;
@@ -45,6 +50,8 @@ pub(super) enum Lane {
     Quick,
     /// Those of locked measurements.
     Slow,
+    /// Those of the spool, in their order.
+    Spooled,
 }
 
 /// Why requests were not committed together.
@@ -71,6 +78,7 @@ impl Writer {
         let queue = match self.lane {
             Lane::Quick => &self.lanes.quick,
             Lane::Slow => &self.lanes.slow,
+            Lane::Spooled => &self.lanes.spooled,
         };
         while let Some(mut group) = queue.next().await {
             let jobs = std::mem::take(&mut group.jobs);
@@ -85,7 +93,7 @@ impl Writer {
     fn transactions(&self, jobs: Vec<Job>) -> Vec<Vec<Job>> {
         let mut seen = HashSet::new();
         let (first, repeated): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| self.lane == Lane::Quick && seen.insert(job.entry.id.id));
+            jobs.into_iter().partition(|job| self.lane != Lane::Slow && seen.insert(job.entry.id.id));
         std::iter::once(first)
             .chain(repeated.into_iter().map(|job| vec![job]))
             .filter(|jobs| !jobs.is_empty())
@@ -94,7 +102,14 @@ impl Writer {
 
     async fn commit_group(&self, connection: &mut Option<PgConnection>, jobs: Vec<Job>) {
         let mut pending = vec![jobs];
+        let mut held_back = HeldBack::default();
         while let Some(mut jobs) = pending.pop() {
+            if self.lane == Lane::Spooled {
+                jobs = held_back.keep_order(jobs);
+            }
+            if jobs.is_empty() {
+                continue;
+            }
             match self.commit_patiently(connection, &mut jobs).await {
                 Ok(outcomes) => {
                     self.found_free(&jobs);
@@ -103,15 +118,18 @@ impl Writer {
                         drop(job.reply.send(Ok(outcome)));
                     }
                 }
+                Err(Failed::Locked(measurement)) if self.lane == Lane::Spooled => {
+                    held_back.measurements.insert(measurement, measurement);
+                    pending.push(jobs);
+                }
                 Err(Failed::Locked(measurement)) => {
                     self.lanes.found_locked(measurement);
-                    let (held, free): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.touches(measurement));
+                    let (held, free): (Vec<_>, Vec<_>) =
+                        jobs.into_iter().partition(|job| job.measurements().any(|touched| touched == measurement));
                     for job in held {
                         self.lanes.slow.push(job);
                     }
-                    if !free.is_empty() {
-                        pending.push(free);
-                    }
+                    pending.push(free);
                 }
                 Err(Failed::Error(error)) if jobs.len() > 1 && !error.is_unavailable() => {
                     // One request's fault must not be the others': each for itself.
@@ -152,7 +170,7 @@ impl Writer {
         jobs: &mut [Job],
     ) -> Result<Vec<Outcome>, Failed> {
         let mut retry = Retry::until(match self.lane {
-            Lane::Quick => Instant::now() + self.patience,
+            Lane::Quick | Lane::Spooled => Instant::now() + self.patience,
             Lane::Slow => jobs.first().map_or_else(Instant::now, |job| job.queued) + SLOW_PATIENCE,
         });
         loop {
@@ -161,8 +179,11 @@ impl Writer {
                 Ok(outcomes) => return Ok(outcomes.into_iter().zip(&*jobs).map(own).collect()),
                 Err(error) => error,
             };
-            if let (Lane::Quick, Some(measurement), true) = (self.lane, measurement, is_lock_timeout(&error)) {
-                return Err(Failed::Locked(measurement));
+            match measurement {
+                Some(measurement) if self.lane != Lane::Slow && is_lock_timeout(&error) => {
+                    return Err(Failed::Locked(measurement));
+                }
+                _ => {}
             }
             jobs.iter_mut().for_each(|job| job.in_doubt = true);
             if !retry.again(&error).await {
@@ -178,7 +199,7 @@ impl Writer {
     ) -> Result<Vec<Outcome>, CommitError> {
         let bytes = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.batch.bytes()).sum();
         let lock_timeout = match self.lane {
-            Lane::Quick => LOCK_TIMEOUT,
+            Lane::Quick | Lane::Spooled => LOCK_TIMEOUT,
             Lane::Slow => SLOW_LOCK_TIMEOUT,
         };
         let attempt = Attempt { database: &self.database, lock_timeout, limit: attempt::limit(bytes) };
@@ -188,6 +209,32 @@ impl Writer {
         #[expect(clippy::cast_precision_loss, reason = "a histogram's values are floats")]
         metrics::histogram!(metric::COMMIT_ROWS).record(entries.iter().map(|entry| entry.rows).sum::<usize>() as f64);
         Ok(outcomes)
+    }
+}
+
+/// Measurements that are held up, each with the locked one that is the reason: a request that touches a locked one waits,
+/// and so does every later one that touches a measurement of it.
+#[derive(Debug, Default)]
+struct HeldBack {
+    measurements: HashMap<i32, i32>,
+}
+
+impl HeldBack {
+    /// Answers the requests that have to wait; the others are returned.
+    fn keep_order(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        if self.measurements.is_empty() {
+            return jobs;
+        }
+        let mut free = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let Some(&measurement) = job.measurements().find_map(|touched| self.measurements.get(&touched)) else {
+                free.push(job);
+                continue;
+            };
+            self.measurements.extend(job.measurements().map(|touched| (touched, measurement)));
+            drop(job.reply.send(Ok(Outcome::Held { measurement })));
+        }
+        free
     }
 }
 

@@ -29,6 +29,28 @@ pub struct Position {
     pub(super) offset: u64,
 }
 
+/// Where a frame stands in the log. Later frames are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) end: u64,
+}
+
+impl Place {
+    /// What [`Spool::advance`](super::Spool::advance) takes once everything before the frame is committed.
+    #[must_use]
+    pub fn start(&self) -> Position {
+        Position { segment: self.segment, offset: self.offset }
+    }
+
+    /// What it takes once the frame is committed too.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position { segment: self.segment, offset: self.end }
+    }
+}
+
 /// What was found of the cursor when the spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CursorFound {

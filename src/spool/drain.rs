@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, ops::Bound, path::Path};
 
 use super::{
     Spool,
-    cursor::{self, Position, remove_if_there},
+    cursor::{self, Place, Position, remove_if_there},
     error::SpoolError,
     frame::Frame,
     fs::Fs,
@@ -29,7 +29,7 @@ pub(super) struct Reader<File> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpooledFrame {
     payload: Vec<u8>,
-    position: Position,
+    place: Place,
 }
 
 impl SpooledFrame {
@@ -42,7 +42,13 @@ impl SpooledFrame {
     /// Where the frame ends: what [`Spool::advance`] takes once it is committed.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.position
+        self.place.end()
+    }
+
+    /// Where the frame stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
     }
 }
 
@@ -68,10 +74,9 @@ impl<F: Fs> Spool<F> {
                 .map_err(|source| SpoolError::io("read", &path, source))?;
             match found {
                 Found::Frame { payload, end } => {
-                    let position = Position { segment, offset: end };
-                    let frame = SpooledFrame { payload, position };
-                    reader.position = position;
-                    reader.in_hand.push_back((position, frame.frame().spooled_us));
+                    let frame = SpooledFrame { payload, place: Place { segment, offset, end } };
+                    reader.position = frame.position();
+                    reader.in_hand.push_back((frame.position(), frame.frame().spooled_us));
                     return Ok(Some(frame));
                 }
                 Found::Damaged { end, .. } => self.pass_over(&mut reader, end),
@@ -84,6 +89,27 @@ impl<F: Fs> Spool<F> {
             self.settle(&mut reader, position).ok();
         }
         Ok(None)
+    }
+
+    /// A frame that was read before and not advanced over, once more; `None` if it is not there any more: its segment was
+    /// damaged since, or is gone. For a reader that cannot keep all that it has to put off.
+    ///
+    /// Blocks for a read of the disk.
+    pub fn read_again(&self, place: Place) -> Result<Option<SpooledFrame>, SpoolError> {
+        let Some(marker) = self.log().segments.get(&place.segment).map(|segment| segment.marker) else {
+            return Ok(None);
+        };
+        let path = segment::path(&self.folder, place.segment);
+        let found = self.fs.open(&path).and_then(|file| read_frame(&file, &marker, place.offset, place.end));
+        match found.map_err(|source| SpoolError::io("read", &path, source))? {
+            Found::Frame { payload, end } if end == place.end => Ok(Some(SpooledFrame { payload, place })),
+            _ => {
+                if let Some(segment) = self.log().segments.get_mut(&place.segment) {
+                    segment.damaged.insert(place.offset, place.end - place.offset);
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Says that the database has every frame up to here, and removes the segments that are finished. When this returns, no

@@ -139,6 +139,12 @@ pub fn decode_lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, LinesError> {
     Ok(lines)
 }
 
+/// How many lines the bytes say that they are; 0 if they do not even say that. They may be no lines at all.
+#[must_use]
+pub fn count_lines(bytes: &[u8]) -> u64 {
+    Reader { bytes, at: 0 }.count().map_or(0, |count| count as u64)
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -6,7 +6,8 @@
 //!     cursor                        how far the database has come
 //!     00000000000000000007.seg      frames, oldest first; numbered, for no clock can be trusted
 //!     00000000000000000008.seg      the active segment: frames are appended
-//!     quarantine/                   segments with damage, kept for whoever wants to look
+//!     quarantine/                   segments with damage, kept for whoever wants to look; and frames that were whole, but
+//!                                   not understood, each as a segment of its own
 //!
 //! segment  0        8         12         20       28       32                64       72
 //!          +--------+---------+----------+--------+--------+-----------------+--------+-------+--------+----
@@ -61,6 +62,7 @@
 //! ```
 
 mod append;
+mod aside;
 mod cursor;
 mod drain;
 mod error;
@@ -77,12 +79,12 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-pub use cursor::{CursorFound, Position};
+pub use cursor::{CursorFound, Place, Position};
 pub use drain::SpooledFrame;
 pub use error::{Limit, SpoolError};
 pub use frame::{Frame, FrameError, MAX_PAYLOAD_BYTES, decode_frame};
 pub use fs::{Disk, Fs, FsFile};
-pub use lines::{LinesError, Untimed, decode_lines, encode_lines};
+pub use lines::{LinesError, Untimed, count_lines, decode_lines, encode_lines};
 pub use recover::{Damage, Recovery};
 pub use stats::SpoolStats;
 

@@ -16,7 +16,7 @@ use super::{
     error::SpoolError,
     fs::{Fs, FsFile},
     log::{Extent, Log, Segment},
-    segment::{self, Found, HEADER_BYTES, Header, read_frame},
+    segment::{self, Found, HEADER_BYTES, Header, Marker, read_frame},
 };
 
 /// What was found when the spool was opened. Whatever it says, the spool works; most of it is worth a line in the log.
@@ -35,6 +35,8 @@ pub struct Recovery {
     pub quarantined: Vec<PathBuf>,
     /// Segments that are missing between those that are there.
     pub missing_segments: u64,
+    /// Segments without even a header, before others: a disk that was full has left them so, or somebody has emptied them.
+    pub empty: Vec<PathBuf>,
     /// Files that chunkwise did not make; left alone.
     pub foreign_files: Vec<PathBuf>,
     /// What became of the cursor.
@@ -106,6 +108,9 @@ impl<F: Fs> Spool<F> {
                 Some(segment) => {
                     recovery.frames += segment.synced.frames;
                     recovery.segments += u64::from(!is_finished);
+                    if segment.disk_bytes < HEADER_BYTES && sequence + 1 < log.next_sequence {
+                        recovery.empty.push(segment::path(&self.folder, sequence));
+                    }
                     log.segments.insert(sequence, segment);
                 }
                 None => log.quarantined_segments += 1,
@@ -155,7 +160,7 @@ impl<F: Fs> Spool<F> {
             }
         };
         let mut safe = Extent { bytes: from.max(HEADER_BYTES), frames: 0 };
-        let mut damaged = BTreeMap::new();
+        let mut damaged = damage_before(&file, &header.marker, safe.bytes.min(length)).map_err(failed)?;
         let mut disk_bytes = length;
         while safe.bytes < length {
             match read_frame(&file, &header.marker, safe.bytes, length).map_err(failed)? {
@@ -192,6 +197,25 @@ impl<F: Fs> Spool<F> {
         self.fs.sync_folder(&folder)?;
         Ok(to)
     }
+}
+
+/// Damaged places of the part that the database has: for them the segment is kept, also if the process that came across
+/// them has ended.
+fn damage_before<F: FsFile>(file: &F, marker: &Marker, limit: u64) -> io::Result<BTreeMap<u64, u64>> {
+    let mut damaged = BTreeMap::new();
+    let mut offset = HEADER_BYTES;
+    while offset < limit {
+        let end = match read_frame(file, marker, offset, limit)? {
+            Found::Frame { end, .. } => end,
+            Found::Damaged { end, .. } => {
+                damaged.insert(offset, end - offset);
+                end
+            }
+            Found::Torn => break,
+        };
+        offset = end;
+    }
+    Ok(damaged)
 }
 
 /// How many segments are missing, from the cursor's on.

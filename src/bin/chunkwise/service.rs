@@ -13,7 +13,7 @@ use chunkwise::{
     hypertable::SchemaLimits,
     ingest::{self, BodyLimits, Counters, Ingest, IngestOptions, Repetition, SpoolWatch, TcpWrite, WriteHttp},
     query::{QueryLimits, Questions},
-    spool::{Disk, Spool, SpoolError, SpoolOptions},
+    spool::{CursorFound, Disk, Recovery, Spool, SpoolError, SpoolOptions},
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -115,15 +115,7 @@ fn start_ingest(place: &Place, config: &Config) -> anyhow::Result<Ingest> {
     };
     match Spool::open(Disk, &folder, limits) {
         Ok((spool, recovery)) => {
-            if recovery.frames > 0 {
-                tracing::info!(requests = recovery.frames, "requests of an earlier process wait in the spool");
-            }
-            for damage in &recovery.damaged {
-                tracing::error!(
-                    file = %damage.path.display(), bytes = damage.bytes, request = ?damage.id,
-                    "the spool is damaged: requests in it are lost"
-                );
-            }
+            report(&recovery);
             Ok(Ingest::start_spooling(database, options, spool, recovery.frames))
         }
         Err(error @ SpoolError::InUse(_)) => {
@@ -131,6 +123,40 @@ fn start_ingest(place: &Place, config: &Config) -> anyhow::Result<Ingest> {
             Ok(Ingest::start(database, options))
         }
         Err(error) => Err(error).context("the spool cannot be opened (spool.when_away = \"refuse\" does without one)"),
+    }
+}
+
+/// Tells what was found in the spool: what waits, and what somebody, or a disk, has done to it.
+fn report(recovery: &Recovery) {
+    if recovery.frames > 0 {
+        tracing::info!(requests = recovery.frames, "requests of an earlier process wait in the spool");
+    }
+    if recovery.torn_bytes > 0 {
+        tracing::warn!(bytes = recovery.torn_bytes, "writes to the spool that were cut off are cut away");
+    }
+    for damage in &recovery.damaged {
+        tracing::error!(
+            file = %damage.path.display(), bytes = damage.bytes, request = ?damage.id,
+            "the spool is damaged: requests in it are lost; the file is kept in the quarantine once the rest of it is written"
+        );
+    }
+    for file in &recovery.quarantined {
+        tracing::error!(file = %file.display(), "a file of the spool cannot be read: its requests are lost, it is kept");
+    }
+    if recovery.missing_segments > 0 {
+        tracing::error!(files = recovery.missing_segments, "files of the spool are missing: requests in them are lost");
+    }
+    for file in &recovery.empty {
+        tracing::warn!(
+            file = %file.display(),
+            "a file of the spool is empty: a full disk leaves such files, but if somebody emptied it, requests are lost"
+        );
+    }
+    if recovery.cursor == CursorFound::Damaged {
+        tracing::warn!("the spool's cursor is damaged: what is there is compared with the ledger from its beginning");
+    }
+    for file in &recovery.foreign_files {
+        tracing::warn!(file = %file.display(), "a file in the spool's folder is not chunkwise's, and is left alone");
     }
 }
 

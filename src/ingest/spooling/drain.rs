@@ -1,50 +1,80 @@
-//! From the spool to the database, in order, beside live requests.
+//! From the spool to the database beside live requests: for each measurement in order, and none waits for another one's.
+//!
+//! ```text
+//! gather: the next requests, read and made to rows      (while the group before is committed)
+//! commit: all of a group in one transaction, by a writer of their own
+//! settle: done, or put off with all that come after it in its measurements
+//! advance: over everything before the first that is not done
+//! ```
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
-    super::{
-        Ingest, IngestError, PartialWrites, Protocol, Refused, Written,
-        dead_letter::keep_lines,
-        prepare::off_the_async_threads,
-        replaying::Replaying,
-        request::{Identity, RequestId},
-        scan::Source,
-        service::{Seen, Work},
-    },
-    KEEP, Spooling,
+    super::{Ingest, IngestError, Written, prepare::off_the_async_threads, replaying::Replaying},
+    Spooling,
+    backlog::Backlog,
+    replay::{Later, Replay, commit},
 };
 use crate::{
-    db::Database,
     protocol::Line,
-    spool::{Frame, SpoolError, SpooledFrame},
+    spool::{Place, Position, SpoolError, SpooledFrame, count_lines},
 };
 
-/// Requests at once: enough for the writers to commit several together.
-const AT_ONCE: usize = 8;
-/// And their bytes, beside live requests' memory.
-const AT_ONCE_BYTES: usize = 8 << 20;
+/// A group is closed at so many lines: a transaction that is worth its COMMIT, and not a long one for live requests to
+/// share the server with.
+const GROUP_LINES: u64 = 25_000;
+/// And at so many bytes of the spool.
+const GROUP_BYTES: usize = 4 << 20;
+/// And at so many requests.
+const GROUP_REQUESTS: usize = 1_000;
+/// Requests whose rows are made at once: as many as take turns at long work on a small machine, and one more.
+const AT_ONCE: usize = 3;
 /// After a failure, and to see whether the service has ended.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A reason why a line of the spool cannot be written.
-type Unfit<'l> = (Line<'l>, String);
 
-/// Why reading the spool stops for now.
+/// Why emptying the spool stops for now.
 enum Halt {
     Spool(SpoolError),
-    Database(IngestError),
+    /// The database is away.
+    Away,
     /// The service has ended.
     End,
+}
+
+/// Whether requests of the group before hold memory still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Done,
+    UnderWay,
+}
+
+/// Whether a request may make a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    None,
+    Possible,
+}
+
+/// Requests for one transaction.
+#[derive(Default)]
+struct Group {
+    ready: Vec<Replay>,
+    /// Those whose rows are being made, several at once.
+    under_way: VecDeque<(Place, JoinHandle<Result<Replay, Later>>)>,
+}
+
+impl Group {
+    fn is_full(&self) -> bool {
+        self.under_way.len() >= AT_ONCE
+    }
 }
 
 /// Empties the spool whenever the database is there, until the service has ended.
 pub(in super::super) async fn run(spooling: Arc<Spooling>, replaying: Replaying) {
     let database = replaying.database().clone();
+    let mut drain = Drain::new(&spooling, &replaying);
     loop {
         if !replaying.goes_on() {
             return;
@@ -55,152 +85,230 @@ pub(in super::super) async fn run(spooling: Arc<Spooling>, replaying: Replaying)
             () = spooling.until_back(&database) => {}
             () = replaying.ended() => return,
         }
-        loop {
-            match step(&spooling, &replaying).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(Halt::End) => return,
-                Err(Halt::Spool(error)) => {
-                    tracing::error!(error = %error, "the spool cannot be read; tried again");
-                    spooling.spool.rewind();
-                    break;
-                }
-                Err(Halt::Database(error)) => {
-                    tracing::debug!(error = %error, "spooled requests wait on");
-                    spooling.notes_away(&error);
-                    spooling.spool.rewind();
-                    break;
-                }
-            }
+        match drain.work().await {
+            Ok(()) | Err(Halt::Away) => {}
+            Err(Halt::Spool(error)) => tracing::error!(error = %error, "the spool cannot be read; tried again"),
+            Err(Halt::End) => return,
         }
     }
 }
 
-/// Commits the next requests of the spool; false if there are none.
-async fn step(spooling: &Spooling, replaying: &Replaying) -> Result<bool, Halt> {
-    let frames = off_the_async_threads(|| read_ahead(spooling)).map_err(Halt::Spool)?;
-    let Some(ingest) = replaying.ingest() else { return Err(Halt::End) };
-    renew(ingest.database(), &frames).await.map_err(|error| Halt::Database(IngestError::database(error)))?;
-    let replays = frames.iter().map(|frame| replay(&ingest, frame));
-    let (mut done, mut halt) = (Vec::new(), None);
-    for result in join_all(replays).await {
-        match result {
-            Ok(replayed) => done.push(replayed),
-            // Those behind it may be committed; read again, the ledger knows them.
-            Err(error) => {
-                halt = Some(Halt::Database(error));
+struct Drain<'s> {
+    spooling: &'s Spooling,
+    replaying: &'s Replaying,
+    backlog: Backlog,
+    /// How far the spool was read, and how many requests that were.
+    read_to: Option<Position>,
+    read: u64,
+    advanced_to: Option<Position>,
+}
+
+impl<'s> Drain<'s> {
+    fn new(spooling: &'s Spooling, replaying: &'s Replaying) -> Self {
+        let (read_to, advanced_to) = (None, None);
+        Self { spooling, replaying, backlog: Backlog::default(), read_to, read: 0, advanced_to }
+    }
+
+    /// Commits what there is, until nothing is left or what is left has to wait.
+    async fn work(&mut self) -> Result<(), Halt> {
+        let mut group = Vec::new();
+        loop {
+            let ingest = self.replaying.ingest().ok_or(Halt::End)?;
+            if group.is_empty() {
+                group = self.gather(&ingest, Before::Done).await?;
+            }
+            if group.is_empty() {
+                // What was put aside without being written can be advanced over too.
+                return self.advance();
+            }
+            let (settled, next) = tokio::join!(commit(&ingest, group), self.gather(&ingest, Before::UnderWay));
+            let settled = self.settle(&ingest, settled);
+            self.advance()?;
+            group = self.kept_in_order(next?, settled)?;
+        }
+    }
+
+    /// The next requests, ready to be committed. Those that cannot be are put off.
+    async fn gather(&mut self, ingest: &Ingest, before: Before) -> Result<Vec<Replay>, Halt> {
+        let mut due: VecDeque<Place> = self.backlog.due(GROUP_REQUESTS, Instant::now()).into();
+        let mut group = Group::default();
+        let (mut requests, mut lines, mut bytes) = (0, 0, 0);
+        let mut result = Ok(());
+        while result.is_ok() && lines < GROUP_LINES && bytes < GROUP_BYTES && requests < GROUP_REQUESTS {
+            let (frame, growth) = match self.next(&mut due, ingest) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(Halt::Spool(error));
+                    break;
+                }
+            };
+            if growth == Growth::Possible || group.is_full() {
+                // What a measurement becomes is decided by its requests in their order.
+                result = self.collect(&mut group, growth).await;
+            }
+            let place = frame.place();
+            if result.is_err() || self.backlog.must_wait(place) {
+                self.backlog.put_off(place);
+                continue;
+            }
+            // A request that was taken may take all there is, should the limit be lower by now.
+            let frame_bytes = frame.frame().lines.len().min(ingest.options().memory_bytes);
+            // Whoever waits for room while holding some could wait for itself.
+            let room = match (before, requests) {
+                (Before::Done, 0) => ingest.reserve(frame_bytes).await,
+                _ => ingest.try_reserve(frame_bytes),
+            };
+            let Ok(room) = room else {
+                self.backlog.put_off(place);
+                break;
+            };
+            requests += 1;
+            lines += count_lines(frame.frame().lines);
+            bytes += frame_bytes;
+            let ingest = ingest.clone();
+            let work = tokio::spawn(async move { Replay::prepare(&ingest, frame, room).await });
+            group.under_way.push_back((place, work));
+            if growth == Growth::Possible {
+                result = self.collect(&mut group, growth).await;
+            }
+        }
+        due.into_iter().for_each(|place| self.backlog.put_off(place));
+        let collected = self.collect(&mut group, Growth::Possible).await;
+        if let Err(halt) = result.and(collected) {
+            group.ready.iter().for_each(|replay| self.backlog.put_off(replay.place()));
+            return Err(halt);
+        }
+        Ok(group.ready)
+    }
+
+    /// Takes requests that are ready: the first, or, where a measurement may grow, all that are under way.
+    async fn collect(&mut self, group: &mut Group, growth: Growth) -> Result<(), Halt> {
+        let mut result = Ok(());
+        while let Some((place, work)) = group.under_way.pop_front() {
+            // A defect costs nothing: the request is tried again.
+            match work.await.unwrap_or(Err(Later::Blocked(IngestError::Unavailable(None)))) {
+                Ok(replay) if !self.backlog.must_wait(place) => group.ready.push(replay),
+                Ok(_) => {}
+                Err(later) => {
+                    if self.put_off(place, &later) {
+                        result = Err(Halt::Away);
+                    }
+                }
+            }
+            if growth == Growth::None {
                 break;
             }
         }
+        result
     }
-    if let Some(last) = done.len().checked_sub(1) {
-        off_the_async_threads(|| spooling.spool.advance(frames[last].position())).map_err(Halt::Spool)?;
-    }
-    for Replayed { protocol, lines, written } in done {
-        let left = spooling.inherited.load(Ordering::Relaxed);
-        spooling.inherited.store(left.saturating_sub(1), Ordering::Relaxed);
-        ingest.counters().replayed(protocol, lines, left > 0, &written);
-    }
-    halt.map_or(Ok(!frames.is_empty()), Err)
-}
 
-fn read_ahead(spooling: &Spooling) -> Result<Vec<SpooledFrame>, SpoolError> {
-    let (mut frames, mut bytes) = (Vec::new(), 0);
-    while frames.len() < AT_ONCE && bytes < AT_ONCE_BYTES {
-        let Some(frame) = spooling.spool.next()? else { break };
-        bytes += frame.frame().lines.len();
-        frames.push(frame);
-    }
-    Ok(frames)
-}
-
-/// Makes the ledger keep what it knows of these frames.
-///
-/// A request that was spooled because its COMMIT got no answer may be in the ledger, for as long as its id is usually kept:
-/// an hour, and the database may have been away for longer. What had not expired when the request was spooled counts.
-async fn renew(database: &Database, frames: &[SpooledFrame]) -> Result<(), sqlx::Error> {
-    let (ids, spooled_s): (Vec<_>, Vec<_>) = frames
-        .iter()
-        .map(SpooledFrame::frame)
-        .map(|frame| (frame.id, Duration::from_micros(frame.spooled_us.try_into().unwrap_or(0)).as_secs_f64()))
-        .unzip();
-    sqlx::query(
-        "UPDATE chunkwise.ledger AS known SET expires_at = now() + make_interval(secs => $3)
-         FROM unnest($1::uuid[], $2::float8[]) AS frame (id, spooled_s)
-         WHERE known.id = frame.id AND known.expires_at >= to_timestamp(frame.spooled_s)",
-    )
-    .bind(ids)
-    .bind(spooled_s)
-    .bind(KEEP.as_secs_f64())
-    .execute(database.owner())
-    .await?;
-    Ok(())
-}
-
-/// What became of a frame.
-struct Replayed {
-    protocol: Protocol,
-    lines: u64,
-    written: Written,
-}
-
-/// Writes a frame as the request that it was. Fails only where it may work later.
-async fn replay(ingest: &Ingest, spooled: &SpooledFrame) -> Result<Replayed, IngestError> {
-    let frame = spooled.frame();
-    let label = frame.protocol;
-    let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.label() == label).unwrap_or(Protocol::Source);
-    let lines = match frame.decode_lines() {
-        Ok(lines) => lines,
-        Err(error) => {
-            // Its checksum was right: another version wrote it.
-            tracing::error!(id = %frame.id, error = %error, "a request in the spool cannot be read, and is given up");
-            return Ok(Replayed { protocol, lines: 0, written: Written::default() });
+    /// The next request that may be tried: one that waited for its turn, else the next of the spool.
+    fn next(
+        &mut self,
+        due: &mut VecDeque<Place>,
+        ingest: &Ingest,
+    ) -> Result<Option<(SpooledFrame, Growth)>, SpoolError> {
+        while let Some(place) = due.pop_front() {
+            let read = off_the_async_threads(|| self.spooling.spool.read_again(place));
+            match read {
+                // Mostly something was in its way.
+                Ok(Some(frame)) => return Ok(Some((frame, Growth::Possible))),
+                Ok(None) => {
+                    tracing::error!("a request in the spool was damaged before it could be written");
+                    self.backlog.done(place);
+                }
+                Err(error) => {
+                    self.backlog.put_off(place);
+                    return Err(error);
+                }
+            }
         }
-    };
-    let count = lines.len() as u64;
-    let mut seen = Seen { lines: count, unfit: Vec::new() };
-    let (written, unfit) = match write(ingest, protocol, &frame, lines.clone(), &mut seen).await {
-        Ok(written) => (written, unfit(&lines, &seen.unfit)),
-        Err(error @ (IngestError::Unavailable(_) | IngestError::Overloaded | IngestError::Stale)) => return Err(error),
-        Err(error) => {
-            let all = lines.iter().map(|line| (line.clone(), error.to_string())).collect();
-            (Written { refused_total: count, ..Written::default() }, all)
+        while self.backlog.has_room() {
+            let Some(frame) = off_the_async_threads(|| self.spooling.spool.next())? else { break };
+            let place = frame.place();
+            let inherited = self.read < self.spooling.inherited;
+            self.read += 1;
+            self.read_to = Some(place.end());
+            let request = frame.frame();
+            let touched = request.decode_lines().map(|lines| {
+                let touched = self.backlog.touched(request.namespace, &lines);
+                let catalog = ingest.core.growth.catalog();
+                let is_known = |line: &Line<'_>| catalog.get(request.namespace, &line.measurement).is_some();
+                // Of each measurement one line will do.
+                let mut firsts = lines.chunk_by(|a, b| a.measurement == b.measurement).map(|lines| &lines[0]);
+                (touched, if firsts.all(is_known) { Growth::None } else { Growth::Possible })
+            });
+            match touched {
+                Ok((touched, growth)) => {
+                    if self.backlog.enter(place, touched, inherited) {
+                        return Ok(Some((frame, growth)));
+                    }
+                }
+                Err(error) => self.spooling.set_aside(ingest.counters(), &frame, inherited, &error)?,
+            }
         }
-    };
-    if !unfit.is_empty() {
-        tracing::warn!(lines = unfit.len(), reason = unfit[0].1, "lines of the spool are kept as dead letters");
-        keep_lines(ingest.database(), frame.namespace, protocol, frame.id, &unfit)
-            .await
-            .map_err(IngestError::database)?;
+        Ok(None)
     }
-    Ok(Replayed { protocol, lines: count, written })
-}
 
-async fn write(
-    ingest: &Ingest,
-    protocol: Protocol,
-    frame: &Frame<'_>,
-    mut lines: Vec<Line<'_>>,
-    seen: &mut Seen,
-) -> Result<Written, IngestError> {
-    let room = ingest.reserve(frame.lines.len()).await?;
-    let id = RequestId { id: frame.id, body_hash: frame.body_hash, keep: Duration::from_secs(frame.keep_s) };
-    let mut work = Work {
-        protocol,
-        room,
-        namespace: frame.namespace,
-        source: Source::Lines(&mut lines),
-        body: &[],
-        unreadable: Vec::new(),
-        identity: Identity::Fixed(id),
-        partial: PartialWrites::Accept,
-        interval_us: None,
-    };
-    ingest.write_once(&mut work, seen).await
-}
+    /// Notes what became of requests; whether the database is away.
+    fn settle(&mut self, ingest: &Ingest, settled: Vec<(Replay, Result<Written, Later>)>) -> Result<(), Halt> {
+        let mut result = Ok(());
+        for (replay, written) in settled {
+            match written {
+                Ok(written) => {
+                    let inherited = self.backlog.done(replay.place());
+                    ingest.counters().replayed(replay.protocol, replay.lines(), inherited, &written);
+                }
+                Err(later) => {
+                    if self.put_off(replay.place(), &later) {
+                        result = Err(Halt::Away);
+                    }
+                }
+            }
+        }
+        result
+    }
 
-/// Lines that do not fit their measurement, with the reason.
-fn unfit<'l>(lines: &[Line<'l>], refused: &[Refused]) -> Vec<Unfit<'l>> {
-    let by_number = |number: u32| lines.iter().find(|line| line.number == number).cloned();
-    refused.iter().filter_map(|refused| Some((by_number(refused.line)?, refused.reason.clone()))).collect()
+    /// Lets a request wait; says whether that is because the database is away.
+    fn put_off(&mut self, place: Place, later: &Later) -> bool {
+        match later {
+            Later::Away(error) => {
+                self.spooling.notes_away(error);
+                self.backlog.put_off(place);
+                return true;
+            }
+            Later::Held(None) => self.backlog.put_off(place),
+            Later::Held(Some(measurement)) => {
+                let name = self.backlog.name(&measurement.namespace, &measurement.name);
+                self.backlog.block(place, Some(name), Instant::now());
+            }
+            Later::Blocked(error) => {
+                tracing::debug!(error = %error, "spooled requests of a measurement wait on");
+                self.backlog.block(place, None, Instant::now());
+            }
+        }
+        false
+    }
+
+    /// Of requests that were made ready meanwhile, those that none before them holds up.
+    fn kept_in_order(&mut self, mut next: Vec<Replay>, settled: Result<(), Halt>) -> Result<Vec<Replay>, Halt> {
+        if let Err(halt) = settled {
+            next.iter().for_each(|replay| self.backlog.put_off(replay.place()));
+            return Err(halt);
+        }
+        next.retain(|replay| !self.backlog.must_wait(replay.place()));
+        Ok(next)
+    }
+
+    /// Says how far the database has come.
+    fn advance(&mut self) -> Result<(), Halt> {
+        let Some(read_to) = self.read_to else { return Ok(()) };
+        let to = self.backlog.done_before(read_to);
+        if self.advanced_to.is_none_or(|advanced_to| advanced_to < to) {
+            off_the_async_threads(|| self.spooling.spool.advance(to)).map_err(Halt::Spool)?;
+            self.advanced_to = Some(to);
+        }
+        Ok(())
+    }
 }

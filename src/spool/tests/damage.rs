@@ -96,6 +96,19 @@ fn a_flipped_bit_costs_its_frame_alone_and_names_it() {
 }
 
 #[test]
+fn a_segment_with_damage_is_kept_also_if_another_process_comes_to_its_end() {
+    let folder = nine_frames();
+    edit(&segment(&folder, 1), |bytes| bytes[HEADER_BYTES + 40] ^= 1);
+    let (spool, _) = Spool::open(Disk, folder.path(), OPTIONS).unwrap();
+    let second = spool.next().unwrap().unwrap();
+    spool.advance(second.position()).unwrap();
+    drop(spool);
+    let (recovery, numbers, stats) = drain(&folder);
+    assert_eq!((recovery.damaged.len(), numbers), (0, vec![3, 4, 5, 6, 7, 8, 9]), "it was reported before");
+    assert_eq!(stats.quarantined_segments, 1);
+}
+
+#[test]
 fn a_flipped_bit_in_the_header_costs_nothing() {
     for at in 0..HEADER_BYTES {
         let folder = nine_frames();
@@ -180,7 +193,7 @@ fn empty_and_foreign_files_are_no_obstacle() {
     fs::write(folder.path().join("4.seg"), b"not ours").unwrap();
     fs::write(folder.path().join("notes.txt"), b"not ours").unwrap();
     let (recovery, numbers, _) = drain(&folder);
-    assert_eq!(numbers, [1, 2, 3, 7, 8, 9]);
+    assert_eq!((numbers.as_slice(), recovery.empty), ([1, 2, 3, 7, 8, 9].as_slice(), vec![segment(&folder, 2)]));
     let names: Vec<_> = recovery.foreign_files.iter().map(|path| path.file_name().unwrap()).collect();
     assert_eq!(names, ["4.seg", "notes.txt"]);
     assert!(recovery.foreign_files.iter().all(|path| path.exists()));
@@ -192,6 +205,46 @@ fn a_segment_of_zeros_is_set_aside() {
     edit(&segment(&folder, 1), |bytes| bytes.fill(0));
     let (recovery, numbers, _) = drain(&folder);
     assert_eq!((recovery.quarantined.len(), numbers), (1, vec![4, 5, 6, 7, 8, 9]));
+}
+
+#[test]
+fn a_frame_that_is_set_aside_is_a_segment_that_another_spool_reads() {
+    let folder = nine_frames();
+    let (spool, _) = Spool::open(Disk, folder.path(), OPTIONS).unwrap();
+    let fourth = (0..4).map(|_| spool.next().unwrap().unwrap()).last().unwrap();
+    let aside = spool.set_aside(&fourth).unwrap();
+    assert_eq!(spool.set_aside(&fourth).unwrap(), aside);
+    assert_eq!(spool.stats().quarantined_segments, 1);
+    spool.advance(fourth.position()).unwrap();
+    drop(spool);
+    assert_eq!(drain(&folder).1, [5, 6, 7, 8, 9]);
+    assert!(aside.exists());
+
+    let other = tempfile::tempdir().unwrap();
+    let name = aside.file_name().unwrap().to_str().unwrap();
+    let (sequence, _) = name.split_once('-').unwrap();
+    fs::copy(&aside, other.path().join(format!("{sequence}.seg"))).unwrap();
+    let (recovery, numbers, _) = drain(&other);
+    assert_eq!((recovery.missing_segments, recovery.damaged.len(), numbers), (0, 0, vec![4]));
+}
+
+#[test]
+fn a_frame_can_be_read_again_until_it_is_damaged_or_advanced_over() {
+    let folder = nine_frames();
+    let (spool, _) = Spool::open(Disk, folder.path(), OPTIONS).unwrap();
+    let frames: Vec<_> = (0..5).map(|_| spool.next().unwrap().unwrap()).collect();
+    for frame in &frames {
+        assert_eq!(spool.read_again(frame.place()).unwrap().as_ref(), Some(frame));
+    }
+    edit(&segment(&folder, 2), |bytes| bytes[HEADER_BYTES + 30] ^= 1);
+    assert_eq!(spool.read_again(frames[3].place()).unwrap(), None);
+    assert_eq!(spool.stats().damaged_bytes, FRAME_BYTES as u64);
+    assert_eq!(spool.read_again(frames[4].place()).unwrap().as_ref(), Some(&frames[4]));
+    // What is before the second frame is finished, and no more than that.
+    spool.advance(frames[1].place().start()).unwrap();
+    assert_eq!(spool.stats().frames, 8);
+    spool.advance(frames[2].place().end()).unwrap();
+    assert_eq!(spool.read_again(frames[0].place()).unwrap(), None, "its segment is gone");
 }
 
 #[test]

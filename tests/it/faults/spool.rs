@@ -2,9 +2,12 @@
 
 use std::{io::Write, net::TcpStream, time::Duration};
 
+use chunkwise::spool::{Disk, Frame, Spool, SpoolOptions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sqlx::Executor;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::support::{Answer, App, Proxy, TestDatabase, wait_until};
 
@@ -49,6 +52,11 @@ fn stats(app: &App) -> Value {
 async fn until_empty(app: &App) {
     app.wait_for("/health", 200, BACK_WITHIN);
     wait_until("the spool is empty", async || stats(app)["spool"]["frames"] == json!(0)).await;
+}
+
+/// Gauges are a little behind.
+async fn until_shown(app: &App, figure: &str) {
+    wait_until(figure, async || String::from_utf8(app.get("/metrics").body).unwrap().contains(figure)).await;
 }
 
 fn assert_balanced(app: &App) {
@@ -119,8 +127,8 @@ async fn what_cannot_be_written_any_more_is_a_dead_letter_and_holds_up_nothing()
     spooling.proxy.heal();
     until_empty(&app).await;
     assert_eq!(spooling.rows("m").await, 2);
-    // Which of the two makes the measurement is a race; the other is kept.
-    assert_eq!(spooling.rows("new").await, 1);
+    // The first makes the measurement, and the other is kept.
+    assert_eq!(spooling.rows("new WHERE w = 1").await, 1);
     let letters = app.get("/api/v1/dead_letters?measurement=new").json();
     assert_eq!(letters["rows"].as_array().unwrap().len(), 1, "{letters}");
     assert_balanced(&app);
@@ -182,4 +190,94 @@ async fn a_full_spool_sends_requests_back_and_takes_them_again_when_there_is_roo
         until_empty(&app).await;
         assert_eq!(spooling.rows("m").await, before + taken * 100);
     }
+}
+
+#[tokio::test]
+async fn a_locked_measurement_holds_up_no_other_on_the_way_out_of_the_spool_and_keeps_its_own_order() {
+    let spooling = Spooling::new().await;
+    let app = spooling.app(&[]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"locked,s=a v=0 1700000000\nfree,s=a v=0 1700000000")), COMMITTED);
+    spooling.proxy.cut();
+    for n in 1..=20 {
+        let time = 1_700_000_000 + n;
+        for line in [format!("locked,s=a v={n} {time}"), format!("free,s=a v={n} {time}")] {
+            assert_eq!(ack(&app.post("/write?precision=s", line.as_bytes())), SPOOLED);
+        }
+    }
+    // One for both waits with the locked one, and so does what comes after it in the other.
+    let both = "locked,s=a v=21 1700000021\nbehind,s=a v=21 1700000021";
+    assert_eq!(ack(&app.post("/write?precision=s", both.as_bytes())), SPOOLED);
+    assert_eq!(ack(&app.post("/write?precision=s", b"behind,s=a v=22 1700000022")), SPOOLED);
+
+    let mut locker = spooling.database.connect().await;
+    locker.execute("BEGIN; LOCK TABLE public_store.locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    spooling.proxy.heal();
+    app.wait_for("/health", 200, BACK_WITHIN);
+    wait_until("the others are written", async || spooling.rows("free").await == 21).await;
+    assert_eq!(ack(&app.post("/write?precision=s", b"free,s=a v=22 1700000022")), COMMITTED);
+    let there = "SELECT count(*) FROM chunkwise.measurement WHERE name = 'behind'";
+    let behind = if spooling.database.scalar::<i64>(there).await == 0 { 0 } else { spooling.rows("behind").await };
+    assert_eq!(behind, 0);
+    until_shown(&app, "chunkwise_spool_database_away 0").await;
+    assert!(stats(&app)["spool"]["frames"].as_u64().unwrap() > 20, "what is locked is still there");
+
+    locker.execute("ROLLBACK").await.unwrap();
+    until_empty(&app).await;
+    assert_eq!(
+        (spooling.rows("locked").await, spooling.rows("free").await, spooling.rows("behind").await),
+        (22, 22, 2)
+    );
+    // Transactions' numbers grow; the spool has one writer.
+    let order = "SELECT string_agg(v::text, ' ' ORDER BY xmin::text::int8, time) FROM public_store.locked";
+    let expected: Vec<String> = (0..=21).map(|n| n.to_string()).collect();
+    assert_eq!(spooling.database.scalar::<String>(order).await, expected.join(" "));
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_understood_is_set_aside_in_a_file_and_the_others_are_written() {
+    let spooling = Spooling::new().await;
+    let folder = spooling.data.path().join("spool");
+    let line = |n: i64| -> Vec<u8> {
+        let text = format!("m,s=a v={n} {}", 1_700_000_000 + n);
+        let lines: Vec<_> = chunkwise::protocol::parse(text.as_bytes(), chunkwise::protocol::Precision::Seconds)
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let mut bytes = Vec::new();
+        chunkwise::spool::encode_lines(&lines, &mut bytes).unwrap();
+        bytes
+    };
+    let strange = Uuid::from_u128(2);
+    {
+        let (spool, _) = Spool::open(Disk, &folder, SpoolOptions::default()).unwrap();
+        for (id, lines) in [(1, line(1)), (2, b"\x01lines of another version".to_vec()), (3, line(3))] {
+            let frame = Frame {
+                id: Uuid::from_u128(id),
+                body_hash: Uuid::from_u128(id),
+                keep_s: 3_600,
+                spooled_us: 1_700_000_000_000_000,
+                protocol: "line_protocol_http",
+                namespace: "public",
+                lines: &lines,
+            };
+            spool.append(&frame).unwrap();
+        }
+    }
+    let app = spooling.app(&[]);
+    until_empty(&app).await;
+    assert_eq!(spooling.rows("m").await, 2);
+    assert_eq!(stats(&app)["spool"]["quarantined_segments"], 1);
+    until_shown(&app, "chunkwise_spool_quarantined_files 1").await;
+    until_shown(&app, "chunkwise_spool_requests 0").await;
+    assert_balanced(&app);
+
+    // The file is a spool of its own under its segment's name.
+    let kept: Vec<_> =
+        std::fs::read_dir(folder.join("quarantine")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let (segment, _) = kept[0].file_name().unwrap().to_str().unwrap().split_once('-').unwrap();
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(&kept[0], other.path().join(format!("{segment}.seg"))).unwrap();
+    let (spool, _) = Spool::open(Disk, other.path(), SpoolOptions::default()).unwrap();
+    assert_eq!(spool.next().unwrap().unwrap().frame().id, strange);
 }

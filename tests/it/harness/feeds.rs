@@ -1,9 +1,11 @@
 //! A feed as a process, its journal, and what is proven by it.
 
 use std::{
+    collections::HashMap,
     fmt,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -11,6 +13,7 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     faults::clients::block_until,
@@ -60,6 +63,25 @@ impl Feed {
         self.acknowledged
     }
 
+    /// The requests that the journal says were spooled, in the order in which each source sent them.
+    pub(super) fn spooled(&self) -> Vec<Sent> {
+        let journal = fs::read_to_string(&self.journal).unwrap();
+        let mut sent = HashMap::new();
+        let mut spooled = Vec::new();
+        for line in journal.lines() {
+            match *line.split(' ').collect::<Vec<_>>() {
+                ["S", id, source, from, to] => {
+                    let [source, from, to] = [source, from, to].map(|number| number.parse().unwrap());
+                    sent.insert(id, Sent { id: id.parse().unwrap(), source, positions: from..to });
+                }
+                ["A", id, "spooled"] => spooled.push(sent.remove(id).unwrap()),
+                _ => {}
+            }
+        }
+        spooled.sort_by_key(|sent| (sent.source, sent.positions.start));
+        spooled
+    }
+
     /// Asks it to settle what is under way and to end.
     pub(super) fn stop(&mut self) {
         // Its number may be another's once it has ended.
@@ -97,12 +119,22 @@ impl Feed {
             requests: count(&summary, "requests"),
             doubts: count(&summary, "doubts"),
             duplicates: count(&summary, "duplicates"),
+            spooled_rows: count(&summary, "spooled_lines"),
         };
         assert_eq!(finished.code, i32::from(proven.faults() > 0));
         // Everything was settled, so that the journal knows of every row.
-        assert_eq!(proven.acknowledged_rows, count(&summary, "committed_lines"));
+        assert_eq!(proven.acknowledged_rows, count(&summary, "committed_lines") + proven.spooled_rows);
         proven
     }
+}
+
+/// A request of a feed.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// Its key.
+    pub(super) id: Uuid,
+    pub(super) source: u64,
+    pub(super) positions: Range<u64>,
 }
 
 /// Waits until each has so many more acknowledgements than it had when this began.
@@ -141,6 +173,8 @@ pub(super) struct Proven {
     pub(super) doubts: u64,
     /// Attempts that found the request done already.
     pub(super) duplicates: u64,
+    /// Of the acknowledged rows, those that were only on the service's disk then.
+    pub(super) spooled_rows: u64,
 }
 
 impl Proven {
@@ -161,6 +195,7 @@ impl Proven {
             requests: self.requests + other.requests,
             doubts: self.doubts + other.doubts,
             duplicates: self.duplicates + other.duplicates,
+            spooled_rows: self.spooled_rows + other.spooled_rows,
         }
     }
 }
@@ -169,8 +204,9 @@ impl fmt::Display for Proven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "acknowledged {} | lost {} | twice {} | wrong {} | phantom {} | other {} | doubts {} | duplicates {}",
+            "acknowledged {} (spooled {}) | lost {} | twice {} | wrong {} | phantom {} | other {} | doubts {} | duplicates {}",
             self.acknowledged_rows,
+            self.spooled_rows,
             self.lost,
             self.twice,
             self.wrong,

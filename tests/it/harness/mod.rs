@@ -14,22 +14,30 @@ mod database;
 mod duplicates;
 mod explosions;
 mod feeds;
+mod outages;
+mod planted;
 mod process;
 mod slow;
+mod spool_damage;
+mod spool_full;
+mod spooling;
 
 use std::{
     net::TcpListener,
+    process::Command,
     sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use self::feeds::{Feed, Proven, wait_for_more};
+use self::feeds::{Feed, Proven, RECOVERY, wait_for_more};
 use crate::{
     embedded::folder::DataFolder,
-    support::{App, TestDatabase},
+    faults::clients::block_until,
+    support::{App, TestDatabase, command},
 };
 
 /// More acknowledgements than a feed can have had under way when the fault struck: new requests are taken.
@@ -50,6 +58,10 @@ struct Harness {
     listen: String,
     /// The flag and its value that say where the database is.
     place: [String; 2],
+    /// The same for the proof, which nothing disturbs.
+    proof: [String; 2],
+    /// Further flags of the service.
+    flags: Vec<String>,
     /// The service's environment.
     variables: Vec<(&'static str, &'static str)>,
     folder: TempDir,
@@ -69,18 +81,24 @@ impl Harness {
     }
 
     fn at(place: [String; 2], fault: &'static str, variables: &[(&'static str, &'static str)]) -> Self {
-        let mut harness = Self {
+        let mut harness = Self::unstarted(place, fault, variables);
+        harness.start();
+        harness
+    }
+
+    fn unstarted(place: [String; 2], fault: &'static str, variables: &[(&'static str, &'static str)]) -> Self {
+        Self {
             feeds: Vec::new(),
             service: None,
             listen: format!("127.0.0.1:{}", free_port()),
+            proof: place.clone(),
             place,
+            flags: Vec::new(),
             variables: variables.to_vec(),
             folder: TempDir::new().unwrap(),
             fault,
             recoveries: Vec::new(),
-        };
-        harness.start();
-        harness
+        }
     }
 
     /// With the usual load, which is served.
@@ -125,8 +143,21 @@ impl Harness {
 
     /// Starts the service where it was.
     fn start(&mut self) {
-        let arguments = ["up", &self.place[0], &self.place[1]];
-        self.service = Some(App::start_at(&self.listen, &arguments, &self.variables));
+        self.service = Some(App::spawn(&mut self.command()));
+    }
+
+    /// The service.
+    fn command(&self) -> Command {
+        let own = ["up", &self.place[0], &self.place[1], "--listen", &self.listen];
+        let arguments: Vec<&str> = own.into_iter().chain(self.flags.iter().map(String::as_str)).collect();
+        let mut command = command(&arguments);
+        command.envs(self.variables.iter().copied());
+        command
+    }
+
+    /// What the service counts.
+    fn stats(&self) -> Value {
+        self.service().get("/api/v1/stats").json()
     }
 
     /// SIGKILL, and the end.
@@ -157,19 +188,39 @@ impl Harness {
     }
 
     /// Ends the feeds, which must settle everything, and compares their journals with the database. The figures are of
-    /// all feeds together; every fault among them is 0.
+    /// all feeds together; every fault among them is 0, and the service's counters balance.
     #[track_caller]
     fn prove(&mut self) -> Proven {
-        let place = [self.place[0].as_str(), &self.place[1]];
-        // All are told before one is waited for: the others would go on.
-        self.feeds.iter_mut().for_each(Feed::stop);
-        let proven = self.feeds.drain(..).map(|feed| feed.prove(&place)).fold(Proven::default(), Proven::and);
-        let recovered: Vec<String> =
-            self.recoveries.iter().map(|time| format!("{:.1} s", time.as_secs_f64())).collect();
-        eprintln!("{} | {proven} | recovered in {}", self.fault, recovered.join(", "));
+        let proven = self.judge();
         assert_eq!((proven.faults(), proven.refused_lines), (0, 0), "{proven:?}");
         assert!(proven.acknowledged_rows >= 5_000, "too little to prove anything: {proven:?}");
         proven
+    }
+
+    /// The same, whatever the faults are.
+    fn judge(&mut self) -> Proven {
+        // All are told before one is waited for: the others would go on.
+        self.feeds.iter_mut().for_each(Feed::stop);
+        self.feeds.iter_mut().for_each(|feed| drop(feed.finish()));
+        self.assert_balanced();
+        let proof = [self.proof[0].as_str(), &self.proof[1]];
+        let proven = self.feeds.drain(..).map(|feed| feed.prove(&proof)).fold(Proven::default(), Proven::and);
+        let recovered: Vec<String> =
+            self.recoveries.iter().map(|time| format!("{:.1} s", time.as_secs_f64())).collect();
+        eprintln!("{} | {proven} | recovered in {}", self.fault, recovered.join(", "));
+        proven
+    }
+
+    /// When nothing is on its way any more and the spool is empty: every line that the service received is accounted for.
+    fn assert_balanced(&self) {
+        block_until("a quiet service", RECOVERY, || {
+            let stats = self.stats();
+            stats["ingest"]["in_flight"] == 0 && stats["spool"]["frames"].as_u64().unwrap_or(0) == 0
+        });
+        let figures = &self.stats()["ingest"];
+        let count = |name: &str| figures[name].as_u64().unwrap_or_else(|| panic!("{name}: {figures}"));
+        let ends = ["committed", "refused", "dead_lettered", "duplicate", "failed"].map(count);
+        assert_eq!((count("received"), count("spooled")), (ends.iter().sum(), 0), "{figures}");
     }
 }
 

@@ -58,8 +58,7 @@ impl App {
 
     /// The same at an address of the test's choice: where one that is gone was.
     pub(crate) fn start_at(listen: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(arguments);
-        Self::spawn(command.args(["--listen", listen]).envs(variables.iter().copied()))
+        Self::spawn(command(arguments).args(["--listen", listen]).envs(variables.iter().copied()))
     }
 
     /// The same with all that it logs in a file.
@@ -68,7 +67,8 @@ impl App {
         Self::spawn(command.args(["--listen", "127.0.0.1:0"]).stderr(File::create(log).unwrap()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// The same of a command of the test's choice.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut process = Process::spawn(command.stdout(Stdio::piped()));
         let mut lines = BufReader::new(process.child.stdout.take().unwrap()).lines();
         let base = loop {
