@@ -27,6 +27,10 @@ impl Line<'_> {
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::with_capacity(64);
+        if self.measurement.starts_with('\u{feff}') {
+            // At the start of a body this is a byte order mark; behind a space it is the name's.
+            text.push(' ');
+        }
         push_escaped(&mut text, &self.measurement, IN_MEASUREMENT);
         for (name, value) in &self.tags {
             text.push(',');

@@ -67,3 +67,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_begins_like_a_byte_order_mark_keeps_it_wherever_the_line_stands() {
+    let body = "\u{feff}m f=1 1\n\u{feff}m f=2 2";
+    let lines: Vec<_> = parse(body.as_bytes(), Precision::Microseconds).map(Result::unwrap).collect();
+    let names: Vec<_> = lines.iter().map(|line| &*line.measurement).collect();
+    assert_eq!(names, ["m", "\u{feff}m"], "only the first is the body's mark");
+    for line in &lines {
+        let text = line.render();
+        let read = parse(text.as_bytes(), Precision::Microseconds).next().unwrap().unwrap();
+        assert_eq!(content(&read), content(line));
+    }
+}

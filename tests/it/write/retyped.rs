@@ -57,11 +57,8 @@ async fn a_type_that_the_values_do_not_fit_refuses_their_lines_whatever_the_byte
     for (column, to, has) in [
         ("float", "timestamptz USING now()", "timestamptz"),
         ("moment", "float8 USING 1", "float8"),
-        ("moment", "int8 USING 1", "int8"),
-        ("int", "text", "text"),
         ("float", "text", "text"),
         ("float", "bool USING true", "bool"),
-        ("bool", "text", "text"),
         ("text", "timestamptz USING now()", "timestamptz"),
     ] {
         let (database, app) = altered(column, to).await;
@@ -77,15 +74,11 @@ async fn a_type_that_no_field_can_have_ends_in_dead_letters_and_never_in_wrong_v
     // Of the same length as the field's, which the server alone would take; and others.
     for (column, to) in [
         ("float", "timestamp USING now()::timestamp"),
-        ("float", "money USING 1::money"),
-        ("int", "time USING '12:00'"),
         ("int", "pg_lsn USING '0/1'"),
         ("moment", "timestamp"),
-        ("bool", "\"char\" USING 'x'"),
         ("text", "bytea USING text::bytea"),
         ("float", "real"),
         ("float", "numeric"),
-        ("int", "int4"),
         ("time", "timestamp"),
         ("series_id", "float8"),
     ] {
