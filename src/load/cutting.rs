@@ -79,13 +79,11 @@ impl TextParts {
     }
 
     /// How far the reading has come; stays up to date.
-
     pub(super) fn progress(&self) -> Progress {
         self.source.progress().clone()
     }
 
     /// Why there are no more parts; `None` as long as there may be.
-
     pub(super) fn ending(&self) -> Option<Ending> {
         match self.state {
             State::Ended(ending) if self.buffer.is_empty() => Some(ending),
