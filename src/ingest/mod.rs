@@ -16,6 +16,7 @@
 //! setting for all requests together; a line's fault is never another line's, and a request's never another request's: rows that
 //! only the database can refuse are found, committed around, and kept as dead letters.
 
+mod answer;
 mod attempt;
 mod back_off;
 mod body;
@@ -54,6 +55,7 @@ mod trust;
 mod writer;
 mod ws;
 
+pub use answer::{Ack, Written};
 pub use body::BodyLimits;
 pub use counters::{CounterValues, Counters, IngestFigures};
 pub use error::IngestError;
@@ -64,7 +66,7 @@ pub use mqtt::{MqttSubscription, MqttVersion, subscribe_mqtt};
 pub use options::IngestOptions;
 pub use request::{BodyRequest, Identity, PartialWrites, Protocol, Repetition, RequestId, WriteRequest};
 pub use room::Room;
-pub use service::{Ack, Ingest, Written};
+pub use service::Ingest;
 pub use source::{SourceFeed, follow_source};
 pub use spooling::{SpoolFigures, SpoolWatch};
 pub use tcp::{TcpWrite, serve_line_protocol, serve_opentsdb};

@@ -53,7 +53,7 @@ struct Writing {
 /// What the reading thread tells.
 enum Read {
     /// A part, and the answer of the load that wrote it, if one did.
-    Part(Part, Option<Written>),
+    Part(Box<Part>, Option<Written>),
     /// The file that was followed has ended, and the one that has its name now is begun.
     Turned(Ending),
 }
@@ -78,7 +78,7 @@ impl Loader {
         let mut writing: VecDeque<Writing> = VecDeque::new();
         while let Some(read) = parts.recv().await {
             let (part, before) = match read? {
-                Read::Part(part, before) => (part, before),
+                Read::Part(part, before) => (*part, before),
                 Read::Turned(ending) => {
                     bar.suspend(|| eprintln!("{}: {}", plan.path.display(), turned(ending)));
                     continue;
@@ -184,7 +184,7 @@ impl Loader {
                     let read = match raw {
                         Ok(Some(raw)) => plan.read(raw).map(|part| {
                             let before = before.take().filter(|_| part.place.history == History::Written);
-                            Read::Part(part, before)
+                            Read::Part(Box::new(part), before)
                         }),
                         Ok(None) => break,
                         Err(error) => Err(error),
