@@ -88,6 +88,7 @@ impl Core {
         let long = match source {
             Source::Body(_) => body.len() >= LONG_WORK_BYTES,
             Source::Lines(lines) => lines.len() >= LONG_WORK_LINES,
+            Source::Spooled(bytes) => bytes.len() >= LONG_WORK_BYTES,
         };
         let scan = Scan { core: self, namespace, body, settled, barred, clock, room };
         if !long {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     protocol::{Glance, Limits, Line, Lines, Precision},
     series::PartsReader,
+    spool::DecodedLines,
 };
 
 /// Measurements of one request.
@@ -31,6 +32,8 @@ pub(super) enum Source<'s, 'b> {
     Body(Precision),
     /// Lines that somebody else has read.
     Lines(&'s mut [Line<'b>]),
+    /// Lines as a spooled request has them, known to be readable.
+    Spooled(&'b [u8]),
 }
 
 /// A measurement's standing after it has grown, or why it cannot be had.
@@ -102,6 +105,17 @@ impl Scan<'_> {
                     }
                     room.cover_lines(body.len(), kept, state.bytes())?;
                 }
+            }
+            Source::Spooled(bytes) => {
+                let lines = DecodedLines::new(bytes).into_iter().flatten().map_while(Result::ok);
+                for (mut line, count) in lines.zip(1_usize..) {
+                    line.sort_tags();
+                    state.line(&scan, &line);
+                    if count.is_multiple_of(STRETCH_LINES) {
+                        room.cover(bytes.len() + state.bytes())?;
+                    }
+                }
+                room.cover(bytes.len() + state.bytes())?;
             }
         }
         Ok(state.scanned)

@@ -15,7 +15,7 @@ impl Line<'_> {
     /// Read with [`Precision::Microseconds`](super::Precision::Microseconds) it gives the same measurement, tags, fields
     /// and time, if the line was read from line protocol. Lines of other protocols can hold what line protocol cannot
     /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, a field's name with a
-    /// quote before a text with a line break, a number that is not finite): that is written as it is, for people to read.
+    /// bare quote before a text with a line break, a number that is not finite): that is written as it is, for people to read.
     ///
     /// ```
     /// use chunkwise::protocol::{Precision, parse};
@@ -31,16 +31,16 @@ impl Line<'_> {
             // At the start of a body this is a byte order mark; behind a space it is the name's.
             text.push(' ');
         }
-        push_escaped(&mut text, &self.measurement, IN_MEASUREMENT);
+        push_name(&mut text, &self.measurement, IN_MEASUREMENT);
         for (name, value) in &self.tags {
             text.push(',');
-            push_escaped(&mut text, name, IN_KEY);
+            push_name(&mut text, name, IN_KEY);
             text.push('=');
-            push_escaped(&mut text, value, IN_KEY);
+            push_name(&mut text, value, IN_KEY);
         }
         for (index, (name, value)) in self.fields.iter().enumerate() {
             text.push(if index == 0 { ' ' } else { ',' });
-            push_escaped(&mut text, name, IN_KEY);
+            push_name(&mut text, name, IN_KEY);
             text.push('=');
             push_value(&mut text, value);
         }
@@ -61,17 +61,27 @@ fn push_value(text: &mut String, value: &FieldValue<'_>) {
         FieldValue::Timestamp(us) => *text += &format!("{us}t"),
         FieldValue::Text(value) => {
             text.push('"');
-            push_escaped(text, value, IN_TEXT);
+            value.chars().for_each(|c| push_escaped(text, c, IN_TEXT));
             text.push('"');
         }
     }
 }
 
-fn push_escaped(text: &mut String, name: &str, escaped: &[char]) {
-    for c in name.chars() {
-        if escaped.contains(&c) {
-            text.push('\\');
+fn push_name(text: &mut String, name: &str, escaped: &[char]) {
+    let mut rest = name.chars();
+    while let Some(c) = rest.next() {
+        if c == '\\' && rest.as_str().starts_with('"') {
+            // Two would leave the quote bare, and with a bare quote in a field's name no text goes on over a line break.
+            text.push(c);
+        } else {
+            push_escaped(text, c, escaped);
         }
-        text.push(c);
     }
+}
+
+fn push_escaped(text: &mut String, c: char, escaped: &[char]) {
+    if escaped.contains(&c) {
+        text.push('\\');
+    }
+    text.push(c);
 }

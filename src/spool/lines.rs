@@ -24,9 +24,6 @@ const TIMESTAMP: u8 = 6;
 
 const ROUNDED: u8 = 1;
 
-/// Room is made for so many lines ahead, whatever the bytes claim; more is made as they come.
-const LINES_AHEAD: usize = 1_024;
-
 /// A line has no time. Whoever spools it must stamp it first: the moment of its replay would be a wrong one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {number} has no time: give it one before it is spooled")]
@@ -127,16 +124,59 @@ fn put_value(value: &FieldValue<'_>, out: &mut Vec<u8>) {
 /// Any bytes may be given: what [`encode_lines`] has not made is an error or, by chance, other lines, and memory stays in
 /// proportion to the bytes.
 pub fn decode_lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, LinesError> {
-    let mut reader = Reader { bytes, at: 0 };
-    let count = reader.count()?;
-    let mut lines = Vec::with_capacity(count.min(LINES_AHEAD));
-    for _ in 0..count {
-        lines.push(reader.line()?);
+    DecodedLines::new(bytes)?.collect()
+}
+
+/// The lines that [`decode_lines`] gives, one at a time: a line takes some hundred bytes, which are better used again.
+#[derive(Debug)]
+pub struct DecodedLines<'a> {
+    reader: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> DecodedLines<'a> {
+    /// # Errors
+    /// The bytes do not say how many lines they are, or are none and more.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, LinesError> {
+        let mut reader = Reader { bytes, at: 0 };
+        let left = reader.count()?;
+        if left == 0 {
+            reader.end()?;
+        }
+        Ok(Self { reader, left })
     }
-    if reader.at < bytes.len() {
-        return Err(LinesError::Longer { at: reader.at });
+
+    /// The names of the lines' measurements, each once where it comes several times in a row.
+    ///
+    /// # Errors
+    /// That of the first line that cannot be read; without one all can.
+    pub fn measurements(mut self) -> Result<Vec<&'a str>, LinesError> {
+        let mut names = Vec::new();
+        for _ in 0..self.left {
+            let name = self.reader.skim()?;
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        self.reader.end()?;
+        Ok(names)
     }
-    Ok(lines)
+}
+
+impl<'a> Iterator for DecodedLines<'a> {
+    type Item = Result<Line<'a>, LinesError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let line = match self.left {
+            0 => self.reader.line().and_then(|line| self.reader.end().map(|()| line)),
+            _ => self.reader.line(),
+        };
+        if line.is_err() {
+            self.left = 0;
+        }
+        Some(line)
+    }
 }
 
 /// How many lines the bytes say that they are; 0 if they do not even say that. They may be no lines at all.
@@ -145,6 +185,7 @@ pub fn count_lines(bytes: &[u8]) -> u64 {
     Reader { bytes, at: 0 }.count().map_or(0, |count| count as u64)
 }
 
+#[derive(Debug)]
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -159,16 +200,39 @@ impl<'a> Reader<'a> {
             _ => return Err(self.impossible()),
         };
         let time_us = Some(i64::from_le_bytes(self.eight()?));
-        let measurement = self.text()?;
+        let measurement = Cow::Borrowed(self.text()?);
         let mut tags = Tags::new();
         for _ in 0..self.count()? {
-            tags.push((self.text()?, self.text()?));
+            tags.push((Cow::Borrowed(self.text()?), Cow::Borrowed(self.text()?)));
         }
         let mut fields = Fields::new();
         for _ in 0..self.count()? {
-            fields.push((self.text()?, self.value()?));
+            fields.push((Cow::Borrowed(self.text()?), self.value()?));
         }
         Ok(Line { number, measurement, tags, fields, time_us, rounded, bytes: 0..0 })
+    }
+
+    /// Reads a line without keeping more of it than its measurement.
+    fn skim(&mut self) -> Result<&'a str, LinesError> {
+        u32::try_from(self.number()?).map_err(|_| self.impossible())?;
+        if self.byte()? > ROUNDED {
+            return Err(self.impossible());
+        }
+        self.take(8)?;
+        let measurement = self.text()?;
+        for _ in 0..self.count()? {
+            self.text()?;
+            self.text()?;
+        }
+        for _ in 0..self.count()? {
+            self.text()?;
+            self.value()?;
+        }
+        Ok(measurement)
+    }
+
+    fn end(&self) -> Result<(), LinesError> {
+        if self.at < self.bytes.len() { Err(LinesError::Longer { at: self.at }) } else { Ok(()) }
     }
 
     fn value(&mut self) -> Result<FieldValue<'a>, LinesError> {
@@ -178,17 +242,17 @@ impl<'a> Reader<'a> {
             UNSIGNED => FieldValue::Unsigned(u64::from_le_bytes(self.eight()?)),
             FALSE => FieldValue::Boolean(false),
             TRUE => FieldValue::Boolean(true),
-            TEXT => FieldValue::Text(self.text()?),
+            TEXT => FieldValue::Text(Cow::Borrowed(self.text()?)),
             TIMESTAMP => FieldValue::Timestamp(i64::from_le_bytes(self.eight()?)),
             _ => return Err(self.impossible()),
         })
     }
 
-    fn text(&mut self) -> Result<Cow<'a, str>, LinesError> {
+    fn text(&mut self) -> Result<&'a str, LinesError> {
         let bytes = self.count()?;
         let at = self.at;
         let text = self.take(bytes)?;
-        std::str::from_utf8(text).map(Cow::Borrowed).map_err(|_| LinesError::Text { at })
+        std::str::from_utf8(text).map_err(|_| LinesError::Text { at })
     }
 
     /// How many of something follow. Each takes a byte at least, so more than there are bytes is impossible.

@@ -12,10 +12,7 @@ use std::{
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::{
-    protocol::Line,
-    spool::{Place, Position},
-};
+use crate::spool::{Place, Position};
 
 /// The first pause before a measurement that was in the way is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -54,16 +51,11 @@ struct Blocked {
 }
 
 impl Backlog {
-    /// The measurements of a request's lines.
-    pub(super) fn touched(&mut self, namespace: &str, lines: &[Line<'_>]) -> Touched {
+    /// The numbers of the measurements of a request.
+    pub(super) fn touched(&mut self, namespace: &str, measurements: &[&str]) -> Touched {
         let mut touched = Touched::new();
-        let mut last = None;
-        for line in lines {
-            if last == Some(&line.measurement) {
-                continue;
-            }
-            last = Some(&line.measurement);
-            let name = self.name(namespace, &line.measurement);
+        for measurement in measurements {
+            let name = self.name(namespace, measurement);
             if !touched.contains(&name) {
                 touched.push(name);
             }

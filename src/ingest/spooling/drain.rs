@@ -17,10 +17,7 @@ use super::{
     backlog::Backlog,
     replay::{Later, Replay, commit},
 };
-use crate::{
-    protocol::Line,
-    spool::{Place, Position, SpoolError, SpooledFrame, count_lines},
-};
+use crate::spool::{DecodedLines, Place, Position, SpoolError, SpooledFrame, count_lines};
 
 /// A group is closed at so many lines: a transaction that is worth its COMMIT, and not a long one for live requests to
 /// share the server with.
@@ -231,13 +228,12 @@ impl<'s> Drain<'s> {
             self.read += 1;
             self.read_to = Some(place.end());
             let request = frame.frame();
-            let touched = request.decode_lines().map(|lines| {
-                let touched = self.backlog.touched(request.namespace, &lines);
+            let names = off_the_async_threads(|| DecodedLines::new(request.lines)?.measurements());
+            let touched = names.map(|names| {
+                let touched = self.backlog.touched(request.namespace, &names);
                 let catalog = ingest.core.growth.catalog();
-                let is_known = |line: &Line<'_>| catalog.get(request.namespace, &line.measurement).is_some();
-                // Of each measurement one line will do.
-                let mut firsts = lines.chunk_by(|a, b| a.measurement == b.measurement).map(|lines| &lines[0]);
-                (touched, if firsts.all(is_known) { Growth::None } else { Growth::Possible })
+                let are_known = names.iter().all(|name| catalog.get(request.namespace, name).is_some());
+                (touched, if are_known { Growth::None } else { Growth::Possible })
             });
             match touched {
                 Ok((touched, growth)) => {

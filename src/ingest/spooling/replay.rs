@@ -18,7 +18,7 @@ use crate::{
     db::{Database, Failure, classify},
     hypertable::Measurement,
     protocol::Line,
-    spool::{Frame, Place, SpooledFrame},
+    spool::{Frame, Place, SpooledFrame, count_lines},
 };
 
 /// A request that is ready to be committed.
@@ -72,10 +72,9 @@ pub(super) fn protocol_of(frame: &Frame<'_>) -> Protocol {
 
 impl Made {
     async fn of(ingest: &Ingest, protocol: Protocol, request: &Frame<'_>, room: &mut Room) -> Result<Self, Later> {
-        // Whoever read the frame has read its lines too.
-        let mut lines = request.decode_lines().unwrap_or_default();
-        let count = lines.len() as u64;
-        let mut source = Source::Lines(&mut lines);
+        let count = count_lines(request.lines);
+        // Whoever read the frame has looked through its lines too.
+        let mut source = Source::Spooled(request.lines);
         let prepared = match ingest.core.prepare(request.namespace, &mut source, &[], None, room).await {
             Ok(prepared) => prepared,
             Err(IngestError::Stale) => {

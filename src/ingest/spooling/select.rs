@@ -51,6 +51,8 @@ pub(super) fn select(core: &Core, work: &mut Work<'_, '_>, clock: Clock) -> Resu
             }
             selection.keep(&good)?;
         }
+        // It is in a spool already.
+        Source::Spooled(_) => return Err(IngestError::Unavailable(None)),
         Source::Lines(lines) => {
             // Those that are kept already, and a copy of each.
             room.cover_lines(body.len(), 2 * lines.len(), 0)?;

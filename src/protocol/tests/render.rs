@@ -29,8 +29,8 @@ fn value() -> impl Strategy<Value = FieldValue<'static>> {
 fn line() -> impl Strategy<Value = Line<'static>> {
     let measurement = name().prop_filter("no comment", |name| !name.starts_with('#'));
     let tags = vec((name(), name()), 0..4);
-    // With a quote in a field's name, a line ends at the first line break, even in a text.
-    let field_name = name().prop_map(|name| name.replace('"', "q"));
+    // With a bare quote in a field's name, a line ends at the first line break, even in a text.
+    let field_name = name().prop_map(|name| name.replace('"', r#"\""#));
     let fields = vec((field_name, value()), 1..5);
     (measurement, tags, fields, option::of(MIN_TIME_US..=MAX_TIME_US)).prop_map(
         |(measurement, tags, fields, time_us)| {

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    super::{FrameError, LinesError, MAX_PAYLOAD_BYTES, Untimed, decode_frame, decode_lines, encode_lines},
+    super::{
+        DecodedLines, FrameError, LinesError, MAX_PAYLOAD_BYTES, Untimed, decode_frame, decode_lines, encode_lines,
+    },
     frame,
 };
 use crate::protocol::{FieldValue, Line};
@@ -64,6 +66,8 @@ proptest! {
         let mut bytes = Vec::new();
         encode_lines(&lines, &mut bytes).unwrap();
         prop_assert_eq!(exact(&decode_lines(&bytes).unwrap()), exact(&lines));
+        let names = lines.chunk_by(|a, b| a.measurement == b.measurement).map(|same| &*same[0].measurement);
+        prop_assert_eq!(DecodedLines::new(&bytes).unwrap().measurements().unwrap(), names.collect::<Vec<_>>());
     }
 
     #[test]
@@ -77,6 +81,8 @@ proptest! {
 
     #[test]
     fn hostile_bytes_are_no_panic(bytes in vec(prop_oneof![0_u8..8, any::<u8>()], 0..300)) {
+        let looked_through = DecodedLines::new(&bytes).and_then(DecodedLines::measurements);
+        prop_assert_eq!(looked_through.err(), decode_lines(&bytes).err());
         let decoded = decode_lines(&bytes).map_or(0, |lines| lines.len());
         prop_assert!(decoded <= bytes.len());
         if let Ok((frame, used)) = decode_frame(&bytes) {
