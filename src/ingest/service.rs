@@ -83,7 +83,7 @@ impl Ingest {
     }
 
     /// The same with a spool: while the database is away, requests that take partial writes are put on disk and answered
-    /// [`Ack::Spooled`]. `frames` is how many are in it already; they are written when the database is there.
+    /// [`Ack::Spooled`](super::Ack::Spooled). `frames` is how many are in it already; they are written when the database is there.
     #[must_use]
     pub fn start_spooling(database: Database, options: IngestOptions, spool: Spool, frames: u64) -> Self {
         Self::start_with(database, options, Some(Arc::new(Spooling::new(spool, frames))))
