@@ -22,6 +22,7 @@ pub(super) use parts::ParquetParts;
 use std::{
     fs::File,
     io::{self, Read},
+    panic::{self, AssertUnwindSafe},
     path::Path,
 };
 
@@ -79,8 +80,20 @@ fn open(path: &Path) -> Result<(Builder, u64), LoadError> {
         return Err(LoadError::Empty);
     }
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = Builder::try_new_with_options(file, options).map_err(|error| failed(0, error))?;
+    let builder = guarded(0, || Builder::try_new_with_options(file, options))?;
     Ok((builder, file_bytes))
+}
+
+/// Runs the `parquet` crate, which panics on some damaged files: where a page refers to a dictionary that is not there, for
+/// one. What has panicked is not used again.
+fn guarded<T, E>(after_rows: u64, read: impl FnOnce() -> Result<T, E>) -> Result<T, LoadError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| failed(after_rows, error)),
+        Err(_) => Err(failed(after_rows, io::Error::other("its parts contradict each other"))),
+    }
 }
 
 fn failed(after_rows: u64, error: impl std::error::Error + Send + Sync + 'static) -> LoadError {

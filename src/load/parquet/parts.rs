@@ -10,7 +10,7 @@ use super::{
         BadRows, Counted, Ending, Extent, History, LoadError, Mapping, PART_BYTES, PART_ROWS, PartPlace, Progress,
         RawPart, RawRecords, Recorded, Rows, Tally, chain::Chain, mapping::Role,
     },
-    Builder, ParquetPlan, failed, open,
+    Builder, ParquetPlan, guarded, open,
     rows::RowReader,
 };
 
@@ -195,23 +195,19 @@ impl Batches {
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0).max(1);
         let row_bytes = (unpacked.fold(0, u64::saturating_add) / rows).max(1);
         let batch_rows = (BATCH_BYTES / row_bytes).clamp(1, MOST_BATCH_ROWS);
-        let reader = builder
-            .with_projection(projection)
-            .with_batch_size(usize::try_from(batch_rows).unwrap_or(1))
-            .build()
-            .map_err(|error| failed(0, error))?;
+        let builder = builder.with_projection(projection).with_batch_size(usize::try_from(batch_rows).unwrap_or(1));
+        let reader = guarded(0, || builder.build())?;
         Ok(Self { reader, ahead: VecDeque::new(), taken_rows: 0, read_rows: 0, is_done: false })
     }
 
     /// Reads a batch; whether there was one.
     pub(super) fn next(&mut self) -> Result<bool, LoadError> {
-        match self.reader.next() {
-            Some(Ok(batch)) => {
+        match guarded(self.read_rows, || self.reader.next().transpose())? {
+            Some(batch) => {
                 self.read_rows += batch.num_rows() as u64;
                 self.ahead.push_back(batch);
                 Ok(true)
             }
-            Some(Err(error)) => Err(failed(self.read_rows, error)),
             None => {
                 self.is_done = true;
                 Ok(false)
