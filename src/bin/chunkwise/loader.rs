@@ -10,7 +10,7 @@ use chunkwise::{
     load::{Counted, Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
 };
 use indicatif::ProgressBar;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use uuid::Uuid;
 
 use crate::{database::Place, progress};
@@ -21,6 +21,9 @@ const READ_AHEAD: usize = 2;
 const WRITTEN_AT_ONCE: usize = 3;
 /// A database that is away is asked so often whether it is back.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// So long the ledger is asked again, as long as a part is tried to be written.
+const PATIENCE: Duration = Duration::from_secs(10);
+const AGAIN: &str = "start the same load again: what is committed is not written twice";
 /// So many refused lines are told; all are counted.
 const SHOWN: usize = 100;
 
@@ -77,7 +80,7 @@ impl Loader {
         let mut loaded = Loaded::default();
         let mut writing: VecDeque<Writing> = VecDeque::new();
         while let Some(read) = parts.recv().await {
-            let (part, before) = match read? {
+            let (part, before) = match read.map_err(with_advice)? {
                 Read::Part(part, before) => (*part, before),
                 Read::Turned(ending) => {
                     bar.suspend(|| eprintln!("{}: {}", plan.path.display(), turned(ending)));
@@ -209,14 +212,26 @@ fn request_id(ingest: &Ingest, namespace: &str, place: &PartPlace) -> RequestId 
     RequestId::from_key(namespace, &place.key.0, extent, ingest.options().key_keep)
 }
 
-/// What the ledger has. With a stop sign a database that is away is waited for.
+/// What the ledger has. A database that is away is waited for: a while, with a stop sign for as long as it takes.
 async fn recorded(ingest: &Ingest, id: Uuid, stop: Option<&StopSign>) -> Result<Option<(Uuid, Written)>, IngestError> {
+    let begun = Instant::now();
     loop {
         match ingest.recorded(id).await {
-            Err(error) if is_worth_waiting(&error, stop) => tokio::time::sleep(RETRY_EVERY).await,
+            Err(error @ IngestError::Unavailable(_)) if begun.elapsed() < PATIENCE => {
+                tracing::debug!(%error, "the ledger is asked again");
+            }
+            Err(error) if is_worth_waiting(&error, stop) => {}
             found => return found,
         }
+        tokio::time::sleep(RETRY_EVERY).await;
     }
+}
+
+/// What to do where the file is not at fault.
+fn with_advice(error: LoadError) -> anyhow::Error {
+    let is_of_ledger = matches!(error, LoadError::Ledger(_));
+    let error = anyhow::Error::from(error);
+    if is_of_ledger { error.context(AGAIN) } else { error }
 }
 
 /// Who follows a file has time; a second attempt writes nothing twice.
@@ -259,7 +274,7 @@ async fn settle(writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar
             IngestError::KeyMismatch => {
                 "another load of the same file is under way: start this one again when it has ended"
             }
-            _ => "start the same load again: what is committed is not written twice",
+            _ => AGAIN,
         };
         anyhow::Error::from(error).context(advice)
     })?;
