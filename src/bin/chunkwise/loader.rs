@@ -21,7 +21,7 @@ const READ_AHEAD: usize = 2;
 const WRITTEN_AT_ONCE: usize = 3;
 /// A database that is away is asked so often whether it is back.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// So long the ledger is asked again, as long as a part is tried to be written.
+/// So long the ledger is asked again by a load that follows nothing: a broken connection is no reason to end it.
 const PATIENCE: Duration = Duration::from_secs(10);
 const AGAIN: &str = "start the same load again: what is committed is not written twice";
 /// So many refused lines are told; all are counted.
