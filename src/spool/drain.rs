@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, ops::Bound, path::Path};
 
 use super::{
     Spool,
-    cursor::{self, Place, Position, remove_if_there},
+    cursor::{self, CursorFile, Place, Position, remove_if_there},
     error::SpoolError,
     frame::Frame,
     fs::Fs,
@@ -19,6 +19,8 @@ pub(super) struct Reader<File> {
     pub(super) position: Position,
     /// What is durable of how far the database has come.
     pub(super) cursor: Position,
+    /// Where that is written; none after a failure.
+    pub(super) cursor_file: Option<CursorFile<File>>,
     /// Frames that were read and not advanced over, with the times when they were spooled.
     pub(super) in_hand: VecDeque<(Position, i64)>,
     /// The segment that was read last.
@@ -115,7 +117,7 @@ impl<F: Fs> Spool<F> {
     /// Says that the database has every frame up to here, and removes the segments that are finished. When this returns, no
     /// frame before `position` is ever read again.
     ///
-    /// Blocks for two syncs of the disk: advance once for all frames of a transaction. After an error the frames may be
+    /// Blocks for a sync of the disk: advance once for all frames of a transaction. After an error the frames may be
     /// read again after a restart; the same position can be tried again. A segment that cannot be removed is no error: it is
     /// not read again, and its removal is tried again with every advance.
     pub fn advance(&self, position: Position) -> Result<(), SpoolError> {
@@ -192,7 +194,7 @@ impl<F: Fs> Spool<F> {
     fn settle(&self, reader: &mut Reader<F::File>, to: Position) -> Result<(), SpoolError> {
         let target = finished(&mut self.log(), to);
         if target > reader.cursor {
-            cursor::write(&self.fs, &self.folder, target)?;
+            cursor::write(&self.fs, &self.folder, &mut reader.cursor_file, target)?;
             reader.cursor = target;
             reader.position = reader.position.max(target);
         }

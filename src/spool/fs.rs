@@ -40,7 +40,9 @@ pub trait Fs: Debug + Send + Sync {
 pub trait FsFile: Debug + Send + Sync {
     /// Appends all of the bytes; on an error a part of them may have been.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes what was appended durable, with the file's length: `fdatasync`. After an error nothing is known about what
+    /// Overwrites bytes of the file, which must have them already; on an error any of them may be either.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes what was written durable, with the file's length: `fdatasync`. After an error nothing is known about what
     /// was appended since the last success, and asking again would tell a lie.
     fn sync_data(&self) -> io::Result<()>;
     /// Reads from a place, as much as there is and fits; 0 bytes at the end.
@@ -114,6 +116,10 @@ impl FsFile for File {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut file = self;
         file.write_all(bytes)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -64,7 +64,7 @@ impl<F: Fs> Spool<F> {
         let lock_path = folder.join(LOCK_NAME);
         let lock = fs.lock(&lock_path).map_err(|source| SpoolError::io("lock", &lock_path, source))?;
         let lock = lock.ok_or_else(|| SpoolError::InUse(folder.to_owned()))?;
-        let (cursor, cursor_found) = cursor::read(&fs, folder)?;
+        let (cursor, cursor_found, cursor_file) = cursor::open(&fs, folder)?;
         let log = Log {
             segments: BTreeMap::new(),
             active: None,
@@ -72,7 +72,7 @@ impl<F: Fs> Spool<F> {
             torn_bytes: 0,
             quarantined_segments: 0,
         };
-        let reader = Reader { position: cursor, cursor, in_hand: VecDeque::new(), open: None };
+        let reader = Reader { position: cursor, cursor, cursor_file, in_hand: VecDeque::new(), open: None };
         let spool = Self {
             fs,
             folder: folder.to_owned(),

@@ -59,6 +59,27 @@ fn space_reserved_for_others_stays_free() {
 }
 
 #[test]
+fn a_disk_without_any_space_is_emptied_also_after_a_restart() {
+    let fs = ModelFs::new(Lie::None);
+    let (mut spool, _) = Spool::open(fs.clone(), Path::new("/spool"), OPTIONS).unwrap();
+    for number in 1..=9 {
+        spool.append(&frame(number, &lines(number, 200))).unwrap();
+    }
+    fs.set_free_bytes(0);
+    for number in 1..=9 {
+        if number == 5 {
+            drop(spool);
+            spool = Spool::open(fs.clone(), Path::new("/spool"), OPTIONS).unwrap().0;
+        }
+        let spooled = spool.next().unwrap().unwrap();
+        assert_eq!(spooled.frame().id.as_u128(), number);
+        spool.advance(spooled.position()).unwrap();
+    }
+    assert_eq!(spool.next().unwrap(), None);
+    assert!(!fs.names().iter().any(|name| name.ends_with(".seg")), "{:?}", fs.names());
+}
+
+#[test]
 fn a_disk_that_is_full_for_long_is_not_littered_and_heals_without_a_restart() {
     let fs = ModelFs::new(Lie::None);
     let (spool, _) = Spool::open(fs.clone(), Path::new("/spool"), OPTIONS).unwrap();

@@ -166,6 +166,20 @@ fn without_a_cursor_or_with_a_damaged_one_everything_there_is_comes_again() {
 }
 
 #[test]
+fn a_cursor_whose_last_write_was_cut_off_is_the_one_before() {
+    let folder = nine_frames();
+    let (spool, _) = Spool::open(Disk, folder.path(), OPTIONS).unwrap();
+    for _ in 0..2 {
+        let position = spool.next().unwrap().unwrap().position();
+        spool.advance(position).unwrap();
+    }
+    drop(spool);
+    edit(&folder.path().join("cursor"), |bytes| bytes[4096 + 10..].fill(0));
+    let (recovery, numbers, _) = drain(&folder);
+    assert_eq!((recovery.cursor, numbers), (CursorFound::Intact, (2..=9).collect::<Vec<_>>()));
+}
+
+#[test]
 fn a_missing_segment_is_counted_and_the_others_are_read() {
     let folder = nine_frames();
     fs::remove_file(segment(&folder, 2)).unwrap();

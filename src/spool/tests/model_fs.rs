@@ -28,7 +28,7 @@ pub(super) enum Lie {
     DataSync,
     /// A folder's `fsync` succeeds and does nothing.
     FolderSync,
-    /// Removals are durable at once, a cursor's new name much later: as if segments were removed before the cursor moved.
+    /// Removals are durable at once, what is written in place never: as if segments were removed before the cursor moved.
     RemovalBeforeCursor,
 }
 
@@ -36,8 +36,11 @@ pub(super) enum Lie {
 struct Content {
     cached: Vec<u8>,
     durable: Vec<u8>,
-    /// A sync failed: the kernel takes the pages for clean, and later syncs succeed without writing them.
-    is_forgotten: bool,
+    /// For each cached byte whether a sync would write it. After a sync that failed the kernel takes all for written, and
+    /// later syncs succeed without writing them.
+    dirty: Vec<bool>,
+    /// Bytes of it were overwritten.
+    is_overwritten: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -138,7 +141,8 @@ impl ModelFs {
         }
         for content in &mut state.contents {
             let survivor = survivor(content, &mut rng);
-            *content = Content { cached: survivor.clone(), durable: survivor, is_forgotten: false };
+            let (dirty, is_overwritten) = (vec![false; survivor.len()], content.is_overwritten);
+            *content = Content { cached: survivor.clone(), durable: survivor, dirty, is_overwritten };
         }
         state.names = names.clone();
         state.durable_names = names;
@@ -150,12 +154,15 @@ impl ModelFs {
 /// What is left of a file.
 fn survivor(content: &Content, rng: &mut StdRng) -> Vec<u8> {
     let Content { cached, durable, .. } = content;
-    if cached.len() <= durable.len() {
+    if cached.len() < durable.len() {
         return if rng.random() { cached.clone() } else { durable.clone() };
     }
     let kept = rng.random_range(durable.len()..=cached.len());
     let mut survivor = cached[..kept].to_vec();
-    survivor[..durable.len()].copy_from_slice(durable);
+    // What was overwritten may be there from some byte on, or up to one.
+    let torn = rng.random_range(0..=durable.len());
+    let old = if rng.random() { 0..torn } else { torn..durable.len() };
+    survivor[old.clone()].copy_from_slice(&durable[old]);
     if rng.random_ratio(1, 4) {
         // The length was written, the data were not.
         survivor.resize(rng.random_range(kept..=cached.len()), 0);
@@ -164,6 +171,12 @@ fn survivor(content: &Content, rng: &mut StdRng) -> Vec<u8> {
 }
 
 impl State {
+    /// Counts an operation that needs space; whether it is to fail.
+    fn enter_with_space(&mut self) -> io::Result<()> {
+        self.enter()?;
+        if self.free_bytes == 0 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     /// Counts an operation; whether it is to fail.
     fn enter(&mut self) -> io::Result<()> {
         self.operations += 1;
@@ -230,7 +243,7 @@ impl Fs for ModelFs {
 
     fn create(&self, path: &Path) -> io::Result<ModelFile> {
         let mut state = self.state();
-        let failed = state.enter();
+        let failed = state.enter_with_space();
         if state.names.contains_key(path) {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -269,10 +282,7 @@ impl Fs for ModelFs {
             return Ok(());
         }
         for change in std::mem::take(&mut state.pending) {
-            match change {
-                Change::Renamed(..) if state.lie == Lie::RemovalBeforeCursor => state.pending.push(change),
-                change => change.apply(&mut state.durable_names),
-            }
+            change.apply(&mut state.durable_names);
         }
         Ok(())
     }
@@ -287,21 +297,40 @@ impl Fs for ModelFs {
 impl FsFile for ModelFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.fs.state();
+        let failed = state.enter_with_space();
+        let written = if failed.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        let content = &mut state.contents[self.content];
+        content.cached.extend_from_slice(&bytes[..written]);
+        content.dirty.resize(content.cached.len(), true);
+        failed
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.fs.state();
         let failed = state.enter();
         let written = if failed.is_ok() { bytes.len() } else { bytes.len() / 2 };
-        state.contents[self.content].cached.extend_from_slice(&bytes[..written]);
+        let content = &mut state.contents[self.content];
+        content.is_overwritten = true;
+        let offset = usize::try_from(offset).unwrap();
+        content.cached[offset..offset + written].copy_from_slice(&bytes[..written]);
+        content.dirty[offset..offset + written].fill(true);
         failed
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.fs.state();
         let failed = state.enter();
-        let is_lie = state.lie == Lie::DataSync;
+        let lie = state.lie;
         let content = &mut state.contents[self.content];
-        content.is_forgotten |= failed.is_err();
-        if !content.is_forgotten && !is_lie {
-            content.durable.clone_from(&content.cached);
+        let is_lie = lie == Lie::DataSync || (lie == Lie::RemovalBeforeCursor && content.is_overwritten);
+        let Content { cached, durable, dirty, .. } = content;
+        if failed.is_ok() && !is_lie {
+            durable.resize(cached.len(), 0);
+            for at in (0..cached.len()).filter(|at| dirty[*at]) {
+                durable[at] = cached[at];
+            }
         }
+        dirty.fill(false);
         failed
     }
 
@@ -324,7 +353,10 @@ impl FsFile for ModelFile {
     fn truncate(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.fs.state();
         state.enter()?;
-        state.contents[self.content].cached.truncate(usize::try_from(bytes).unwrap());
+        let content = &mut state.contents[self.content];
+        let bytes = usize::try_from(bytes).unwrap();
+        content.cached.truncate(bytes);
+        content.dirty.truncate(bytes);
         Ok(())
     }
 }
