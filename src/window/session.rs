@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Executor, PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{Executor, PgConnection, Postgres, Row, pool::PoolConnection};
 
 use crate::{
     db::{Database, Role},
@@ -38,14 +38,14 @@ impl Session {
         let connection = database.reader().acquire().await?;
         // Until the server has said its number, 0 stands for it; see `drop`.
         let mut session = Self { connection, pid: 0, database: database.clone(), closed: false };
+        // One message: what passes between the transaction's clock and its snapshot is no round trip, but a moment.
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{join}; SET LOCAL statement_timeout = {}",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{join}; SET LOCAL statement_timeout = {}; \
+             SELECT pg_backend_pid() AS pid, {expression} AS value",
             time.as_millis().max(1)
         );
-        session.connection.execute(begin.as_str()).await?;
-        let (pid, value) = sqlx::query_as(&format!("SELECT pg_backend_pid(), {expression}"))
-            .fetch_one(&mut *session.connection)
-            .await?;
+        let row = session.connection.fetch_one(begin.as_str()).await?;
+        let (pid, value) = (row.try_get("pid")?, row.try_get("value")?);
         session.pid = pid;
         Ok((session, value))
     }

@@ -103,25 +103,29 @@ async fn an_answer_has_all_chunks_of_its_moment_while_chunks_are_dropped() {
             dropped
         })
     };
+    let mut watch = fixture.test.connect().await;
     let mut answers = Vec::new();
     while !dropper.is_finished() {
         match fixture.questions.window(&count()).await {
-            Ok(answer) => answers.push((answer.as_of_us, answer.frame.times_us)),
+            Ok(answer) => answers.push((answer.as_of_us, clock(&mut watch).await, answer.frame.times_us)),
             // Every one of its attempts met a drop. No answer is right as well, a wrong one is not.
             Err(QueryError::Unavailable(_)) => {}
             Err(other) => panic!("{other}"),
         }
     }
-    answers.extend(fixture.questions.window(&count()).await.map(|answer| (answer.as_of_us, answer.frame.times_us)));
+    let last = fixture.questions.window(&count()).await.unwrap();
+    answers.push((last.as_of_us, clock(&mut watch).await, last.frame.times_us));
     let dropped = dropper.await.unwrap();
-    assert!(!answers.is_empty());
-    for (as_of_us, times_us) in &answers {
+    for (as_of_us, answered_us, times_us) in &answers {
+        // Chunks go newest first, so whatever moment an answer is of, it has all hours up to one.
+        let hours: Vec<i64> = times_us.iter().map(|us| (us - START_US) / HOUR_US).collect();
+        assert_eq!(hours, (0..hours.len() as i64).collect::<Vec<_>>());
+        assert!(hours.len() >= 4);
         for (hour, began_us, ended_us) in &dropped {
-            let has = times_us.contains(&(START_US + hour * HOUR_US));
-            assert!(has || as_of_us >= began_us, "hour {hour} was still there");
+            let has = hours.contains(hour);
+            assert!(has || answered_us >= began_us, "hour {hour} was still there");
             assert!(!has || as_of_us <= ended_us, "hour {hour} was gone");
         }
-        assert!(times_us.len() >= 4);
     }
 }
 
