@@ -175,11 +175,12 @@ impl Cluster {
     }
 
     /// Writes `chunkwise.conf` for this machine as it is now, with a port that is free.
-    pub(super) async fn configure(&self) -> Result<(), LocalError> {
+    pub(super) async fn configure(&self, installation: &Installation) -> Result<(), LocalError> {
         let port = self.choose_port()?;
         let machine = Machine::look(&self.folder).await;
         let places = Places { port, socket_dir: &self.socket_dir(), log_dir: &self.log_dir() };
-        self.write(&self.data().join("chunkwise.conf"), &chunkwise_conf(&machine, places))
+        let conf = chunkwise_conf(&machine, installation.wal_compression(), places);
+        self.write(&self.data().join("chunkwise.conf"), &conf)
     }
 
     pub(super) fn password(&self) -> Result<String, LocalError> {

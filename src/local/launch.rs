@@ -57,7 +57,7 @@ pub(super) async fn launch(
     loop {
         wait_for_orphans(cluster, give_up, progress).await?;
         postmaster::clear_remains(&cluster.data(), &cluster.socket_dir())?;
-        cluster.configure().await?;
+        cluster.configure(installation).await?;
         progress(Step::Starting);
         let spawned_at = SystemTime::now();
         let child = spawn(cluster, installation)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::machine::Machine;
+use super::{installation::WalCompression, machine::Machine};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -23,13 +23,17 @@ pub(super) struct Places<'a> {
 }
 
 /// The text of `chunkwise.conf`. Commits are durable whatever the machine: there is no switch for that.
-pub(super) fn chunkwise_conf(machine: &Machine, places: Places<'_>) -> String {
+pub(super) fn chunkwise_conf(machine: &Machine, compression: WalCompression, places: Places<'_>) -> String {
     let memory = machine.memory_bytes;
     let max_wal = (machine.free_disk_bytes / 10).clamp(GIB / 4, 8 * GIB);
     let parallel = machine.cores.max(2);
     let dynamic_shared_memory = match machine.shared_memory_bytes {
         Some(bytes) if bytes < SHARED_MEMORY_ENOUGH_BYTES => "mmap",
         _ => "posix",
+    };
+    let wal_compression = match compression {
+        WalCompression::Lz4 => "lz4",
+        WalCompression::Pglz => "pglz",
     };
     let settings = [
         ("listen_addresses", quoted("127.0.0.1")),
@@ -59,7 +63,7 @@ pub(super) fn chunkwise_conf(machine: &Machine, places: Places<'_>) -> String {
         ("max_wal_size", megabytes(max_wal)),
         ("min_wal_size", megabytes((max_wal / 4).min(GIB))),
         ("checkpoint_timeout", "15min".to_owned()),
-        ("wal_compression", "on".to_owned()),
+        ("wal_compression", wal_compression.to_owned()),
         ("random_page_cost", "1.1".to_owned()),
         ("jit", "off".to_owned()),
         ("timezone", quoted("UTC")),
@@ -99,7 +103,7 @@ mod tests {
 
     fn settings_of(machine: Machine) -> HashMap<String, String> {
         let places = Places { port: 15432, socket_dir: Path::new("/run/it's"), log_dir: Path::new("/log") };
-        let conf = chunkwise_conf(&machine, places);
+        let conf = chunkwise_conf(&machine, WalCompression::Lz4, places);
         let lines: Vec<_> = conf.lines().filter(|line| !line.starts_with('#')).collect();
         let settings: HashMap<_, _> = lines
             .iter()
