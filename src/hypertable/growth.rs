@@ -1,13 +1,21 @@
 //! Schema growth: a new measurement or field makes its table or column without asking.
 //!
-//! One owner at a time: within a process a mutex, among processes an advisory lock; whoever gets it looks again before it
-//! alters anything, so a thousand writers with the same new field cause one `ALTER`. The lock timeout is short, because
-//! an `ALTER` that waits behind a long query makes every other reader and writer wait behind it.
+//! One owner at a time of a measurement: within a process a mutex, among processes an advisory lock; whoever gets it looks
+//! again before it alters anything, so a thousand writers with the same new field cause one `ALTER`. The lock timeout is
+//! short, because an `ALTER` that waits behind a long query makes every other reader and writer wait behind it. Measurements
+//! do not wait for each other: one that somebody holds locked holds up only those who write to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use sqlx::{Connection, Executor, PgConnection, Row};
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedMutexGuard, Semaphore},
+    time::Instant,
+};
 
 use super::{
     Catalog, ColumnType, Field, Measurement, NameError, Tag,
@@ -22,8 +30,10 @@ use crate::db::{Database, Failure, classify};
 
 /// "cwdd" in ASCII: chunkwise, data definition.
 const LOCK_CLASS: i32 = 1_668_768_868;
-/// Lock timeouts and deadlocks are tried again for so long.
+/// Lock timeouts and deadlocks are tried again for so long where somebody waits.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Measurements that grow at once: each takes a connection.
+const AT_ONCE: usize = 4;
 /// Longer than the lock timeout: while an `ALTER` waits for its lock, everybody else waits behind it.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A server that does not answer at all must not hold up other measurements for ever.
@@ -80,20 +90,47 @@ pub enum GrowthError {
     Database(#[from] sqlx::Error),
 }
 
+/// What to do when somebody holds a measurement locked that is to grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Perseverance {
+    /// Try again for ten seconds: a client waits.
+    Persist,
+    /// Give up at once: whoever asks has other things to do meanwhile, and comes again.
+    GiveUp,
+}
+
 /// Makes and grows measurements, and remembers them.
 #[derive(Debug)]
 pub struct Growth {
     database: Database,
     catalog: Catalog,
     limits: SchemaLimits,
-    one_at_a_time: tokio::sync::Mutex<()>,
+    turns: Turns,
+    at_once: Semaphore,
+}
+
+/// Who grows a measurement in this process; the others wait.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    async fn of(&self, namespace: &str, name: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody holds or waits for.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry((namespace.to_owned(), name.to_owned())).or_default())
+        };
+        turn.lock_owned().await
+    }
 }
 
 impl Growth {
     /// Growth on the owner's connection of `database`.
     #[must_use]
     pub fn new(database: Database, limits: SchemaLimits) -> Self {
-        Self { database, catalog: Catalog::default(), limits, one_at_a_time: tokio::sync::Mutex::new(()) }
+        let (catalog, turns, at_once) = (Catalog::default(), Turns::default(), Semaphore::new(AT_ONCE));
+        Self { database, catalog, limits, turns, at_once }
     }
 
     /// What is known already.
@@ -113,21 +150,28 @@ impl Growth {
     ///
     /// # Errors
     /// See [`GrowthError`].
-    pub async fn ensure(&self, namespace: &str, name: &str, wanted: &Wanted) -> Result<Arc<Measurement>, GrowthError> {
+    pub async fn ensure(
+        &self,
+        namespace: &str,
+        name: &str,
+        wanted: &Wanted,
+        perseverance: Perseverance,
+    ) -> Result<Arc<Measurement>, GrowthError> {
         if let Some(known) = self.satisfied(namespace, name, wanted) {
             return Ok(known);
         }
-        let _turn = self.one_at_a_time.lock().await;
+        let _turn = self.turns.of(namespace, name).await;
         if let Some(known) = self.satisfied(namespace, name, wanted) {
             return Ok(known);
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let attempt = tokio::time::timeout(ATTEMPT, self.try_grow(namespace, name, wanted)).await;
-            match attempt.unwrap_or(Err(GrowthError::Database(sqlx::Error::PoolTimedOut))) {
+            match self.attempt(namespace, name, wanted).await {
                 Ok(measurement) => return Ok(self.catalog.put(measurement)),
                 Err(GrowthError::Database(error))
-                    if classify(&error) == Failure::Contention && Instant::now() < deadline =>
+                    if perseverance == Perseverance::Persist
+                        && classify(&error) == Failure::Contention
+                        && Instant::now() < deadline =>
                 {
                     tracing::debug!(measurement = name, error = %error, "schema growth is tried again");
                     tokio::time::sleep(PAUSE).await;
@@ -135,6 +179,13 @@ impl Growth {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn attempt(&self, namespace: &str, name: &str, wanted: &Wanted) -> Result<Measurement, GrowthError> {
+        // Never closed.
+        let _permit = self.at_once.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let attempt = tokio::time::timeout(ATTEMPT, self.try_grow(namespace, name, wanted)).await;
+        attempt.unwrap_or(Err(GrowthError::Database(sqlx::Error::PoolTimedOut)))
     }
 
     fn satisfied(&self, namespace: &str, name: &str, wanted: &Wanted) -> Option<Arc<Measurement>> {

@@ -23,7 +23,7 @@ mod schema;
 pub use catalog::{Catalog, load_measurement, load_measurements};
 pub use chunk::{Chunk, ChunkDetail, list_chunk_details, list_chunks};
 pub use column::{ColumnType, UnknownColumnType};
-pub use growth::{Growth, GrowthError, SchemaLimits, Wanted};
+pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted};
 pub use interval::{
     CHUNK_BYTES, CHUNK_ROWS, DEFAULT_INTERVAL_US, LADDER_US, Rate, interval_for, row_bytes, rows_per_us,
 };

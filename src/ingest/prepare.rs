@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    hypertable::{GrowthError, Measurement},
+    hypertable::{GrowthError, Measurement, Perseverance},
 };
 
 /// Rows of one measurement.
@@ -68,8 +68,13 @@ impl Core {
                 }
             }
             // What does not suffice after this is the lines' fault, so there is no third pass.
+            // What comes from the spool has no client that waits, but other requests behind it.
+            let perseverance = match source {
+                Source::Body(_) | Source::Lines(_) => Perseverance::Persist,
+                Source::Spooled(_) => Perseverance::GiveUp,
+            };
             for draft in &scanned.drafts {
-                let standing = self.grow(namespace, draft, interval_us).await?;
+                let standing = self.grow(namespace, draft, interval_us, perseverance).await?;
                 settled.insert(draft.name.clone(), standing);
             }
         }
@@ -100,7 +105,13 @@ impl Core {
     }
 
     /// Makes or grows a draft's measurement.
-    async fn grow(&self, namespace: &str, draft: &Draft, interval_us: Option<i64>) -> Result<Standing, IngestError> {
+    async fn grow(
+        &self,
+        namespace: &str,
+        draft: &Draft,
+        interval_us: Option<i64>,
+        perseverance: Perseverance,
+    ) -> Result<Standing, IngestError> {
         let mut wanted = draft.wanted.clone();
         match &draft.standing {
             Standing::Known(known) if wanted.tags.is_empty() && wanted.fields.is_empty() => {
@@ -110,7 +121,7 @@ impl Core {
             Standing::Grown(_) | Standing::Refused(_) => return Ok(draft.standing.clone()),
         }
         wanted.interval_us = interval_us.unwrap_or_else(|| draft.interval_us());
-        match self.growth.ensure(namespace, &draft.name, &wanted).await {
+        match self.growth.ensure(namespace, &draft.name, &wanted, perseverance).await {
             Ok(measurement) => Ok(Standing::Grown(measurement)),
             Err(GrowthError::Database(error)) => Err(IngestError::database(error)),
             Err(GrowthError::ForeignNamespace(name)) => {

@@ -105,6 +105,28 @@ async fn a_locked_measurement_holds_up_only_the_requests_that_touch_it() {
 }
 
 #[tokio::test]
+async fn a_locked_measurement_that_is_to_grow_holds_up_no_other_that_grows() {
+    let database = TestDatabase::new().await;
+    let app = std::sync::Arc::new(App::start(&["up", "--database-url", &database.url()]));
+    assert_eq!(app.post("/write", b"w v=0\nother v=0").status, 204);
+    let mut locker = database.connect().await;
+    lock(&mut locker).await;
+    let held = std::sync::Arc::clone(&app);
+    let held = tokio::task::spawn_blocking(move || held.post("/write", b"w v=1,more=1").status);
+    for value in 1..6 {
+        let (app, begun) = (std::sync::Arc::clone(&app), Instant::now());
+        let body = format!("other v={value},more{value}=1\nnew{value} v=1");
+        let status = tokio::task::spawn_blocking(move || app.post("/write", body.as_bytes()).status).await.unwrap();
+        assert_eq!(status, 204);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+    assert!(!held.is_finished(), "nobody can have altered a locked table");
+    locker.execute("ROLLBACK").await.unwrap();
+    assert_eq!(held.await.unwrap(), 204);
+    assert_eq!(database.scalar::<i64>("SELECT count(more) FROM w").await, 1);
+}
+
+#[tokio::test]
 async fn the_same_body_to_two_processes_at_once_is_written_once() {
     let database = TestDatabase::new().await;
     let apps = [(); 2].map(|()| App::start(&["up", "--database-url", &database.url()]));

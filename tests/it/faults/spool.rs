@@ -1,6 +1,10 @@
 //! The database goes away, and writes go on: each row is there once when it is back.
 
-use std::{io::Write, net::TcpStream, time::Duration};
+use std::{
+    io::Write,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use chunkwise::spool::{Disk, Frame, Spool, SpoolOptions};
 use rustix::process::Signal;
@@ -231,6 +235,32 @@ async fn a_locked_measurement_holds_up_no_other_on_the_way_out_of_the_spool_and_
     let order = "SELECT string_agg(v::text, ' ' ORDER BY xmin::text::int8, time) FROM public_store.locked";
     let expected: Vec<String> = (0..=21).map(|n| n.to_string()).collect();
     assert_eq!(spooling.database.scalar::<String>(order).await, expected.join(" "));
+    assert_balanced(&app);
+}
+
+#[tokio::test]
+async fn a_locked_measurement_that_is_to_grow_holds_up_no_other_on_the_way_out_of_the_spool() {
+    let spooling = Spooling::new().await;
+    let app = spooling.app(&[]);
+    assert_eq!(ack(&app.post("/write?precision=s", b"locked,s=a v=0 1700000000\nfree,s=a v=0 1700000000")), COMMITTED);
+    spooling.proxy.cut();
+    for n in 1..=20 {
+        let time = 1_700_000_000 + n;
+        for line in [format!("locked,s=a v={n},f{n}={n} {time}"), format!("free,s=a v={n} {time}")] {
+            assert_eq!(ack(&app.post("/write?precision=s", line.as_bytes())), SPOOLED);
+        }
+    }
+    let mut locker = spooling.database.connect().await;
+    locker.execute("BEGIN; LOCK TABLE public_store.locked IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    spooling.proxy.heal();
+    let healed = Instant::now();
+    app.wait_for("/health", 200, BACK_WITHIN);
+    wait_until("the others are written", async || spooling.rows("free").await == 21).await;
+    // A column waits for its table ten seconds where a client waits for it.
+    assert!(healed.elapsed() < Duration::from_secs(8), "{:?}", healed.elapsed());
+    locker.execute("ROLLBACK").await.unwrap();
+    until_empty(&app).await;
+    assert_eq!(spooling.rows("locked").await, 21);
     assert_balanced(&app);
 }
 

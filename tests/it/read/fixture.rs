@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use chunkwise::{
     db::Database,
-    hypertable::{ColumnType, Growth, Measurement, SchemaLimits, Wanted},
+    hypertable::{ColumnType, Growth, Measurement, Perseverance, SchemaLimits, Wanted},
     query::{QueryLimits, Questions},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -104,7 +104,8 @@ pub(crate) async fn ticks(database: &Database, interval_us: i64) -> Arc<Measurem
         fields: fields.map(|(name, kind)| (name.to_owned(), kind)).to_vec(),
         interval_us,
     };
-    Growth::new(database.clone(), SchemaLimits::default()).ensure("public", "ticks", &wanted).await.unwrap()
+    let growth = Growth::new(database.clone(), SchemaLimits::default());
+    growth.ensure("public", "ticks", &wanted, Perseverance::Persist).await.unwrap()
 }
 
 /// Series `S<n>`, of exchange `even` or `odd`.
