@@ -90,6 +90,27 @@ async fn a_load_that_is_killed_again_and_again_ends_as_if_nothing_had_happened()
 }
 
 #[tokio::test]
+async fn two_loads_of_one_file_at_once_write_each_row_once() {
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readings.csv");
+    std::fs::write(&file, csv(ROWS)).unwrap();
+    let arguments = ["load", file.to_str().unwrap(), "--database-url", &database.url()];
+    let written = std::thread::scope(|scope| {
+        let loads = [(); 2].map(|()| scope.spawn(|| run_within(&arguments, LIMIT).successful()));
+        loads.map(|load| {
+            let ended = load.join().unwrap();
+            let report = ended.text().lines().find_map(|line| line.split_once(" rows written")).unwrap().0.to_owned();
+            report.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+        })
+    });
+    assert_eq!(written.iter().sum::<u64>(), ROWS, "{written:?}");
+    let mut connection = database.connect().await;
+    assert_eq!(count(&mut connection, "SELECT count(*) FROM readings").await.unsigned_abs(), ROWS);
+    assert_eq!(count(&mut connection, "SELECT count(DISTINCT time) FROM readings").await.unsigned_abs(), ROWS);
+}
+
+#[tokio::test]
 async fn a_load_whose_database_goes_away_says_so_and_what_to_do_and_that_works() {
     const SOME: u64 = 160_000;
     let database = TestDatabase::new().await;
