@@ -8,7 +8,7 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use futures_util::{
-    Sink, SinkExt, Stream, StreamExt,
+    SinkExt, Stream, StreamExt,
     future::OptionFuture,
     stream::{FuturesOrdered, SplitSink},
 };
@@ -27,10 +27,21 @@ use crate::ingest::{Ingest, IngestError, Room};
 
 /// Frames on their way at once: enough to fill a transaction while the one before commits.
 const WINDOW: usize = 16;
-/// How often the server asks whether the client is still there.
-const PING: Duration = Duration::from_secs(30);
-/// A client that says nothing for so long, not even a pong, is gone; so is one that does not take its answers.
-const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a silent client is believed to be there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How often the server asks.
+    ping: Duration,
+    /// A client that says nothing for so long, not even a pong, is gone; so is one that does not take its answers.
+    silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { ping: Duration::from_secs(30), silence: Duration::from_secs(60) }
+    }
+}
 
 /// A frame that waits for memory, and the memory.
 type Waiting = Pin<Box<dyn Future<Output = (Bytes, Result<Room, IngestError>)> + Send>>;
@@ -39,11 +50,18 @@ type Waiting = Pin<Box<dyn Future<Output = (Bytes, Result<Room, IngestError>)> +
 type Ending = Option<(u16, &'static str)>;
 
 /// Serves a connection to its end. What was read is answered, also when the client is gone or the server stops.
-pub(super) async fn serve(socket: WebSocket, ingest: Ingest, options: FrameOptions, stop: CancellationToken) {
+pub(super) async fn serve(
+    socket: WebSocket,
+    ingest: Ingest,
+    options: FrameOptions,
+    stop: CancellationToken,
+    patience: Patience,
+) {
     let open = metrics::gauge!("chunkwise_websocket_connections");
     open.increment(1);
     let (sender, receiver) = socket.split();
-    let mut connection = Connection { sender, ingest, options, under_way: FuturesOrdered::new(), waiting: None };
+    let under_way = FuturesOrdered::new();
+    let mut connection = Connection { sender, ingest, options, patience, under_way, waiting: None };
     let ending = connection.run(receiver, &stop).await;
     connection.end(ending).await;
     open.decrement(1);
@@ -53,6 +71,7 @@ struct Connection {
     sender: SplitSink<WebSocket, Message>,
     ingest: Ingest,
     options: FrameOptions,
+    patience: Patience,
     under_way: FuturesOrdered<JoinHandle<Answer>>,
     waiting: Option<Waiting>,
 }
@@ -64,7 +83,7 @@ impl Connection {
         stop: &CancellationToken,
     ) -> Ending {
         let mut heard = Instant::now();
-        let mut ticks = interval(PING);
+        let mut ticks = interval(self.patience.ping);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
         loop {
@@ -94,10 +113,10 @@ impl Connection {
                     heard = Instant::now();
                 }
                 _ = ticks.tick() => {
-                    if reads && heard.elapsed() > SILENCE {
-                        return Some((close_code::AWAY, "nothing was heard for 60 seconds"));
+                    if reads && heard.elapsed() > self.patience.silence {
+                        return Some((close_code::AWAY, "nothing was heard for too long"));
                     }
-                    if send(&mut self.sender, Message::Ping(Bytes::new())).await.is_err() {
+                    if self.send(Message::Ping(Bytes::new())).await.is_err() {
                         return None;
                     }
                 }
@@ -139,7 +158,14 @@ impl Connection {
             Some(_) => 0,
             None => WINDOW.saturating_sub(self.under_way.len()),
         };
-        send(&mut self.sender, Message::Text(answer.to_json(credits).into())).await
+        self.send(Message::Text(answer.to_json(credits).into())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        match timeout(self.patience.silence, self.sender.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
     }
 
     /// Answers what was read, then closes.
@@ -154,8 +180,8 @@ impl Connection {
             }
         }
         let close = ending.map(|(code, reason)| CloseFrame { code, reason: reason.into() });
-        if send(&mut self.sender, Message::Close(close)).await.is_ok()
-            && timeout(SILENCE, self.sender.close()).await.is_err()
+        if self.send(Message::Close(close)).await.is_ok()
+            && timeout(self.patience.silence, self.sender.close()).await.is_err()
         {
             tracing::debug!("a client did not take the end of its connection");
         }
@@ -164,13 +190,6 @@ impl Connection {
 
 /// The client does not take what it is sent.
 struct Gone;
-
-async fn send(sender: &mut (impl Sink<Message> + Unpin), message: Message) -> Result<(), Gone> {
-    match timeout(SILENCE, sender.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Gone),
-    }
-}
 
 /// How a connection ends whose client does not keep to the protocol; `None` where it is simply gone.
 fn breach(error: axum::Error) -> Ending {
@@ -186,4 +205,67 @@ fn breach(error: axum::Error) -> Ending {
     };
     tracing::debug!(error = %error, "a WebSocket ended early");
     ending
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, extract::WebSocketUpgrade, routing::get};
+    use sqlx::postgres::PgConnectOptions;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::{
+        db::{Database, DatabaseOptions},
+        ingest::{IngestOptions, PartialWrites},
+        protocol::Precision,
+    };
+
+    const PATIENCE: Patience = Patience { ping: Duration::from_millis(50), silence: Duration::from_millis(300) };
+
+    /// Where a server listens whose every connection is served so.
+    async fn listen() -> std::net::SocketAddr {
+        // Nobody is there, and nobody is asked.
+        let database = Database::new(DatabaseOptions::single(PgConnectOptions::new().host("127.0.0.1").port(9)));
+        let ingest = Ingest::start(database, IngestOptions::default());
+        let upgrade = move |upgrade: WebSocketUpgrade| async move {
+            let partial = PartialWrites::Accept;
+            let options = FrameOptions { namespace: "public".into(), precision: Precision::Nanoseconds, partial };
+            upgrade.on_upgrade(|socket| serve(socket, ingest, options, CancellationToken::new(), PATIENCE))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async { axum::serve(listener, Router::new().route("/", get(upgrade))).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_client_that_answers_no_ping_is_left_with_a_word() {
+        let mut client = TcpStream::connect(listen().await).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (begun, mut heard) = (Instant::now(), Vec::new());
+        // To the end of the connection, if need be: what is sent at last are two pings' bytes and the close frame.
+        let read = async { while client.read_buf(&mut heard).await.unwrap() > 0 {} };
+        tokio::time::timeout(Duration::from_secs(20), read).await.unwrap_or_default();
+        assert!(begun.elapsed() >= PATIENCE.silence);
+        let close = heard.windows(4).position(|bytes| bytes[0] == 0x88 && bytes[2..] == close_code::AWAY.to_be_bytes());
+        assert!(close.is_some(), "{heard:x?}");
+        assert!(heard.windows(2).filter(|bytes| *bytes == [0x89, 0]).count() >= 2, "it was asked before");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_only_answers_pings_may_stay() {
+        let url = format!("ws://{}/", listen().await);
+        let (mut client, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE.silence * 4 {
+            // Reading answers them.
+            let message = client.next().await.unwrap().unwrap();
+            assert!(message.is_ping(), "{message:?}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ use axum::{
 use serde_json::json;
 use url::form_urlencoded;
 
-use self::frame::FrameOptions;
+use self::{connection::Patience, frame::FrameOptions};
 use super::{PartialWrites, WriteHttp};
 use crate::protocol::Precision;
 
@@ -60,7 +60,7 @@ pub(super) async fn upgrade(
     upgrade
         .max_message_size(limit)
         .max_frame_size(limit)
-        .on_upgrade(move |socket| connection::serve(socket, write.ingest, options, write.stop))
+        .on_upgrade(move |socket| connection::serve(socket, write.ingest, options, write.stop, Patience::default()))
 }
 
 fn parameters(query: &str, default_namespace: &str) -> Result<FrameOptions, String> {
