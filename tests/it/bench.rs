@@ -10,7 +10,19 @@ async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ingest.json");
     let file = file.to_str().unwrap();
-    let arguments = ["bench", "ingest", "--quick", "--rows", "20000", "--steady", "100000", "--json", file];
+    let arguments = [
+        "bench",
+        "ingest",
+        "--quick",
+        "--rows",
+        "20000",
+        "--many-series",
+        "5000",
+        "--steady",
+        "100000",
+        "--json",
+        file,
+    ];
     let told = run(&[&arguments[..], &["--database-url", &database.url()]].concat()).successful();
 
     let text = std::fs::read_to_string(file).unwrap();
@@ -27,6 +39,8 @@ async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
     assert_eq!(metrics[0]["name"], "service_to_ceiling");
     for name in [
         "service_to_naive",
+        "many_series_to_service",
+        "many_series_rate",
         "service_rate",
         "ceiling_rate",
         "naive_rate",

@@ -11,14 +11,23 @@ use crate::bench::{
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     service: Vec<f64>,
+    many: Vec<f64>,
     ceiling: Vec<f64>,
     naive: Vec<f64>,
     cpu: Vec<(CpuSeconds, u64)>,
 }
 
 impl Rounds {
-    pub(super) fn add(&mut self, service: &Measured, ceiling: &Measured, naive: &Measured, cpu: Option<CpuSeconds>) {
+    pub(super) fn add(
+        &mut self,
+        service: &Measured,
+        many: &Measured,
+        ceiling: &Measured,
+        naive: &Measured,
+        cpu: Option<CpuSeconds>,
+    ) {
         self.service.push(service.rows_per_second());
+        self.many.push(many.rows_per_second());
         self.ceiling.push(ceiling.rows_per_second());
         self.naive.push(naive.rows_per_second());
         self.cpu.extend(cpu.map(|cpu| (cpu, service.rows)));
@@ -28,10 +37,13 @@ impl Rounds {
         let mut add = |name: &str, samples: Vec<f64>, unit, better| {
             report.add_samples(name, median(&samples), unit, better, samples);
         };
-        let ratio = |controls: &[f64]| self.service.iter().zip(controls).map(|(own, control)| own / control).collect();
-        add("service_to_ceiling", ratio(&self.ceiling), "ratio", Better::Higher);
-        add("service_to_naive", ratio(&self.naive), "ratio", Better::Higher);
+        let ratio =
+            |own: &[f64], controls: &[f64]| own.iter().zip(controls).map(|(own, control)| own / control).collect();
+        add("service_to_ceiling", ratio(&self.service, &self.ceiling), "ratio", Better::Higher);
+        add("service_to_naive", ratio(&self.service, &self.naive), "ratio", Better::Higher);
+        add("many_series_to_service", ratio(&self.many, &self.service), "ratio", Better::Higher);
         add("service_rate", self.service.clone(), "lines/s", Better::Higher);
+        add("many_series_rate", self.many.clone(), "lines/s", Better::Higher);
         add("ceiling_rate", self.ceiling.clone(), "rows/s", Better::Higher);
         add("naive_rate", self.naive.clone(), "rows/s", Better::Higher);
         let each_million = |seconds: fn(&CpuSeconds) -> Option<f64>| -> Vec<f64> {
@@ -41,6 +53,14 @@ impl Rounds {
         add("cpu_generator", each_million(|cpu| Some(cpu.generator)), unit, Better::Lower);
         add("cpu_service", each_million(|cpu| Some(cpu.service)), unit, Better::Lower);
         add("cpu_database", each_million(|cpu| cpu.database), unit, Better::Lower);
+    }
+}
+
+/// A way in, and how it compares with HTTP; that is not compared with itself.
+pub(super) fn way_in(name: &str, rates: Vec<f64>, ratios: Vec<f64>, report: &mut Report) {
+    report.add_samples(format!("{name}_rate"), median(&rates), "lines/s", Better::Higher, rates);
+    if !ratios.is_empty() {
+        report.add_samples(format!("{name}_to_http"), median(&ratios), "ratio", Better::Higher, ratios);
     }
 }
 

@@ -17,7 +17,9 @@ pub struct IngestBenchOptions {
     pub rows: u64,
     /// Series that they are of, up to 1,000,000.
     pub series: u32,
-    /// How often service and controls are measured in turn.
+    /// Many more series, for what their number costs.
+    pub many_series: u32,
+    /// How often service and controls, and the ways in, are measured in turn.
     pub rounds: usize,
     /// Numbers of connections, each with each of `request_rows`, over HTTP.
     pub connections: Vec<usize>,
@@ -38,6 +40,7 @@ impl IngestBenchOptions {
         Self {
             rows: 1_000_000,
             series: 1_000,
+            many_series: 100_000,
             rounds: 5,
             connections: vec![1, 2, 4, 8],
             request_rows: vec![100, 1_000, 10_000, 100_000],
@@ -112,10 +115,8 @@ impl IngestBench {
                 runner.combination(connections, request_rows, &mut report).await?;
             }
         }
-        for &transport in &self.options.transports {
-            tell(&format!("lines over {}", transport.name()));
-            runner.transport(transport, &mut report).await?;
-        }
+        tell("the ways in, in turn");
+        runner.transports(&mut report).await?;
         tell("requests of one line");
         runner.single_lines(&mut report).await?;
         if let Some(rows) = self.options.steady_rows {

@@ -46,6 +46,8 @@ pub(super) struct Runner<'b> {
     connection: PgConnection,
     processes: Processes,
     lines: Arc<Lines>,
+    /// Of many more series.
+    many_lines: Arc<Lines>,
     copy_rows: Arc<CopyRows>,
     next_row: u64,
     /// Lines of line protocol that were acknowledged.
@@ -66,9 +68,10 @@ impl<'b> Runner<'b> {
         mut connection: PgConnection,
     ) -> Result<Self, BenchError> {
         let processes = Processes::find(service.pid().unwrap_or(0), &mut connection).await?;
-        let distinct = (options.series as usize * 2).max(200_000);
+        let distinct = |series: u32| (series as usize * 2).max(200_000);
         let transaction_rows = TRANSACTION_ROWS.min(usize::try_from(options.rows).unwrap_or(TRANSACTION_ROWS)).max(1);
-        let lines = Arc::new(Lines::line_protocol(options.series, distinct)?);
+        let make = |series| Lines::line_protocol(series, distinct(series)).map(Arc::new);
+        let (lines, many_lines) = (make(options.series)?, make(options.many_series)?);
         let copy_rows = Arc::new(CopyRows::make(options.series, transaction_rows)?);
         let mut runner = Self {
             scratch,
@@ -77,6 +80,7 @@ impl<'b> Runner<'b> {
             connection,
             processes,
             lines,
+            many_lines,
             copy_rows,
             next_row: 0,
             sent: 0,
@@ -84,7 +88,9 @@ impl<'b> Runner<'b> {
             ceiling_rows: 0,
             naive_rows: 0,
         };
-        runner.send(1, REQUEST_ROWS, distinct as u64).await?;
+        for lines in [Arc::clone(&runner.lines), Arc::clone(&runner.many_lines)] {
+            runner.send(&lines, 1, REQUEST_ROWS, lines.len() as u64).await?;
+        }
         let interval_us = runner.interval_us().await?;
         for control in [Control::Ceiling, Control::Naive] {
             control.create(&mut runner.connection, interval_us).await?;
@@ -134,8 +140,14 @@ impl<'b> Runner<'b> {
     }
 
     /// Line protocol over HTTP.
-    async fn send(&mut self, connections: usize, request_rows: usize, rows: u64) -> Result<Measured, BenchError> {
-        let sinks = self.sinks(Transport::Http, connections, &self.lines).await?;
+    async fn send(
+        &mut self,
+        lines: &Arc<Lines>,
+        connections: usize,
+        request_rows: usize,
+        rows: u64,
+    ) -> Result<Measured, BenchError> {
+        let sinks = self.sinks(Transport::Http, connections, lines).await?;
         let first = self.take_rows(rows);
         let measured = load::closed(sinks, first, rows, request_rows).await?;
         self.sent += measured.rows;
@@ -152,17 +164,19 @@ impl<'b> Runner<'b> {
         Ok(measured)
     }
 
-    /// Service, ceiling, naive way; again and again, as the machine may change under them.
+    /// Service, with more series too, ceiling, naive way; again and again, as the machine may change under them.
     pub(super) async fn rounds(&mut self, report: &mut Report) -> Result<(), BenchError> {
         let rows = self.options.rows;
         let mut rounds = Rounds::default();
         for _ in 0..self.options.rounds {
             let before = self.processes.cpu();
-            let service = self.send(CONNECTIONS, REQUEST_ROWS, rows).await?;
+            let (lines, many_lines) = (Arc::clone(&self.lines), Arc::clone(&self.many_lines));
+            let service = self.send(&lines, CONNECTIONS, REQUEST_ROWS, rows).await?;
             let cpu = self.processes.cpu().zip(before).map(|(after, before)| after.since(before));
+            let many = self.send(&many_lines, CONNECTIONS, REQUEST_ROWS, rows).await?;
             let ceiling = self.control(Control::Ceiling, rows).await?;
             let naive = self.control(Control::Naive, rows).await?;
-            rounds.add(&service, &ceiling, &naive, cpu);
+            rounds.add(&service, &many, &ceiling, &naive, cpu);
         }
         rounds.report(report);
         Ok(())
@@ -176,30 +190,47 @@ impl<'b> Runner<'b> {
         report: &mut Report,
     ) -> Result<(), BenchError> {
         let rows = if request_rows < SMALL_REQUEST_ROWS { self.options.rows / 5 } else { self.options.rows };
-        let measured = self.send(connections, request_rows, rows.max(1)).await?;
+        let lines = Arc::clone(&self.lines);
+        let measured = self.send(&lines, connections, request_rows, rows.max(1)).await?;
         let name = format!("http_{connections}_connections_{request_rows}_lines");
         report.add(format!("{name}_rate"), measured.rows_per_second(), "lines/s", Better::Higher);
         figures::latency(&format!("{name}_ack"), &measured, report);
         Ok(())
     }
 
-    /// One way in. Where nothing is acknowledged, the clock stops when the service has closed the connections.
-    pub(super) async fn transport(&mut self, transport: Transport, report: &mut Report) -> Result<(), BenchError> {
-        let lines = match transport {
-            Transport::Telnet => Arc::new(Lines::open_tsdb(self.options.series, self.lines.len())?),
-            _ => Arc::clone(&self.lines),
-        };
+    /// Each way in, and HTTP before each: what counts is a ratio of neighbours in time.
+    pub(super) async fn transports(&mut self, report: &mut Report) -> Result<(), BenchError> {
+        let metrics = Arc::new(Lines::open_tsdb(self.options.series, self.lines.len())?);
+        for &transport in &self.options.transports {
+            let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+            for _ in 0..self.options.rounds {
+                let http = self.way_in(Transport::Http, &metrics).await?;
+                if transport == Transport::Http {
+                    rates.push(http);
+                    continue;
+                }
+                let rate = self.way_in(transport, &metrics).await?;
+                rates.push(rate);
+                ratios.push(rate / http);
+            }
+            figures::way_in(transport.name(), rates, ratios, report);
+        }
+        Ok(())
+    }
+
+    /// Lines a second over one way in. Where nothing is acknowledged, the clock stops when the service has closed the
+    /// connections.
+    async fn way_in(&mut self, transport: Transport, metrics: &Arc<Lines>) -> Result<f64, BenchError> {
         let rows = self.options.rows;
+        let (lines, sent) = match transport {
+            Transport::Telnet => (metrics, &mut self.telnet_rows),
+            Transport::Http | Transport::Tcp | Transport::WebSocket => (&self.lines, &mut self.sent),
+        };
+        *sent += rows;
+        let lines = Arc::clone(lines);
         let first = self.take_rows(rows);
         let sinks = self.sinks(transport, CONNECTIONS, &lines).await?;
-        let measured = load::closed(sinks, first, rows, REQUEST_ROWS).await?;
-        match transport {
-            Transport::Telnet => self.telnet_rows += rows,
-            Transport::Http | Transport::Tcp | Transport::WebSocket => self.sent += rows,
-        }
-        let name = format!("{}_rate", transport.name());
-        report.add(name, measured.rows_per_second(), "lines/s", Better::Higher);
-        Ok(())
+        Ok(load::closed(sinks, first, rows, REQUEST_ROWS).await?.rows_per_second())
     }
 
     /// Requests of one line at a set rate, on connections that stay open.
@@ -218,7 +249,8 @@ impl<'b> Runner<'b> {
     pub(super) async fn steady(&mut self, rows: u64, report: &mut Report) -> Result<(), BenchError> {
         let memory = Arc::new(Mutex::new(Vec::new()));
         let watch = tokio::spawn(watch_memory(self.processes, Arc::clone(&memory)));
-        let service = self.send(CONNECTIONS, REQUEST_ROWS, rows).await;
+        let lines = Arc::clone(&self.lines);
+        let service = self.send(&lines, CONNECTIONS, REQUEST_ROWS, rows).await;
         watch.abort();
         let service = service?;
         let ceiling = self.control(Control::Ceiling, rows).await?;

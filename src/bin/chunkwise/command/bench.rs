@@ -53,6 +53,9 @@ struct IngestArgs {
     /// Series that the rows are of
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     series: u32,
+    /// Many more series, to see what their number costs
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    many_series: u32,
     /// Ways in to compare, with commas between: http, tcp, websocket, telnet
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "http", value_parser = transport)]
     protocols: Vec<Transport>,
@@ -75,6 +78,7 @@ impl IngestArgs {
         IngestBenchOptions {
             rows: self.rows.unwrap_or(base.rows),
             series: self.series,
+            many_series: self.many_series,
             transports: self.protocols.clone(),
             steady_rows: self.steady,
             ..base
