@@ -31,6 +31,7 @@ mod identity;
 mod influxql;
 mod isolate;
 mod lanes;
+mod look;
 mod message;
 mod metric;
 mod mqtt;

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::{
     IngestError, Refused, RowFault,
     draft::{Draft, Standing, Values, placeholder_of},
+    look::Look,
     new_series::Barred,
     refusals::Refusals,
     room::Room,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     protocol::{Glance, Limits, Line, Lines, Precision},
-    series::PartsReader,
+    series::{PartsReader, SeriesParts},
     spool::DecodedLines,
 };
 
@@ -89,7 +90,7 @@ impl Scan<'_> {
                 let mut learned = Learned::new();
                 loop {
                     let more = state.stretch(&scan, &mut lines, &mut learned);
-                    state.teach(&scan, &mut learned);
+                    state.teach(&core.parts, &mut learned);
                     room.cover(body.len() + state.bytes())?;
                     if !more {
                         break;
@@ -107,15 +108,17 @@ impl Scan<'_> {
                 }
             }
             Source::Spooled(bytes) => {
-                let lines = DecodedLines::new(bytes).into_iter().flatten().map_while(Result::ok);
-                for (mut line, count) in lines.zip(1_usize..) {
-                    line.sort_tags();
-                    state.line(&scan, &line);
-                    if count.is_multiple_of(STRETCH_LINES) {
-                        room.cover(bytes.len() + state.bytes())?;
+                let mut learned = Learned::new();
+                // Whoever read the request from the spool has looked through its lines.
+                let Ok(mut lines) = DecodedLines::new(bytes) else { return Ok(state.scanned) };
+                loop {
+                    let more = state.spooled_stretch(&scan, &mut lines, &mut learned);
+                    state.teach(&core.spooled_parts, &mut learned);
+                    room.cover(bytes.len() + state.bytes())?;
+                    if !more {
+                        break;
                     }
                 }
-                room.cover(bytes.len() + state.bytes())?;
             }
         }
         Ok(state.scanned)
@@ -150,7 +153,7 @@ impl State {
         for _ in 0..STRETCH_LINES {
             let glance = lines.glance();
             if let Some(glance) = &glance
-                && self.at_a_glance(scan, &known, glance, &mut values)
+                && self.at_a_glance(scan, &known, glance, &mut values).is_some()
             {
                 lines.pass(glance);
                 continue;
@@ -176,39 +179,63 @@ impl State {
         true
     }
 
-    #[inline]
-    fn at_a_glance<'b>(
+    /// Reads some lines of the spool; false at the end.
+    fn spooled_stretch<'b>(
         &mut self,
         scan: &Context<'b>,
-        known: &PartsReader<'_>,
-        glance: &Glance<'b>,
-        values: &mut Values<'b>,
+        lines: &mut DecodedLines<'b>,
+        learned: &mut Learned<'b>,
     ) -> bool {
-        if self.scanned.must_grow {
-            return false;
+        let known = scan.core.spooled_parts.read();
+        let mut values = Values::new();
+        for _ in 0..STRETCH_LINES {
+            let glance = lines.glance();
+            if let Some(glance) = &glance
+                && let Some(behind) = self.at_a_glance(scan, &known, glance, &mut values)
+            {
+                lines.pass(behind);
+                continue;
+            }
+            let Some(Ok(mut line)) = lines.next() else { return false };
+            line.sort_tags();
+            // A series that is new is learned when it comes again.
+            if let (Some((draft, id)), Some(glance)) = (self.line(scan, &line), glance)
+                && placeholder_of(id).is_none()
+            {
+                learned.push((draft, glance.series_part(), id));
+            }
         }
-        let Some(series) = known.get(scan.namespace, glance.series_part()) else { return false };
+        true
+    }
+
+    #[inline]
+    fn at_a_glance<'b, L: Look<'b>>(
+        &mut self,
+        scan: &Context<'_>,
+        known: &PartsReader<'_>,
+        glance: &L,
+        values: &mut Values<'b>,
+    ) -> Option<L::Read> {
+        if self.scanned.must_grow {
+            return None;
+        }
+        let series = known.get(scan.namespace, glance.series_part())?;
         let owner = (series.measurement, series.epoch);
         let at = match self.last {
             Some((last, at)) if last == owner => at,
-            _ => match self.by_series.get(&owner) {
-                Some(&at) => at,
-                None => return false,
-            },
+            _ => *self.by_series.get(&owner)?,
         };
         self.last = Some((owner, at));
         let draft = &mut self.scanned.drafts[at];
         values.clear();
         draft.begin_row();
-        let Some(time) = glance.read(|name, value| draft.enter(name, &value, values)) else { return false };
-        let Ok(time_us) = scan.clock.time_of(time.us) else { return false };
-        if draft.batch.push_row(time_us, series.series_id, values).is_err() {
-            return false;
-        }
+        let (given_us, read) = glance.read(|name, value| draft.enter(name, &value, values))?;
+        let time_us = scan.clock.time_of(given_us).ok()?;
+        draft.batch.push_row(time_us, series.series_id, values).ok()?;
         draft.lines.push(glance.number());
         self.scanned.lines += 1;
-        self.scanned.all_timed &= time.us.is_some();
-        true
+        self.scanned.all_timed &= given_us.is_some();
+        Some(read)
     }
 
     /// Enters a line that was read whole, with its tags sorted; its draft and its series, if it became a row.
@@ -296,10 +323,10 @@ impl State {
         }
     }
 
-    fn teach(&mut self, scan: &Context<'_>, learned: &mut Learned<'_>) {
+    fn teach(&mut self, parts: &SeriesParts, learned: &mut Learned<'_>) {
         for same in learned.chunk_by(|a, b| a.0 == b.0) {
             if let Some(measurement) = same.first().and_then(|(draft, ..)| self.scanned.drafts[*draft].measurement()) {
-                scan.core.parts.put(measurement, same.iter().map(|(_, part, id)| (*part, *id)));
+                parts.put(measurement, same.iter().map(|(_, part, id)| (*part, *id)));
             }
         }
         learned.clear();

@@ -39,6 +39,8 @@ pub(super) struct Core {
     pub(super) growth: Growth,
     pub(super) ids: SeriesIds,
     pub(super) parts: SeriesParts,
+    /// The same as the spool writes them.
+    pub(super) spooled_parts: SeriesParts,
     pub(super) quota: SeriesQuota,
     pub(super) options: IngestOptions,
     /// Whoever makes series takes turns: a connection each would use up the server's.
@@ -126,6 +128,7 @@ impl Ingest {
             database,
             ids: SeriesIds::default(),
             parts: SeriesParts::default(),
+            spooled_parts: SeriesParts::default(),
             quota: SeriesQuota::new(options.new_series_a_minute),
             options,
             making_series: Semaphore::new(2),

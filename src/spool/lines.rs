@@ -161,6 +161,79 @@ impl<'a> DecodedLines<'a> {
         self.reader.end()?;
         Ok(names)
     }
+
+    /// Looks at the next line without reading it; none if there is none, or its beginning cannot be read.
+    #[must_use]
+    #[inline]
+    pub fn glance(&self) -> Option<LineGlance<'a>> {
+        if self.left == 0 {
+            return None;
+        }
+        let mut reader = self.reader;
+        let (number, _, time_us) = reader.head().ok()?;
+        let start = reader.at;
+        reader.skip_text()?;
+        for _ in 0..reader.count().ok()? {
+            reader.skip_text()?;
+            reader.skip_text()?;
+        }
+        Some(LineGlance { number, time_us, series_part: &reader.bytes[start..reader.at], fields: reader })
+    }
+
+    /// Goes behind the line that a [`glance`](Self::glance) gave and that was read.
+    #[inline]
+    pub fn pass(&mut self, behind: Behind) {
+        self.reader.at = behind.0;
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
+/// A line of which only the series' part is told apart; nothing else of it has been checked.
+#[derive(Debug, Clone)]
+pub struct LineGlance<'a> {
+    number: u32,
+    time_us: i64,
+    series_part: &'a [u8],
+    /// Before the fields.
+    fields: Reader<'a>,
+}
+
+/// Where the line after one that was read begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Behind(usize);
+
+impl<'a> LineGlance<'a> {
+    /// The line's number in the body that it is of.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Its time, microseconds since 1970 UTC.
+    #[must_use]
+    pub fn time_us(&self) -> i64 {
+        self.time_us
+    }
+
+    /// The bytes of measurement and tags; two series can have the same only if they are one.
+    #[must_use]
+    pub fn series_part(&self) -> &'a [u8] {
+        self.series_part
+    }
+
+    /// Reads the fields. `field` gets each one's name and value, and says whether it knows the field; none if it does not,
+    /// or they cannot be read.
+    #[inline]
+    pub fn read(&self, mut field: impl FnMut(&'a str, FieldValue<'a>) -> bool) -> Option<Behind> {
+        let mut reader = self.fields;
+        for _ in 0..reader.count().ok()? {
+            let (name, value) = (reader.text().ok()?, reader.value().ok()?);
+            if !field(name, value) {
+                return None;
+            }
+        }
+        Some(Behind(reader.at))
+    }
 }
 
 impl<'a> Iterator for DecodedLines<'a> {
@@ -185,21 +258,26 @@ pub fn count_lines(bytes: &[u8]) -> u64 {
     Reader { bytes, at: 0 }.count().map_or(0, |count| count as u64)
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn line(&mut self) -> Result<Line<'a>, LinesError> {
+    /// Number, whether digits were lost, and time.
+    fn head(&mut self) -> Result<(u32, bool, i64), LinesError> {
         let number = u32::try_from(self.number()?).map_err(|_| self.impossible())?;
         let rounded = match self.byte()? {
             0 => false,
             ROUNDED => true,
             _ => return Err(self.impossible()),
         };
-        let time_us = Some(i64::from_le_bytes(self.eight()?));
+        Ok((number, rounded, i64::from_le_bytes(self.eight()?)))
+    }
+
+    fn line(&mut self) -> Result<Line<'a>, LinesError> {
+        let (number, rounded, time_us) = self.head()?;
         let measurement = Cow::Borrowed(self.text()?);
         let mut tags = Tags::new();
         for _ in 0..self.count()? {
@@ -209,16 +287,12 @@ impl<'a> Reader<'a> {
         for _ in 0..self.count()? {
             fields.push((Cow::Borrowed(self.text()?), self.value()?));
         }
-        Ok(Line { number, measurement, tags, fields, time_us, rounded, bytes: 0..0 })
+        Ok(Line { number, measurement, tags, fields, time_us: Some(time_us), rounded, bytes: 0..0 })
     }
 
     /// Reads a line without keeping more of it than its measurement.
     fn skim(&mut self) -> Result<&'a str, LinesError> {
-        u32::try_from(self.number()?).map_err(|_| self.impossible())?;
-        if self.byte()? > ROUNDED {
-            return Err(self.impossible());
-        }
-        self.take(8)?;
+        self.head()?;
         let measurement = self.text()?;
         for _ in 0..self.count()? {
             self.text()?;
@@ -253,6 +327,13 @@ impl<'a> Reader<'a> {
         let at = self.at;
         let text = self.take(bytes)?;
         std::str::from_utf8(text).map_err(|_| LinesError::Text { at })
+    }
+
+    /// Goes behind a text without looking at it.
+    #[inline]
+    fn skip_text(&mut self) -> Option<()> {
+        let bytes = self.count().ok()?;
+        self.take(bytes).ok().map(drop)
     }
 
     /// How many of something follow. Each takes a byte at least, so more than there are bytes is impossible.

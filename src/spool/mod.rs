@@ -84,7 +84,7 @@ pub use drain::SpooledFrame;
 pub use error::{Limit, SpoolError};
 pub use frame::{Frame, FrameError, MAX_PAYLOAD_BYTES, decode_frame};
 pub use fs::{Disk, Fs, FsFile};
-pub use lines::{DecodedLines, LinesError, Untimed, count_lines, decode_lines, encode_lines};
+pub use lines::{Behind, DecodedLines, LineGlance, LinesError, Untimed, count_lines, decode_lines, encode_lines};
 pub use recover::{Damage, Recovery};
 pub use stats::SpoolStats;
 

@@ -4,7 +4,7 @@
 //! gather: the next requests, read and made to rows      (while the group before is committed)
 //! commit: all of a group in one transaction, by a writer of their own
 //! settle: done, or put off with all that come after it in its measurements
-//! advance: over everything before the first that is not done
+//! advance: over everything before the first that is not done      (while the group after is committed)
 //! ```
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -15,7 +15,7 @@ use super::{
     super::{Ingest, IngestError, Written, prepare::off_the_async_threads, replaying::Replaying},
     Spooling,
     backlog::Backlog,
-    replay::{Later, Replay, commit},
+    replay::{Later, Replay, commit, renew},
 };
 use crate::spool::{DecodedLines, Place, Position, SpoolError, SpooledFrame, count_lines};
 
@@ -26,8 +26,8 @@ const GROUP_LINES: u64 = 25_000;
 const GROUP_BYTES: usize = 4 << 20;
 /// And at so many requests.
 const GROUP_REQUESTS: usize = 1_000;
-/// Requests whose rows are made at once: as many as take turns at long work on a small machine, and one more.
-const AT_ONCE: usize = 3;
+/// Requests whose rows are made at once: one while the next is read, for live requests take turns at long work with them.
+const AT_ONCE: usize = 2;
 /// After a failure, and to see whether the service has ended.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -91,23 +91,31 @@ pub(in super::super) async fn run(spooling: Arc<Spooling>, replaying: Replaying)
 }
 
 struct Drain<'s> {
-    spooling: &'s Spooling,
+    spooling: &'s Arc<Spooling>,
     replaying: &'s Replaying,
     backlog: Backlog,
     /// How far the spool was read, and how many requests that were.
     read_to: Option<Position>,
     read: u64,
     advanced_to: Option<Position>,
+    /// An advance that is under way, and where to.
+    advancing: Option<(Position, JoinHandle<Result<(), SpoolError>>)>,
 }
 
 impl<'s> Drain<'s> {
-    fn new(spooling: &'s Spooling, replaying: &'s Replaying) -> Self {
-        let (read_to, advanced_to) = (None, None);
-        Self { spooling, replaying, backlog: Backlog::default(), read_to, read: 0, advanced_to }
+    fn new(spooling: &'s Arc<Spooling>, replaying: &'s Replaying) -> Self {
+        let backlog = Backlog::default();
+        Self { spooling, replaying, backlog, read_to: None, read: 0, advanced_to: None, advancing: None }
     }
 
     /// Commits what there is, until nothing is left or what is left has to wait.
     async fn work(&mut self) -> Result<(), Halt> {
+        let committed = self.commit_groups().await;
+        let advanced = self.advanced().await;
+        committed.and(advanced)
+    }
+
+    async fn commit_groups(&mut self) -> Result<(), Halt> {
         let mut group = Vec::new();
         loop {
             let ingest = self.replaying.ingest().ok_or(Halt::End)?;
@@ -116,11 +124,11 @@ impl<'s> Drain<'s> {
             }
             if group.is_empty() {
                 // What was put aside without being written can be advanced over too.
-                return self.advance();
+                return self.advance().await;
             }
             let (settled, next) = tokio::join!(commit(&ingest, group), self.gather(&ingest, Before::UnderWay));
             let settled = self.settle(&ingest, settled);
-            self.advance()?;
+            self.advance().await?;
             group = self.kept_in_order(next?, settled)?;
         }
     }
@@ -172,7 +180,14 @@ impl<'s> Drain<'s> {
         }
         due.into_iter().for_each(|place| self.backlog.put_off(place));
         let collected = self.collect(&mut group, Growth::Possible).await;
-        if let Err(halt) = result.and(collected) {
+        let mut gathered = result.and(collected);
+        if gathered.is_ok()
+            && let Err(error) = renew(ingest.database(), &group.ready).await
+        {
+            self.spooling.notes_away(&IngestError::database(error));
+            gathered = Err(Halt::Away);
+        }
+        if let Err(halt) = gathered {
             group.ready.iter().for_each(|replay| self.backlog.put_off(replay.place()));
             return Err(halt);
         }
@@ -297,12 +312,24 @@ impl<'s> Drain<'s> {
         Ok(next)
     }
 
-    /// Says how far the database has come.
-    fn advance(&mut self) -> Result<(), Halt> {
+    /// Begins to say how far the database has come: the disk's sync is not worth waiting for.
+    async fn advance(&mut self) -> Result<(), Halt> {
+        self.advanced().await?;
         let Some(read_to) = self.read_to else { return Ok(()) };
         let to = self.backlog.done_before(read_to);
         if self.advanced_to.is_none_or(|advanced_to| advanced_to < to) {
-            off_the_async_threads(|| self.spooling.spool.advance(to)).map_err(Halt::Spool)?;
+            let spooling = Arc::clone(self.spooling);
+            self.advancing = Some((to, tokio::task::spawn_blocking(move || spooling.spool.advance(to))));
+        }
+        Ok(())
+    }
+
+    /// Waits until that is said.
+    async fn advanced(&mut self) -> Result<(), Halt> {
+        let Some((to, advancing)) = self.advancing.take() else { return Ok(()) };
+        // A task that was not run, or has a defect, has said nothing: it is said again by the next.
+        if let Ok(advanced) = advancing.await {
+            advanced.map_err(Halt::Spool)?;
             self.advanced_to = Some(to);
         }
         Ok(())

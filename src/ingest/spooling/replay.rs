@@ -184,14 +184,8 @@ struct Answer {
     measurements: Vec<Arc<Measurement>>,
 }
 
-/// Commits requests together, in their order.
+/// Commits requests together, in their order; the ledger must have been [renewed](renew) for them.
 pub(super) async fn commit(ingest: &Ingest, mut replays: Vec<Replay>) -> Vec<(Replay, Result<Written, Later>)> {
-    if let Err(error) = renew(ingest.database(), &replays).await {
-        let error = IngestError::database(error);
-        tracing::debug!(error = %error, "spooled requests wait on");
-        let later = |replay| (replay, Err(Later::Away(IngestError::Unavailable(None))));
-        return replays.into_iter().map(later).collect();
-    }
     let mut jobs = Vec::new();
     let mut waiting = Vec::new();
     for replay in &mut replays {
@@ -221,7 +215,10 @@ pub(super) async fn commit(ingest: &Ingest, mut replays: Vec<Replay>) -> Vec<(Re
 ///
 /// A request that was spooled because its COMMIT got no answer may be in the ledger, for as long as its id is usually kept:
 /// an hour, and the database may have been away for longer. What had not expired when the request was spooled counts.
-async fn renew(database: &Database, replays: &[Replay]) -> Result<(), sqlx::Error> {
+pub(super) async fn renew(database: &Database, replays: &[Replay]) -> Result<(), sqlx::Error> {
+    if replays.is_empty() {
+        return Ok(());
+    }
     let (ids, spooled_s): (Vec<_>, Vec<_>) = replays
         .iter()
         .map(|replay| replay.frame.frame())

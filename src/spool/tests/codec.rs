@@ -71,6 +71,28 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_at_a_glance_is_what_reading_says(lines in vec(line(), 0..10), passed in vec(any::<bool>(), 10)) {
+        let mut bytes = Vec::new();
+        encode_lines(&lines, &mut bytes).unwrap();
+        let mut decoded = DecodedLines::new(&bytes).unwrap();
+        for (line, passed) in lines.iter().zip(passed) {
+            let glance = decoded.glance().unwrap();
+            let mut fields = crate::protocol::Fields::new();
+            let behind = glance.read(|name, value| { fields.push((Cow::Borrowed(name), value)); true }).unwrap();
+            prop_assert!(glance.read(|_, _| false).is_none());
+            let seen = Line { fields, number: glance.number(), time_us: Some(glance.time_us()), ..line.clone() };
+            prop_assert_eq!(exact(&[seen]), exact(std::slice::from_ref(line)));
+            // Measurement and tags, and nothing else.
+            let others = [Line { number: 7, time_us: Some(7), fields: line.fields[..1].into(), ..line.clone() }];
+            let mut again = Vec::new();
+            encode_lines(&others, &mut again).unwrap();
+            prop_assert_eq!(DecodedLines::new(&again).unwrap().glance().unwrap().series_part(), glance.series_part());
+            if passed { decoded.pass(behind) } else { drop(decoded.next().unwrap().unwrap()) }
+        }
+        prop_assert!(decoded.glance().is_none() && decoded.next().is_none());
+    }
+
+    #[test]
     fn lines_that_are_cut_or_too_long_are_errors(lines in vec(line(), 1..4), cut in any::<prop::sample::Index>()) {
         let mut bytes = Vec::new();
         encode_lines(&lines, &mut bytes).unwrap();
@@ -85,6 +107,8 @@ proptest! {
         prop_assert_eq!(looked_through.err(), decode_lines(&bytes).err());
         let decoded = decode_lines(&bytes).map_or(0, |lines| lines.len());
         prop_assert!(decoded <= bytes.len());
+        let glance = DecodedLines::new(&bytes).ok().and_then(|lines| lines.glance());
+        drop(glance.and_then(|glance| glance.read(|_, _| true)));
         if let Ok((frame, used)) = decode_frame(&bytes) {
             prop_assert!(used <= bytes.len() && frame.lines.len() < used);
         }
