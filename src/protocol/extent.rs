@@ -18,7 +18,7 @@
 //! texts has an even number. No line is both, and so no part of a body is looked at more than three times, however many
 //! of its lines are wrong.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 /// Where a line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,16 @@ pub(super) fn extent(body: &[u8]) -> Extent {
 pub fn complete_bytes(buffer: &[u8]) -> usize {
     let mut at = 0;
     loop {
+        // Up to the line with the next quote every line break ends a line.
+        let quote = memchr(b'"', &buffer[at..]);
+        let plain = &buffer[at..quote.map_or(buffer.len(), |quote| at + quote)];
+        at += memrchr(b'\n', plain).map_or(0, |line_break| line_break + 1);
+        if quote.is_none() {
+            return at;
+        }
         let rest = &buffer[at..];
         let Some(first_break) = memchr(b'\n', rest) else { return at };
-        let line = &rest[..first_break];
-        let end = if memchr(b'"', line).is_none() || is_comment(line) {
+        let end = if is_comment(&rest[..first_break]) {
             first_break
         } else {
             match extent(rest) {

@@ -26,7 +26,7 @@ const BODY_BYTES: usize = 256 << 10;
 const LINGER: Duration = Duration::from_millis(5);
 /// Bodies of one connection that are on their way at once: while one is committed, the next are read.
 const ON_THEIR_WAY: usize = 4;
-/// The buffer grows by so much.
+/// What a connection that sends little takes of memory; one that has sent as much for a body gets all of its room at once.
 const READ_BYTES: usize = 16 << 10;
 
 /// How reading ended for now.
@@ -124,7 +124,8 @@ impl Connection {
         let deadline = Instant::now() + linger.unwrap_or_default();
         loop {
             let buffer = self.framing.buffer();
-            buffer.reserve(READ_BYTES);
+            let missing = full.saturating_sub(buffer.len());
+            buffer.reserve(if buffer.len() < READ_BYTES { READ_BYTES } else { missing.max(READ_BYTES) });
             match self.stream.try_read_buf(buffer) {
                 Ok(0) => return Ok(Filled::Closed),
                 Ok(_) if self.framing.len() >= full => return Ok(Filled::Full),
