@@ -131,13 +131,16 @@ pub(super) fn time(cursor: &mut Cursor<'_>, precision: Precision) -> Result<Opti
     }
     let negative = rest[0] == b'-';
     let first = usize::from(negative);
-    let digits = rest[first..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    // Eight digits at a step, and no further than the last one.
+    let (magnitude, digits) = match rest.get(first) {
+        Some(b'0'..=b'9') => lexical_core::parse_partial::<u64>(&rest[first..])
+            .unwrap_or_else(|_| (u64::MAX, rest[first..].iter().take_while(|byte| byte.is_ascii_digit()).count())),
+        _ => (0, 0),
+    };
     let end = first + digits;
     if digits == 0 || !matches!(rest.get(end), None | Some(b' ')) {
         return Err(cursor.unexpected(Reason::InvalidTime));
     }
-    let magnitude =
-        rest[first..end].iter().fold(0_u64, |sum, digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
     let time = cursor.integer(magnitude, negative, digits).ok();
     let moment = time.and_then(|time| precision.to_us(time));
     let moment = moment.ok_or_else(|| Fault::new(cursor.at, Reason::TimeOutOfRange))?;
