@@ -128,8 +128,8 @@ impl<'s> Drain<'s> {
             }
             let (settled, next) = tokio::join!(commit(&ingest, group), self.gather(&ingest, Before::UnderWay));
             let settled = self.settle(&ingest, settled);
-            self.advance().await?;
-            group = self.kept_in_order(next?, settled)?;
+            let advanced = self.advance().await;
+            group = self.kept_in_order(next?, settled.and(advanced))?;
         }
     }
 
