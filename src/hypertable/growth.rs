@@ -111,7 +111,9 @@ pub struct Growth {
 
 /// Who grows a measurement in this process; the others wait.
 #[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>);
+struct Turns(Mutex<HashMap<(String, String), Turn>>);
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Turns {
     async fn of(&self, namespace: &str, name: &str) -> OwnedMutexGuard<()> {

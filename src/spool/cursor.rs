@@ -77,6 +77,14 @@ pub(super) struct CursorFile<File> {
     free_slot: usize,
 }
 
+/// What was found when the cursor was opened.
+pub(super) struct Opened<File> {
+    pub(super) position: Position,
+    pub(super) found: CursorFound,
+    /// None where it cannot be written on.
+    pub(super) file: Option<CursorFile<File>>,
+}
+
 /// What stands in the file.
 struct Slots([Slot; 2]);
 
@@ -112,11 +120,8 @@ impl Slot {
     }
 }
 
-/// Reads the cursor; a damaged one is the beginning of everything. The file, if it can be written on.
-pub(super) fn open<F: Fs>(
-    fs: &F,
-    folder: &Path,
-) -> Result<(Position, CursorFound, Option<CursorFile<F::File>>), SpoolError> {
+/// Reads the cursor; a damaged one is the beginning of everything.
+pub(super) fn open<F: Fs>(fs: &F, folder: &Path) -> Result<Opened<F::File>, SpoolError> {
     let path = folder.join(NAME);
     let read = || {
         let file = fs.open(&path)?;
@@ -128,8 +133,8 @@ pub(super) fn open<F: Fs>(
         Ok(read) => read,
         Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {
             // Made now, for later there may be no space; where it cannot be made, it is tried again when it is needed.
-            let made = create(fs, folder, None).ok();
-            return Ok((Position::default(), CursorFound::Absent, made));
+            let file = create(fs, folder, None).ok();
+            return Ok(Opened { position: Position::default(), found: CursorFound::Absent, file });
         }
         Err(error) => return Err(SpoolError::io("read the spool's cursor", &path, error)),
     };
@@ -141,7 +146,7 @@ pub(super) fn open<F: Fs>(
         None if length == FILE_BYTES && slots.0 == [Slot::Empty; 2] => (Position::default(), CursorFound::Absent),
         None => (Position::default(), CursorFound::Damaged),
     };
-    Ok((position, found, file))
+    Ok(Opened { position, found, file })
 }
 
 /// Makes a cursor durable, in place of the one before.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     LOCK_NAME, QUARANTINE_NAME, Spool, SpoolOptions,
-    cursor::{self, CursorFound, Position},
+    cursor::{self, CursorFound, Opened, Position},
     drain::Reader,
     error::SpoolError,
     fs::{Fs, FsFile},
@@ -64,7 +64,7 @@ impl<F: Fs> Spool<F> {
         let lock_path = folder.join(LOCK_NAME);
         let lock = fs.lock(&lock_path).map_err(|source| SpoolError::io("lock", &lock_path, source))?;
         let lock = lock.ok_or_else(|| SpoolError::InUse(folder.to_owned()))?;
-        let (cursor, cursor_found, cursor_file) = cursor::open(&fs, folder)?;
+        let Opened { position: cursor, found: cursor_found, file: cursor_file } = cursor::open(&fs, folder)?;
         let log = Log {
             segments: BTreeMap::new(),
             active: None,
