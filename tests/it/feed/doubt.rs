@@ -46,8 +46,10 @@ async fn a_request_without_an_answer_is_sent_again_under_its_id_until_it_is_sett
     let summary: Value = serde_json::from_slice(&fs::read(stand.file("summary")).unwrap()).unwrap();
     assert_eq!((&summary["in_doubt_lines"], &summary["refused_lines"]), (&0.into(), &0.into()));
     assert_eq!(summary["committed_lines"], summary["sent_lines"]);
-    // Each lost answer was one to rows that were there.
-    assert_eq!((&summary["doubts"], &summary["duplicates"]), (&12.into(), &6.into()), "{summary:#}");
+    assert_eq!(summary["doubts"], 12, "{summary:#}");
+    // Each lost answer was one to rows that were there; one request may have lost several.
+    let duplicates = summary["duplicates"].as_u64().unwrap();
+    assert!((1..=6).contains(&duplicates), "{summary:#}");
     let proof = stand.assert_found(&[]);
     assert_eq!(proof["rows"], summary["sent_lines"]);
 }
