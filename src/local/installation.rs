@@ -26,7 +26,7 @@ pub struct Installation {
 /// How a server can compress the pages in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WalCompression {
-    /// Costs a tenth of the time of [`Pglz`](Self::Pglz); a choice of whoever built the server.
+    /// Takes far less time than [`Pglz`](Self::Pglz); a choice of whoever built the server.
     Lz4,
     /// PostgreSQL's own, which every server has.
     Pglz,
