@@ -29,12 +29,34 @@ const ON_THEIR_WAY: usize = 4;
 /// What a connection that sends little takes of memory; one that has sent as much for a body gets all of its room at once.
 const READ_BYTES: usize = 16 << 10;
 
+/// When everything stops, a connection is read until so long nothing came: what its client has sent already may still be
+/// on its way through the sockets, and a socket that holds nothing just now is not yet an empty one.
+const SILENCE: Duration = Duration::from_millis(100);
+/// A client that goes on sending is not listened to for longer than this then.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// How reading ended for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
+    /// There is enough for a body.
     Full,
-    Quiet,
+    /// Something came, and the linger has passed.
+    Some,
+    /// Nothing came.
+    Nothing,
+    /// The client has closed the connection, or it was lost.
     Closed,
+}
+
+/// Why a connection is not read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// By the client.
+    Closed,
+    /// It is to be closed.
+    Refused,
+    /// Everything stops.
+    Stopped,
 }
 
 /// A client's connection.
@@ -67,12 +89,12 @@ impl Connection {
 
     /// Reads until the client closes, asks for the end, or everything stops; returns when what was read is written.
     pub(super) async fn run(mut self) {
-        let ended = self.read_until_stopped().await;
-        if ended == Some(Filled::Quiet) {
-            // Everything stops: what the socket holds already is still taken.
-            while self.read(None).await == Filled::Full {}
+        let over = self.read_until_over().await;
+        if over == Over::Stopped {
+            let until = Instant::now() + LAST_WORDS;
+            while matches!(self.read(SILENCE).await, Filled::Full | Filled::Some) && Instant::now() < until {}
         }
-        if ended.is_some() && self.framing.is_cut_off() {
+        if over != Over::Refused && self.framing.is_cut_off() {
             self.dialect.count_refused("cut_off", 1);
             self.note_refused(1, "the connection ended within a line");
         }
@@ -85,29 +107,28 @@ impl Connection {
         }
     }
 
-    /// `Quiet` when everything stops, `Closed` when the client did, nothing when it is to be closed.
-    async fn read_until_stopped(&mut self) -> Option<Filled> {
+    async fn read_until_over(&mut self) -> Over {
         loop {
             let may_read = self.deliveries.len() < ON_THEIR_WAY;
             tokio::select! {
                 Some(delivered) = self.deliveries.join_next() => {
                     if self.settle(delivered).is_some() {
-                        return None;
+                        return Over::Refused;
                     }
                 }
                 // What is wrong with the connection is told by the reading itself.
                 _ = self.stream.readable(), if may_read => {
-                    if self.read(Some(LINGER)).await == Filled::Closed {
-                        return Some(Filled::Closed);
+                    if self.read(LINGER).await == Filled::Closed {
+                        return Over::Closed;
                     }
                 }
-                () = self.stop.cancelled() => return Some(Filled::Quiet),
+                () = self.stop.cancelled() => return Over::Stopped,
             }
         }
     }
 
     /// Reads one body and sends it on its way. Waits for memory first: so long the client's bytes stay in the sockets.
-    async fn read(&mut self, linger: Option<Duration>) -> Filled {
+    async fn read(&mut self, linger: Duration) -> Filled {
         let ingest = &self.write.ingest;
         let wanted = (self.framing.len() + BODY_BYTES).min(ingest.options().memory_bytes);
         let room = ingest.reserve(wanted).await;
@@ -119,9 +140,10 @@ impl Connection {
         filled
     }
 
-    async fn fill(&mut self, linger: Option<Duration>) -> io::Result<Filled> {
+    async fn fill(&mut self, linger: Duration) -> io::Result<Filled> {
         let full = self.framing.len() + BODY_BYTES;
-        let deadline = Instant::now() + linger.unwrap_or_default();
+        let deadline = Instant::now() + linger;
+        let mut filled = Filled::Nothing;
         loop {
             let buffer = self.framing.buffer();
             let missing = full.saturating_sub(buffer.len());
@@ -129,14 +151,11 @@ impl Connection {
             match self.stream.try_read_buf(buffer) {
                 Ok(0) => return Ok(Filled::Closed),
                 Ok(_) if self.framing.len() >= full => return Ok(Filled::Full),
-                Ok(_) => {}
+                Ok(_) => filled = Filled::Some,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if linger.is_none() {
-                        return Ok(Filled::Quiet);
-                    }
                     match timeout_at(deadline, self.stream.readable()).await {
                         Ok(readable) => readable?,
-                        Err(_) => return Ok(Filled::Quiet),
+                        Err(_) => return Ok(filled),
                     }
                 }
                 Err(error) => return Err(error),
