@@ -71,6 +71,13 @@ documentation() {
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 }
 
+# Nothing else compiles them. The library that they are linked with needs a C++ compiler, and is not needed to check them:
+# any file stands for it.
+fuzz_targets() {
+    CUSTOM_LIBFUZZER_PATH=$PWD/fuzz/Cargo.toml \
+        cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir "$target"
+}
+
 # Most tests wait: for a database to be copied, a timeout, a server to recover. Three a core keep the cores busy.
 tests() {
     RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(getconf _NPROCESSORS_ONLN)))} cargo test --locked
@@ -80,6 +87,7 @@ stage 'Python for the tests' test_python
 stage 'format' cargo fmt --check
 # All targets: also the benches must compile.
 stage 'lints' cargo clippy --locked --all-targets -- -D warnings
+stage 'fuzz targets' fuzz_targets
 stage 'documentation' documentation
 stage 'tests' tests
 if cargo deny --version >/dev/null 2>&1; then

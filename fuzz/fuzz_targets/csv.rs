@@ -43,6 +43,7 @@ fn check(rows: &Rows, part: &Part) {
     for field in &rows.fields {
         let values = match &field.values {
             Values::Numbers(values) => values.len(),
+            Values::Integers(values) => values.len(),
             Values::Booleans(values) => values.len(),
             Values::Texts(values) => values.len(),
             Values::Times(values) => values.len(),
