@@ -14,8 +14,9 @@ impl Line<'_> {
     ///
     /// Read with [`Precision::Microseconds`](super::Precision::Microseconds) it gives the same measurement, tags, fields
     /// and time, if the line was read from line protocol. Lines of other protocols can hold what line protocol cannot
-    /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, a field's name with a
-    /// bare quote before a text with a line break, a number that is not finite): that is written as it is, for people to read.
+    /// say (a measurement that begins with `#`, a name that ends in a backslash or has a line break, or a tab without a
+    /// backslash before it, a field's name with a bare quote before a text with a line break, a number that is not
+    /// finite): that is written as it is, for people to read.
     ///
     /// ```
     /// use chunkwise::protocol::{Precision, parse};
@@ -70,8 +71,9 @@ fn push_value(text: &mut String, value: &FieldValue<'_>) {
 fn push_name(text: &mut String, name: &str, escaped: &[char]) {
     let mut rest = name.chars();
     while let Some(c) = rest.next() {
-        if c == '\\' && rest.as_str().starts_with('"') {
-            // Two would leave the quote bare, and with a bare quote in a field's name no text goes on over a line break.
+        if c == '\\' && rest.as_str().starts_with(['"', '\t']) {
+            // Two would leave the next one bare: with a bare quote in a field's name no text goes on over a line break, and a
+            // bare tab cannot be in a name at all.
             text.push(c);
         } else {
             push_escaped(text, c, escaped);

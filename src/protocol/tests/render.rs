@@ -11,7 +11,10 @@ use super::{
 
 /// Names that line protocol can say, made of what means something in it.
 fn name() -> impl Strategy<Value = String> {
-    "[a-z,= \\\\\"é€#0]{1,8}".prop_filter("no name ends in a backslash", |name| !name.ends_with('\\'))
+    "[a-z,= \\\\\"\té€#0]{1,8}"
+        .prop_filter("no name ends in a backslash", |name| !name.ends_with('\\'))
+        // A tab is in a name only behind a backslash, which stays.
+        .prop_map(|name| name.replace('\t', "\\\t"))
 }
 
 fn value() -> impl Strategy<Value = FieldValue<'static>> {
