@@ -27,9 +27,15 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert_eq!(part.lines().flatten().count(), part.lines().filter(Result::is_ok).count());
     }
-    // Shown, because what is missing is NaN and equal to nothing.
-    assert!(format!("{first:?}") == format!("{:?}", read(&plan)), "a file is the same parts each time");
+    assert!(shown(&first) == shown(&read(&plan)), "a file is the same parts each time");
 });
+
+/// As text, because what is missing is NaN and equal to nothing; rows as lines, because texts have an index, whose order is
+/// another one each time.
+fn shown(parts: &[Part]) -> String {
+    let part = |part: &Part| format!("{:?}", (&part.place, &part.bytes, &part.tally, part.lines().collect::<Vec<_>>()));
+    parts.iter().map(part).collect()
+}
 
 fn read(plan: &Plan) -> Vec<Part> {
     let Ok(parts) = plan.parts() else { return Vec::new() };
