@@ -1,0 +1,96 @@
+//! The program is killed in the middle of sealing, and another finishes it: what is left is what an undisturbed run leaves.
+
+use rustix::process::Signal;
+use sqlx::{Connection, Executor};
+
+use super::{
+    EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
+    wait_for_waiting, write,
+};
+use crate::support::{TestDatabase, wait_until};
+
+/// The program, killed while it waits in a statement that begins so because of what a session does to the chunk; and the
+/// database, with that session gone.
+async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(TestDatabase, String)> {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return None;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    let mut watcher = test.connect().await;
+    let holder = holding(&test, &held(&chunk)).await;
+    let mut killed = app(&test, &EAGER);
+    wait_for_waiting(&mut watcher, statement).await;
+    killed.signal(Signal::KILL);
+    killed.wait(std::time::Duration::from_secs(10));
+    holder.close().await.unwrap();
+    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
+    Some((test, chunk))
+}
+
+async fn assert_finished(test: &TestDatabase, chunk: &str) {
+    let _app = app(test, &EAGER);
+    wait_for_sealed(test, 1).await;
+    assert_sealed_once(test, chunk).await;
+    assert_eq!(count(test, "m").await, 24);
+    assert_eq!(count(test, "chunkwise.chunk WHERE failures > 0").await, 0);
+}
+
+#[tokio::test]
+async fn before_the_index_is_begun() {
+    let held = |chunk: &str| format!("LOCK TABLE {chunk} IN SHARE UPDATE EXCLUSIVE MODE");
+    let Some((test, chunk)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn while_the_index_is_built_which_leaves_an_invalid_one() {
+    let held = |chunk: &str| format!("UPDATE {chunk} SET v = v WHERE v = 0");
+    let Some((test, chunk)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
+    let invalid = format!("pg_index WHERE indrelid = '{chunk}'::regclass AND NOT indisvalid");
+    assert_eq!(count(&test, &invalid).await, 1);
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn between_the_index_and_the_vacuum() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    let mut watcher = test.connect().await;
+    let lock = format!("LOCK TABLE {chunk} IN SHARE UPDATE EXCLUSIVE MODE");
+    let holder = holding(&test, &lock).await;
+    let mut killed = app(&test, &EAGER);
+    wait_for_waiting(&mut watcher, "CREATE INDEX CONCURRENTLY").await;
+    // It queues behind the index, and the vacuum behind it.
+    let mut queued = holding(&test, "SELECT 1").await;
+    let queued = tokio::spawn(async move {
+        queued.execute(lock.as_str()).await.unwrap();
+        queued
+    });
+    wait_for_waiting(&mut watcher, "LOCK TABLE").await;
+    holder.close().await.unwrap();
+    wait_for_waiting(&mut watcher, "VACUUM").await;
+    killed.signal(Signal::KILL);
+    killed.wait(std::time::Duration::from_secs(10));
+    queued.await.unwrap().close().await.unwrap();
+    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn before_it_is_noted() {
+    let held = |_: &str| "LOCK TABLE chunkwise.chunk_event IN EXCLUSIVE MODE".to_owned();
+    let Some((test, chunk)) = killed_at("INSERT INTO chunkwise.chunk_event", held).await else { return };
+    wait_until("the killed session is gone", async || {
+        count(&test, "pg_stat_activity WHERE datname = current_database() AND application_name = 'chunkwise-owner'")
+            .await
+            == 0
+    })
+    .await;
+    assert_finished(&test, &chunk).await;
+}
