@@ -109,6 +109,12 @@ async fn edition(known: &mut Option<Edition>, connection: &mut PgConnection) -> 
     Ok(server.edition)
 }
 
+/// Old events, and what is known of chunks that somebody dropped by hand.
+const FORGOTTEN: [&str; 2] = [
+    "DELETE FROM chunkwise.chunk_event WHERE began < now() - interval '90 days'",
+    "DELETE FROM chunkwise.chunk k WHERE k.changed_at < now() - interval '1 day' AND to_regclass(k.chunk) IS NULL",
+];
+
 /// Drops chunks that are older than their measurement's retention.
 #[derive(Debug)]
 pub struct DropJob {
@@ -132,7 +138,9 @@ impl Job for DropJob {
         const AGAIN: Duration = Duration::from_secs(5);
         let edition = edition(&mut self.edition, turn.connection).await?;
         let (_, left) = drop_expired(turn.connection, edition, self.options).await.map_err(sqlx::Error::from)?;
-        turn.connection.execute("DELETE FROM chunkwise.chunk_event WHERE began < now() - interval '90 days'").await?;
+        for forgotten in FORGOTTEN {
+            turn.connection.execute(forgotten).await?;
+        }
         let every = self.options.look_every();
         Ok(Next::After(if left { every.min(AGAIN) } else { every }))
     }

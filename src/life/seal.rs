@@ -39,17 +39,18 @@ impl Sealer {
         }
         let event = if chunk.facts.sealed_us.is_some() { "resealed" } else { "sealed" };
         let sealed = self.seal_locked(connection, chunk, event).await;
+        let unlocked = sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
+            .bind(CHUNK_LOCK)
+            .bind(&name)
+            .execute(&mut *connection)
+            .await;
         if let Err(error) = &sealed {
             metrics::counter!(metric::FAILURES, "event" => event).increment(1);
             if !matches!(error, LifeError::Unavailable(_)) {
                 note_failure(connection, chunk, error).await?;
             }
         }
-        sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
-            .bind(CHUNK_LOCK)
-            .bind(&name)
-            .execute(connection)
-            .await?;
+        unlocked?;
         sealed
     }
 

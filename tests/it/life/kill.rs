@@ -1,7 +1,7 @@
 //! The program is killed in the middle of sealing, and another finishes it: what is left is what an undisturbed run leaves.
 
 use rustix::process::Signal;
-use sqlx::{Connection, Executor};
+use sqlx::Connection;
 
 use super::{
     EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
@@ -24,9 +24,19 @@ async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(Te
     wait_for_waiting(&mut watcher, statement).await;
     killed.signal(Signal::KILL);
     killed.wait(std::time::Duration::from_secs(10));
+    wait_until_gone(&test).await;
     holder.close().await.unwrap();
     assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
     Some((test, chunk))
+}
+
+/// The server notices in the middle of a statement that its client has gone.
+async fn wait_until_gone(test: &TestDatabase) {
+    wait_until("the killed sessions are gone", async || {
+        let sessions = "pg_stat_activity WHERE datname = current_database() AND application_name = 'chunkwise-owner'";
+        count(test, sessions).await == 0
+    })
+    .await;
 }
 
 async fn assert_finished(test: &TestDatabase, chunk: &str) {
@@ -54,43 +64,26 @@ async fn while_the_index_is_built_which_leaves_an_invalid_one() {
 }
 
 #[tokio::test]
-async fn between_the_index_and_the_vacuum() {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return;
-    }
-    write(&app(&test, &PATIENT), &lines(1));
-    let chunk = chunks(&test).await.remove(0);
-    let mut watcher = test.connect().await;
-    let lock = format!("LOCK TABLE {chunk} IN SHARE UPDATE EXCLUSIVE MODE");
-    let holder = holding(&test, &lock).await;
-    let mut killed = app(&test, &EAGER);
-    wait_for_waiting(&mut watcher, "CREATE INDEX CONCURRENTLY").await;
-    // It queues behind the index, and the vacuum behind it.
-    let mut queued = holding(&test, "SELECT 1").await;
-    let queued = tokio::spawn(async move {
-        queued.execute(lock.as_str()).await.unwrap();
-        queued
-    });
-    wait_for_waiting(&mut watcher, "LOCK TABLE").await;
-    holder.close().await.unwrap();
-    wait_for_waiting(&mut watcher, "VACUUM").await;
-    killed.signal(Signal::KILL);
-    killed.wait(std::time::Duration::from_secs(10));
-    queued.await.unwrap().close().await.unwrap();
-    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
+async fn between_the_index_and_the_statistics() {
+    // What VACUUM does last.
+    let held = |_: &str| "LOCK TABLE pg_catalog.pg_statistic IN SHARE MODE".to_owned();
+    let Some((test, chunk)) = killed_at("VACUUM", held).await else { return };
+    let valid = format!("pg_index WHERE indrelid = '{chunk}'::regclass AND indkey::text = '2 1' AND indisvalid");
+    assert_eq!(count(&test, &valid).await, 1);
     assert_finished(&test, &chunk).await;
 }
 
 #[tokio::test]
-async fn before_it_is_noted() {
-    let held = |_: &str| "LOCK TABLE chunkwise.chunk_event IN EXCLUSIVE MODE".to_owned();
+async fn while_it_is_noted() {
+    let held = |_: &str| {
+        "SELECT pg_advisory_lock(4711);
+         CREATE FUNCTION public.wait_here() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END';
+         CREATE TRIGGER wait_here BEFORE INSERT ON chunkwise.chunk_event
+             FOR EACH ROW EXECUTE FUNCTION public.wait_here(); COMMIT"
+            .to_owned()
+    };
     let Some((test, chunk)) = killed_at("INSERT INTO chunkwise.chunk_event", held).await else { return };
-    wait_until("the killed session is gone", async || {
-        count(&test, "pg_stat_activity WHERE datname = current_database() AND application_name = 'chunkwise-owner'")
-            .await
-            == 0
-    })
-    .await;
+    assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'sealed'").await, 0);
     assert_finished(&test, &chunk).await;
 }

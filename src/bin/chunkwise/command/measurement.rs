@@ -8,7 +8,7 @@ use chunkwise::{
     query::Questions,
     question::{Invalid, Timestamp, Width},
 };
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
@@ -40,10 +40,10 @@ enum MeasurementCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "settings", required = true, multiple = true)]
+#[command(group = ArgGroup::new("settings").required(true).multiple(true))]
 struct SetArgs {
     /// The measurement
-    #[arg(value_name = "NAME", group = "name")]
+    #[arg(value_name = "NAME")]
     name: String,
     /// How long rows are kept, such as 30d; none keeps them for ever. Whole chunks are dropped, once their last moment is older
     #[arg(long, value_name = "TIME", value_parser = retention, group = "settings")]
