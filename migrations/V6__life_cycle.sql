@@ -63,7 +63,12 @@ SELECT m.namespace, m.name AS measurement, c.chunk_schema || '.' || c.chunk_name
        c.range_start AS "from", c.range_end AS "to",
        CASE WHEN k.sealed_at IS NOT NULL AND (c.is_compressed OR i.there) THEN 'sealed' ELSE 'hot' END AS state,
        c.is_compressed AS compressed,
-       greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
+       -- Estimates: the server's counters, and what was counted when the chunk went to the columnstore.
+       CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
+                SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
+                JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
+                WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
+            ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END AS rows,
        z.total_bytes::int8 AS bytes, z.index_bytes::int8 AS index_bytes
 FROM chunkwise.measurement m
 JOIN pg_namespace hn ON hn.nspname = m.namespace || '_store'

@@ -107,7 +107,12 @@ pub async fn list_chunk_details(
                 AND (c.is_compressed OR EXISTS (
                         SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1'))
                     AS sealed,
-                greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
+                -- Of the columnstore's rows the server's counters know nothing.
+                CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
+                         SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
+                         JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
+                         WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
+                     ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END AS rows,
                 z.total_bytes AS bytes, z.index_bytes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema

@@ -6,7 +6,7 @@ use crate::hypertable::{LADDER_US, Rate, interval_for};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observed {
     /// An estimate of its rows.
-    pub rows: f64,
+    pub rows: u64,
     /// How much of its time is over, in microseconds.
     pub span_us: i64,
     /// Bytes of a row.
@@ -30,7 +30,7 @@ pub fn follow(current_us: i64, observed: &[Observed], kept_us: i64) -> Option<i6
     let mut fullest: Option<Rate> = None;
     for chunk in observed {
         let is_early = (chunk.span_us as f64) < current_us as f64 * LEAST_SPAN;
-        let Some(rate) = Rate::over(chunk.rows as u64, chunk.span_us, chunk.row_bytes).filter(|_| !is_early) else {
+        let Some(rate) = Rate::over(chunk.rows, chunk.span_us, chunk.row_bytes).filter(|_| !is_early) else {
             continue;
         };
         let bytes = |rate: &Rate| rate.rows_per_day * rate.row_bytes;
@@ -61,8 +61,10 @@ mod tests {
 
     const DAY_US: i64 = 86_400_000_000;
 
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number of rows")]
     fn at(rows_per_day: f64, interval_us: i64) -> [Observed; 2] {
-        [Observed { rows: rows_per_day * interval_us as f64 / DAY_US as f64, span_us: interval_us, row_bytes: 60.0 }; 2]
+        let rows = (rows_per_day * interval_us as f64 / DAY_US as f64) as u64;
+        [Observed { rows, span_us: interval_us, row_bytes: 60.0 }; 2]
     }
 
     #[test]
@@ -74,7 +76,7 @@ mod tests {
         assert_eq!(follow(DAY_US, &at(100_000.0, DAY_US)[..1], 0), None, "a single chunk is not made longer");
         assert_eq!(follow(DAY_US, &at(10e6, DAY_US)[..1], 0), Some(DAY_US / 2), "but shorter at once");
         assert_eq!(follow(DAY_US, &[], 0), None);
-        let early = Observed { rows: 1e6, span_us: DAY_US / 20, row_bytes: 60.0 };
+        let early = Observed { rows: 1_000_000, span_us: DAY_US / 20, row_bytes: 60.0 };
         assert_eq!(follow(DAY_US, &[early], 0), None);
     }
 

@@ -191,7 +191,7 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start)) first
          CROSS JOIN LATERAL (
-              SELECT greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)::float8 AS rows,
+              SELECT greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
                      pg_table_size(r.oid)::float8 AS bytes,
                      (extract(epoch FROM least(c.range_end, greatest(now(), c.range_start)) - c.range_start)
                          * 1000000)::int8 AS span_us
@@ -219,13 +219,13 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
                 observed: Vec::new(),
             });
         }
-        let rows: f64 = row.try_get("rows")?;
+        let rows = u64::try_from(row.try_get::<i64, _>("rows")?).unwrap_or(0);
         let bytes: f64 = row.try_get("bytes")?;
         let fields = usize::try_from(row.try_get::<i64, _>("fields")?).unwrap_or(0);
         // Few rows leave most of their pages empty.
-        let row_bytes = if rows < 10_000.0 { row_bytes(fields, 0.0) } else { bytes / rows };
+        let row_bytes = if rows < 10_000 { row_bytes(fields, 0.0) } else { bytes / rows as f64 };
         let observed = Observed { rows, span_us: row.try_get("span_us")?, row_bytes };
-        if let (Some(last), true) = (found.last_mut(), rows > 0.0) {
+        if let (Some(last), true) = (found.last_mut(), rows > 0) {
             last.observed.push(observed);
         }
     }
