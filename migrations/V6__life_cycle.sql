@@ -58,26 +58,46 @@ CREATE INDEX chunk_event_began ON chunkwise.chunk_event (began);
 
 -- Every chunk of every measurement, for people. A chunk is sealed if chunkwise has finished it and what that made is still
 -- there: its B-tree on (series_id, time), or its place in the columnstore.
-CREATE VIEW chunkwise.chunks AS
-SELECT m.namespace, m.name AS measurement, c.chunk_schema || '.' || c.chunk_name AS chunk,
-       c.range_start AS "from", c.range_end AS "to",
-       CASE WHEN k.sealed_at IS NOT NULL AND (c.is_compressed OR i.there) THEN 'sealed' ELSE 'hot' END AS state,
-       c.is_compressed AS compressed,
-       -- Estimates: the server's counters, and what was counted when the chunk went to the columnstore.
-       CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
-                SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
-                JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
-                WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
-            ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END AS rows,
-       z.total_bytes::int8 AS bytes, z.index_bytes::int8 AS index_bytes
-FROM chunkwise.measurement m
-JOIN pg_namespace hn ON hn.nspname = m.namespace || '_store'
-JOIN pg_class h ON h.relnamespace = hn.oid AND h.relname = m.relation
-JOIN timescaledb_information.chunks c ON c.hypertable_schema = hn.nspname AND c.hypertable_name = h.relname
-JOIN pg_namespace n ON n.nspname = c.chunk_schema
-JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-JOIN LATERAL chunks_detailed_size(h.oid::regclass) z
-     ON z.chunk_schema = c.chunk_schema AND z.chunk_name = c.chunk_name
-LEFT JOIN chunkwise.chunk k ON k.measurement_id = m.id AND k.chunk = c.chunk_schema || '.' || c.chunk_name
-CROSS JOIN LATERAL (
-    SELECT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = r.oid AND x.indisvalid AND x.indkey::text = '2 1') AS there) i;
+--
+-- In a function, whose body depends on nothing: an update of TimescaleDB drops its own views, and a view upon them would be
+-- in the way.
+CREATE FUNCTION chunkwise.list_chunks() RETURNS TABLE (
+    namespace   text,
+    measurement text,
+    chunk       text,
+    "from"      timestamptz,
+    "to"        timestamptz,
+    state       text,
+    compressed  bool,
+    -- Estimates: the server's counters, and what was counted when the chunk went to the columnstore.
+    rows        int8,
+    bytes       int8,
+    index_bytes int8
+) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT m.namespace, m.name, c.chunk_schema || '.' || c.chunk_name, c.range_start, c.range_end,
+           CASE WHEN k.sealed_at IS NOT NULL AND (c.is_compressed OR EXISTS (
+                    SELECT FROM pg_index x WHERE x.indrelid = r.oid AND x.indisvalid AND x.indkey::text = '2 1'))
+                THEN 'sealed' ELSE 'hot' END,
+           c.is_compressed,
+           CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
+                    SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
+                    JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
+                    WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
+                ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END,
+           z.total_bytes::int8, z.index_bytes::int8
+    FROM chunkwise.measurement m
+    JOIN pg_namespace hn ON hn.nspname = m.namespace || '_store'
+    JOIN pg_class h ON h.relnamespace = hn.oid AND h.relname = m.relation
+    JOIN timescaledb_information.chunks c ON c.hypertable_schema = hn.nspname AND c.hypertable_name = h.relname
+    JOIN pg_namespace n ON n.nspname = c.chunk_schema
+    JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+    JOIN LATERAL chunks_detailed_size(h.oid::regclass) z
+         ON z.chunk_schema = c.chunk_schema AND z.chunk_name = c.chunk_name
+    LEFT JOIN chunkwise.chunk k ON k.measurement_id = m.id AND k.chunk = c.chunk_schema || '.' || c.chunk_name;
+END $$;
+
+CREATE VIEW chunkwise.chunks AS SELECT * FROM chunkwise.list_chunks();
+COMMENT ON VIEW chunkwise.chunks IS 'chunkwise: every chunk of every measurement, its state and its size.';
