@@ -110,3 +110,51 @@ async fn an_index_that_somebody_drops_makes_its_chunk_hot_until_it_is_sealed_aga
     wait_until("it is sealed again", async || count(&test, "chunkwise.chunk_event").await == 2).await;
     assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'sealed'").await, 1);
 }
+
+#[tokio::test]
+async fn a_transaction_that_was_there_before_sees_the_rows_of_a_chunk_that_is_sealed_meanwhile() {
+    let test = TestDatabase::new().await;
+    write(&app(&test, &PATIENT), &lines(2));
+    let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
+    let mut reader = holding(&test, snapshot).await;
+    // An index waits for such a transaction; the columnstore does not.
+    let app = app(&test, &EAGER);
+    if is_apache(&test).await {
+        wait_for_waiting(&mut test.connect().await, "CREATE INDEX CONCURRENTLY").await;
+    } else {
+        wait_for_sealed(&test, 2).await;
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM m").fetch_one(&mut reader).await.unwrap();
+    assert_eq!(rows, 48);
+    reader.execute("COMMIT").await.unwrap();
+    wait_for_sealed(&test, 2).await;
+    assert_eq!(app.get("/api/v1/chunks?measurement=m").json()["chunks"][0]["rows"], 24);
+}
+
+#[tokio::test]
+async fn late_rows_are_folded_into_the_columnstore_once_it_is_quiet() {
+    let test = TestDatabase::new().await;
+    if test.scalar::<String>("SHOW timescaledb.license").await == "apache" {
+        println!("SKIPPED: this server's TimescaleDB is the Apache edition, which has no columnstore");
+        return;
+    }
+    let app = app(&test, &EAGER);
+    write(&app, &lines(1));
+    wait_for_sealed(&test, 1).await;
+    let chunk = chunks(&test).await.remove(0);
+    assert_eq!(count(&test, "chunkwise.chunks WHERE compressed").await, 1);
+    for second in 1..4 {
+        write(&app, format!("m,s=late v=1 {}", super::DAY_S + second).as_bytes());
+    }
+    wait_until("they are folded in", async || {
+        count(&test, "chunkwise.chunk_event WHERE event = 'resealed'").await == 1
+    })
+    .await;
+    assert_eq!(count(&test, "m").await, 27);
+    let partial =
+        format!("_timescaledb_catalog.chunk WHERE schema_name || '.' || table_name = '{chunk}' AND status & 10 <> 0");
+    assert_eq!(count(&test, &partial).await, 0);
+    // A DELETE is of unknown range there, and noted all the same.
+    test.connect().await.execute("DELETE FROM public_store.m WHERE v = 1").await.unwrap();
+    assert!(count(&test, "chunkwise.change WHERE lo IS NULL").await >= 1);
+}
