@@ -16,6 +16,11 @@ async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(Te
     if !is_apache(&test).await {
         return None;
     }
+    Some(killed_in(test, statement, held).await)
+}
+
+/// The same on either edition.
+async fn killed_in(test: TestDatabase, statement: &str, held: impl Fn(&str) -> String) -> (TestDatabase, String) {
     write(&app(&test, &PATIENT), &lines(1));
     let chunk = chunks(&test).await.remove(0);
     let mut watcher = test.connect().await;
@@ -27,7 +32,7 @@ async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(Te
     wait_until_gone(&test).await;
     holder.close().await.unwrap();
     assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
-    Some((test, chunk))
+    (test, chunk)
 }
 
 /// The server notices in the middle of a statement that its client has gone.
@@ -74,7 +79,20 @@ async fn between_the_index_and_the_statistics() {
 }
 
 #[tokio::test]
+async fn while_the_chunk_moves_to_the_columnstore() {
+    let test = TestDatabase::new().await;
+    if test.scalar::<String>("SHOW timescaledb.license").await == "apache" {
+        println!("SKIPPED: this server's TimescaleDB is the Apache edition, which has no columnstore");
+        return;
+    }
+    let held = |chunk: &str| format!("LOCK TABLE {chunk} IN ROW EXCLUSIVE MODE");
+    let (test, chunk) = killed_in(test, "CALL convert_to_columnstore", held).await;
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
 async fn while_it_is_noted() {
+    let test = TestDatabase::new().await;
     let held = |_: &str| {
         "SELECT pg_advisory_lock(4711);
          CREATE FUNCTION public.wait_here() RETURNS trigger LANGUAGE plpgsql AS
@@ -83,7 +101,7 @@ async fn while_it_is_noted() {
              FOR EACH ROW EXECUTE FUNCTION public.wait_here(); COMMIT"
             .to_owned()
     };
-    let Some((test, chunk)) = killed_at("INSERT INTO chunkwise.chunk_event", held).await else { return };
+    let (test, chunk) = killed_in(test, "INSERT INTO chunkwise.chunk_event", held).await;
     assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'sealed'").await, 0);
     assert_finished(&test, &chunk).await;
 }

@@ -1,14 +1,13 @@
 //! What is set of a measurement, and the interval that follows the rate where nothing is.
 
 use chunkwise::{
-    hypertable::{Change, SettingsChange, change_settings},
-    jobs,
+    hypertable::{Change, Growth, Perseverance, SchemaLimits, SettingsChange, Wanted, change_settings},
+    jobs::{Job, Next, Turn},
     life::IntervalJob,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{DAY_S, PATIENT, count, lines, write};
-use crate::support::{App, TestDatabase, wait_until};
+use crate::support::{App, TestDatabase};
 
 const INTERVAL: &str = "SELECT extract(epoch FROM time_interval)::int8 FROM timescaledb_information.dimensions
                         WHERE hypertable_name = 'm' AND column_name = 'time'";
@@ -49,22 +48,9 @@ async fn the_interval_follows_the_rate_unless_it_is_set() {
         let change = SettingsChange { chunk_interval, ..SettingsChange::default() };
         assert!(change_settings(connection, "public", "m", &change).await.unwrap());
     };
-    let run_once = async || {
-        let stop = CancellationToken::new();
-        let (database, stopped) = (test.database.clone(), stop.clone());
-        let task = tokio::spawn(async move { jobs::run(IntervalJob, &database, &stopped).await });
-        wait_until("the job has looked", async || {
-            count(
-                &test,
-                "pg_stat_activity WHERE datname = current_database() AND application_name = 'chunkwise-owner'
-                          AND state = 'idle' AND query NOT LIKE '%advisory%' AND query NOT LIKE 'SET%'",
-            )
-            .await
-                > 0
-        })
-        .await;
-        stop.cancel();
-        task.await.unwrap();
+    let run_once = async |connection: &mut sqlx::PgConnection| {
+        let next = IntervalJob.run(&mut Turn { connection, database: &test.database }).await.unwrap();
+        assert!(matches!(next, Next::After(_)));
     };
     change(&mut connection, Change::Set(3_600_000_000)).await;
     sqlx::query("DELETE FROM public_store.m").execute(&mut connection).await.unwrap();
@@ -72,16 +58,25 @@ async fn the_interval_follows_the_rate_unless_it_is_set() {
                   SELECT '2020-02-01'::timestamptz + n * interval '30 minutes', 1 FROM generate_series(0, 7) n";
     sqlx::query(insert).execute(&mut connection).await.unwrap();
     sqlx::query("ANALYZE public_store.m").execute(&mut connection).await.unwrap();
-    run_once().await;
+    run_once(&mut connection).await;
     assert_eq!(test.scalar::<i64>(INTERVAL).await, 3_600, "it was set");
     assert_eq!(count(&test, "chunkwise.chunk_event").await, 0);
 
     change(&mut connection, Change::Unset).await;
-    run_once().await;
+    run_once(&mut connection).await;
     assert_eq!(test.scalar::<i64>(INTERVAL).await, 364 * 86_400, "a few rows a day");
     let note: String = test.scalar("SELECT note FROM chunkwise.chunk_event WHERE event = 'interval'").await;
     assert_eq!(note, "1h -> 52w");
-    run_once().await;
+    run_once(&mut connection).await;
     assert_eq!(count(&test, "chunkwise.chunk_event").await, 1, "and stays so");
+    // Writers learn of a retention without being told that the measurement is another.
+    let growth = Growth::new(test.database.clone(), SchemaLimits::default());
+    growth.ensure("public", "m", &Wanted::default(), Perseverance::Persist).await.unwrap();
+    let kept = SettingsChange { retention: Change::Set(7_000_000), ..SettingsChange::default() };
+    assert!(change_settings(&mut connection, "public", "m", &kept).await.unwrap());
+    let retention_us = || growth.catalog().get("public", "m").unwrap().retention_us;
+    assert_eq!(retention_us(), None);
+    growth.catalog().refresh(&mut connection).await.unwrap();
+    assert_eq!(retention_us(), Some(7_000_000));
     assert!(!change_settings(&mut connection, "public", "nothing", &SettingsChange::default()).await.unwrap());
 }
