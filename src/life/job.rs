@@ -175,7 +175,7 @@ struct Found {
     observed: Vec<Observed>,
 }
 
-/// The last four chunks of each: of those in the columnstore the counters say nothing.
+/// The last four chunks of each. Of one in the columnstore is known what it was before.
 async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT m.id, m.namespace, m.relation, (extract(epoch FROM d.time_interval) * 1000000)::int8 AS current_us,
@@ -191,15 +191,20 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start)) first
          CROSS JOIN LATERAL (
-              SELECT greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
-                     pg_table_size(r.oid)::float8 AS bytes,
+              SELECT coalesce(b.rows, greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)) AS rows,
+                     coalesce(b.bytes, pg_table_size(r.oid))::float8 AS bytes,
                      (extract(epoch FROM least(c.range_end, greatest(now(), c.range_start)) - c.range_start)
                          * 1000000)::int8 AS span_us
               FROM timescaledb_information.chunks c
               JOIN pg_namespace n ON n.nspname = c.chunk_schema
               JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+              LEFT JOIN LATERAL (
+                   SELECT s.numrows_pre_compression AS rows, s.uncompressed_heap_size AS bytes
+                   FROM _timescaledb_catalog.compression_chunk_size s
+                   JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
+                   WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name) b ON c.is_compressed
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
-                    AND NOT c.is_compressed AND isfinite(c.range_start) AND isfinite(c.range_end)
+                    AND isfinite(c.range_start) AND isfinite(c.range_end)
               ORDER BY c.range_end DESC LIMIT 4) last
          WHERE m.chunk_interval IS NULL
          ORDER BY m.id",
