@@ -9,7 +9,7 @@
 //! dropped
 //! ```
 //!
-//! Late rows into a sealed chunk are legal; [`verdict`] says when that is worth a second sealing. Every step can be
+//! Late rows into a sealed chunk are legal; [`verdict()`] says when that is worth a second sealing. Every step can be
 //! repeated, and what is to be done is read from the database each time, never remembered: a process may be killed in the
 //! middle of any of it. Whoever works at a chunk, job or command, holds the chunk's own advisory lock.
 //!
