@@ -20,6 +20,7 @@
 //! | [`batch`] | rows by column, sorted for COPY |
 //! | [`copy`] | PostgreSQL's binary COPY, both ways |
 //! | [`hypertable`] | measurements as tables: names, catalog, growth, chunks |
+//! | [`life`] | chunks: sealed, dropped, made longer or shorter |
 //! | [`question`] | what clients ask, typed and checked |
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
@@ -28,6 +29,7 @@
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
 //! | [`http`] | routes of questions, errors, who may call |
 //! | [`db`] | sessions by role, migrations |
+//! | [`jobs`] | what one process at a time does again and again |
 //! | [`bench`](mod@bench) | the whole against a real database, beside controls |
 //! | [`local`] | the TimescaleDB that chunkwise starts for itself |
 //! | [`config`] | file, environment, flags -> settings, for the binary to hand out |
@@ -57,6 +59,8 @@ pub mod frame;
 pub mod http;
 pub mod hypertable;
 pub mod ingest;
+pub mod jobs;
+pub mod life;
 pub mod load;
 pub mod local;
 pub mod protocol;

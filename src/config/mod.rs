@@ -17,13 +17,14 @@ mod ingest;
 mod layers;
 mod listen;
 mod log;
+mod measurement;
 mod mqtt;
 mod place;
 mod secret;
 mod source;
 mod spool;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -35,6 +36,7 @@ pub use self::{
     layers::{ConfigFile, Setting},
     listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
+    measurement::{ChunkConfig, MeasurementConfig, SetOrNot},
     mqtt::{MqttConfig, MqttPayload, MqttProtocol},
     secret::{Hidden, Secret},
     source::SourceConfig,
@@ -61,6 +63,10 @@ pub struct Config {
     pub question: QuestionConfig,
     /// What writes may cost, and when two of them are one.
     pub ingest: IngestConfig,
+    /// When chunks are finished.
+    pub chunk: ChunkConfig,
+    /// What is set of single measurements, by name.
+    pub measurement: BTreeMap<String, MeasurementConfig>,
     /// Brokers to subscribe to.
     pub mqtt: Vec<MqttConfig>,
     /// Foreign feeds to follow.
@@ -82,6 +88,8 @@ impl Default for Config {
             opentsdb: OpenTsdbConfig::default(),
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
+            chunk: ChunkConfig::default(),
+            measurement: BTreeMap::new(),
             mqtt: Vec::new(),
             source: Vec::new(),
             spool: SpoolConfig::default(),
@@ -117,6 +125,9 @@ impl Config {
         self.database.validate()?;
         self.http.validate()?;
         self.ingest.validate()?;
+        for (name, measurement) in &self.measurement {
+            measurement.validate(&format!("measurement.{name}"))?;
+        }
         for (index, mqtt) in self.mqtt.iter().enumerate() {
             mqtt.validate(&format!("mqtt.{index}"), &self.mqtt[..index])?;
         }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     format::{self, Format, ListedSeries, SeriesListing},
+    hypertable::ChunkEvent,
     query::{AnswerSeries, DeadLetterRequest, MeasurementOverview},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
@@ -51,6 +52,7 @@ fn shown(measurement: &MeasurementOverview) -> Value {
         "to": measurement.to_us.map(Timestamp::display_us),
         "chunk_interval": measurement.chunk_interval,
         "retention": measurement.retention,
+        "seal_after": measurement.seal_after,
         "on_duplicate": measurement.on_duplicate,
     })
 }
@@ -140,11 +142,22 @@ pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQ
                 "bytes": detail.bytes,
                 "index_bytes": detail.index_bytes,
                 "blocks": 0,
-                "events": [],
+                "events": detail.events.iter().map(shown_event).collect::<Vec<_>>(),
             })
         })
         .collect();
     Ok(Json(json!({ "chunks": chunks })))
+}
+
+fn shown_event(event: &ChunkEvent) -> Value {
+    json!({
+        "event": event.event,
+        "began": Timestamp::display_us(event.began_us),
+        "took_ms": event.took_us as f64 / 1e3,
+        "bytes_before": event.bytes_before,
+        "bytes_after": event.bytes_after,
+        "note": event.note,
+    })
 }
 
 pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {

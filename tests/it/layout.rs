@@ -16,7 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["question", "protocol"]),
     ("spool", &["protocol"]),
     ("db", &[]),
+    ("jobs", &["db"]),
     ("hypertable", &["db", "question"]),
+    // When a chunk is sealed and dropped is for jobs and commands; writing and reading do not depend on it.
+    ("life", &["db", "jobs", "hypertable", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),

@@ -5,6 +5,7 @@
 //! and the functions that really write answers.
 
 mod answers;
+mod chunks;
 mod listings;
 mod operation;
 mod questions;
