@@ -11,6 +11,7 @@
 //! quoted identifiers, never spliced.
 
 mod catalog;
+pub mod changes;
 mod chunk;
 mod column;
 mod ddl;
@@ -19,6 +20,7 @@ mod interval;
 mod mend;
 mod name;
 mod schema;
+mod time;
 
 pub use catalog::{Catalog, load_measurement, load_measurements};
 pub use chunk::{Chunk, ChunkDetail, list_chunk_details, list_chunks};
@@ -30,3 +32,4 @@ pub use interval::{
 pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};
+pub use time::{moment, time_literal};

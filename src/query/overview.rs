@@ -6,7 +6,9 @@ use sqlx::{PgConnection, Row};
 
 use super::{QueryError, Questions, error::Attempt, reading::find_measurement};
 use crate::{
-    hypertable::{Chunk, ChunkDetail, Field, Measurement, list_chunk_details, list_chunks, load_measurements},
+    hypertable::{
+        Chunk, ChunkDetail, Field, Measurement, list_chunk_details, list_chunks, load_measurements, moment,
+    },
     question::{Invalid, Width},
     series::{self, PageRequest, SelectError, SeriesPage},
 };
@@ -273,8 +275,8 @@ async fn edge(
                 Edge::Last => (from_us.max(to_us.saturating_sub(step_us)), to_us),
             };
             let found: Option<DateTime<Utc>> = sqlx::query_scalar(&sql)
-                .bind(series::moment(look.0))
-                .bind(series::moment(look.1))
+                .bind(moment(look.0))
+                .bind(moment(look.1))
                 .fetch_one(&mut *connection)
                 .await?;
             if let Some(found) = found {
