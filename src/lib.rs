@@ -64,6 +64,7 @@ pub mod local;
 pub mod protocol;
 pub mod query;
 pub mod question;
+pub mod rollup;
 pub mod series;
 pub mod spool;
 pub mod window;

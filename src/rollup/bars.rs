@@ -71,8 +71,16 @@ impl Key {
         Self(value)
     }
 
+    /// The integer of an integer's key.
+    #[must_use]
+    pub fn int(self) -> i64 {
+        self.0
+    }
+
+    /// The float of a float's key.
     #[inline]
-    fn float(self) -> f64 {
+    #[must_use]
+    pub fn float(self) -> f64 {
         f64::from_bits((self.0 ^ ((self.0 >> 63) & i64::MAX)).cast_unsigned())
     }
 }
@@ -97,7 +105,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    const EMPTY: Self = Self {
+    /// No value.
+    pub const EMPTY: Self = Self {
         first_us: 0,
         last_us: 0,
         first: Key(0),
@@ -199,7 +208,6 @@ pub struct Weighting {
 /// Bars under way.
 #[derive(Debug)]
 pub struct Bars {
-    width_us: i64,
     numbers: Vec<Number>,
     weighting: Option<Weighting>,
     places: HashMap<(i64, i64), usize>,
@@ -211,20 +219,21 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// None yet: buckets of `width_us`, and a bar for each of the fields.
+    /// None yet: a bar for each of the fields.
     #[must_use]
-    pub fn new(width_us: i64, numbers: Vec<Number>, weighting: Option<Weighting>) -> Self {
+    pub fn new(numbers: Vec<Number>, weighting: Option<Weighting>) -> Self {
         let (bars, weighted) = (Vec::new(), Vec::new());
-        Self { width_us: width_us.max(1), numbers, weighting, places: HashMap::new(), latest: None, bars, weighted }
+        Self { numbers, weighting, places: HashMap::new(), latest: None, bars, weighted }
     }
 
-    /// Takes in a row: the key of each field's value, in their order; `None` where it has none.
+    /// Takes a row into the bucket that starts at `bucket_us`: the key of each field's value, in their order; `None` where
+    /// it has none.
     #[inline]
-    pub fn add(&mut self, time_us: i64, series_id: i64, keys: &[Option<Key>]) {
+    pub fn add(&mut self, bucket_us: i64, time_us: i64, series_id: i64, keys: &[Option<Key>]) {
         if keys.iter().all(Option::is_none) {
             return;
         }
-        let place = self.place(time_us, series_id);
+        let place = self.place(bucket_us, series_id);
         let fields = self.numbers.len();
         let bars = &mut self.bars[place * fields..(place + 1) * fields];
         for ((bar, key), number) in bars.iter_mut().zip(keys).zip(&self.numbers) {
@@ -243,8 +252,8 @@ impl Bars {
     }
 
     /// Takes in bars of a narrower level, one for each field.
-    pub fn merge(&mut self, time_us: i64, series_id: i64, bars: &[Bar], weighted: Weighted) {
-        let place = self.place(time_us, series_id);
+    pub fn merge(&mut self, bucket_us: i64, series_id: i64, bars: &[Bar], weighted: Weighted) {
+        let place = self.place(bucket_us, series_id);
         let fields = self.numbers.len();
         for (bar, other) in self.bars[place * fields..(place + 1) * fields].iter_mut().zip(bars) {
             bar.merge(other);
@@ -255,8 +264,8 @@ impl Bars {
     }
 
     #[inline]
-    fn place(&mut self, time_us: i64, series_id: i64) -> usize {
-        let bucket = (series_id, time_us - time_us.rem_euclid(self.width_us));
+    fn place(&mut self, bucket_us: i64, series_id: i64) -> usize {
+        let bucket = (series_id, bucket_us);
         if let Some((latest, place)) = self.latest
             && latest == bucket
         {

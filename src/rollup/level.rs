@@ -49,6 +49,12 @@ impl Level {
         }
     }
 
+    /// The start of the bucket that holds this time.
+    #[must_use]
+    pub const fn floor(self, us: i64) -> i64 {
+        us.saturating_sub(us.rem_euclid(self.width_us()))
+    }
+
     /// The length of its table's chunks, of a measurement whose own chunks are `raw_us` long: a multiple of a day.
     pub(super) const fn chunk_us(self, raw_us: i64) -> i64 {
         let raw_us = if raw_us < DAY_US { DAY_US } else { raw_us };

@@ -309,7 +309,8 @@ pub(super) fn replace_latest_view(shape: &Shape, existing: &[Column]) -> String 
 /// The columns that a view has already in their order, then new ones: a view that others use can only grow. A column that
 /// is no more stays, empty.
 fn in_order(existing: &[Column], wanted: Vec<Column>) -> Vec<Column> {
-    let expression = |name: &str| wanted.iter().find(|(other, _)| other == name).map(|(_, expression)| expression.clone());
+    let expression =
+        |name: &str| wanted.iter().find(|(other, _)| other == name).map(|(_, expression)| expression.clone());
     let mut columns: Vec<Column> = existing
         .iter()
         .map(|(name, kind)| (name.clone(), expression(name).unwrap_or_else(|| format!("NULL::{kind}"))))

@@ -36,6 +36,11 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
     let mut transaction = connection.begin().await?;
     // Whoever reads the views holds them for as long as a question takes, and others wait behind whoever waits for them.
     transaction.execute("SET LOCAL lock_timeout = '500ms'").await?;
+    // Another session makes them, or has just made them.
+    sqlx::query("SELECT FROM chunkwise.rollup WHERE measurement_id = $1 FOR UPDATE")
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
     let interval_us: i64 = sqlx::query_scalar(
         "SELECT (extract(epoch FROM time_interval) * 1000000)::int8 FROM timescaledb_information.dimensions
          WHERE hypertable_schema = $1 AND hypertable_name = $2 AND column_name = 'time'",
@@ -168,7 +173,7 @@ async fn show(
     shape: &Shape,
     view: &str,
     text: &str,
-    statement: impl FnOnce(&[Column]) -> String,
+    statement: impl Fn(&[Column]) -> String,
 ) -> Result<(), sqlx::Error> {
     let existing = columns(connection, view).await?;
     if !existing.is_empty() {
@@ -181,10 +186,40 @@ async fn show(
             return Ok(());
         }
     }
-    connection.execute(statement(&existing).as_str()).await?;
+    // Where columns would go or be of another type, it is made anew; unless somebody has built upon it.
+    let fresh = statement(&[]);
+    let mut made = replace(connection, &[&fresh]).await?;
+    if made.is_err() && !existing.is_empty() {
+        made = replace(connection, &[&format!("DROP VIEW {view}"), &fresh]).await?;
+    }
+    if made.is_err() && !existing.is_empty() {
+        made = replace(connection, &[&statement(&existing)]).await?;
+    }
+    if let Err(error) = made {
+        tracing::warn!(view, error = %error, "the view stays as it is: drop the views that are built upon it");
+        return Ok(());
+    }
     let comment = quote_literal(&format!("{MARK}{text} of {}", shape.measurement.name));
     connection.execute(format!("COMMENT ON VIEW {view} IS {comment}").as_str()).await?;
     Ok(())
+}
+
+/// Runs statements behind a savepoint; the inner error is the database's refusal of the view.
+async fn replace(connection: &mut PgConnection, statements: &[&str]) -> Result<Result<(), sqlx::Error>, sqlx::Error> {
+    let mut savepoint = connection.begin().await?;
+    for statement in statements {
+        match savepoint.execute(*statement).await {
+            Ok(_) => {}
+            // invalid_table_definition, dependent_objects_still_exist
+            Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P16" | "2BP01")) => {
+                savepoint.rollback().await?;
+                return Ok(Err(sqlx::Error::Database(error)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    savepoint.commit().await?;
+    Ok(Ok(()))
 }
 
 /// The columns of a relation with their types, in order; none if there is no such relation.

@@ -21,6 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
+    // Follows the change log, not the writers: of what others commit it learns there too.
+    ("rollup", &["copy", "hypertable", "db", "jobs"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
     // It sends as a client does, and verifies what the tables hold.
     ("feed", &["copy", "hypertable", "db", "ingest"]),

@@ -87,8 +87,13 @@ pub async fn look(
         .await?;
     // The row of `here` is always there.
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let mut look =
-        Look { seen: seen(first)?, anew: first.try_get("anew")?, dirty: Vec::new(), unknown: Vec::new(), truncated: false };
+    let mut look = Look {
+        seen: seen(first)?,
+        anew: first.try_get("anew")?,
+        dirty: Vec::new(),
+        unknown: Vec::new(),
+        truncated: false,
+    };
     for row in &rows {
         let Some(xid) = row.try_get::<Option<String>, _>("xid")? else { continue };
         if row.try_get("truncated")? {

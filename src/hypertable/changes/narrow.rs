@@ -86,7 +86,8 @@ async fn count(connection: &mut PgConnection, measurement: &Measurement) -> Resu
         "SELECT r.oid::int8 AS id, {lo} AS lo, {hi} AS hi, b.changes AS before,
                 (SELECT coalesce(sum(pg_stat_get_tuples_inserted(t) + pg_stat_get_tuples_updated(t)
                                      + pg_stat_get_tuples_deleted(t)), 0)::int8
-                 FROM unnest(ARRAY[r.oid, to_regclass(format('%I.%I', z.schema_name, z.table_name))::oid]) AS t
+                 FROM unnest(ARRAY[r.oid, to_regclass(quote_ident(z.schema_name) || '.' || quote_ident(z.table_name))::oid])
+                     AS t
                  WHERE t IS NOT NULL) AS changes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
@@ -100,8 +101,7 @@ async fn count(connection: &mut PgConnection, measurement: &Measurement) -> Resu
         hi = us_of("c.range_end"),
     );
     let [schema, table] = measurement.storage_names();
-    let rows =
-        sqlx::query(&sql).bind(schema).bind(table).bind(measurement.id).fetch_all(connection).await?;
+    let rows = sqlx::query(&sql).bind(schema).bind(table).bind(measurement.id).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let chunk = Chunk { id: row.try_get("id")?, from_us: row.try_get("lo")?, to_us: row.try_get("hi")? };
@@ -143,11 +143,7 @@ async fn entries(connection: &mut PgConnection, measurement_id: i32) -> Result<V
 
 /// Gives entries these ranges. Further ranges become further entries of the same transaction, so that a reader that has seen
 /// the entry before it was narrowed sees none of them.
-async fn write_back(
-    connection: &mut PgConnection,
-    entries: &[i64],
-    changed: &[Stretch],
-) -> Result<(), sqlx::Error> {
+async fn write_back(connection: &mut PgConnection, entries: &[i64], changed: &[Stretch]) -> Result<(), sqlx::Error> {
     let mut changed = changed.iter();
     let Some(first) = changed.next() else {
         // Nothing was changed: a moment stands for it, as the newest entry of a measurement must stay.

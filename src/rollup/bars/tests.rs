@@ -8,14 +8,14 @@ fn keys((_, _, price, size): Row) -> [Option<Key>; 2] {
     [price.and_then(Key::of_float), size.map(Key::of_int)]
 }
 
-fn bars(width_us: i64) -> Bars {
-    Bars::new(width_us, vec![Number::Float, Number::Int], Some(Weighting { value: 0, weight: 1 }))
+fn bars() -> Bars {
+    Bars::new(vec![Number::Float, Number::Int], Some(Weighting { value: 0, weight: 1 }))
 }
 
 fn of_rows(width_us: i64, rows: &[Row]) -> Finished {
-    let mut bars = bars(width_us);
+    let mut bars = bars();
     for row in rows {
-        bars.add(row.0, row.1, &keys(*row));
+        bars.add(row.0.div_euclid(width_us) * width_us, row.0, row.1, &keys(*row));
     }
     bars.finish()
 }
@@ -98,14 +98,14 @@ proptest! {
         let turned = of_rows(20, &turned);
         // By way of narrower bars, as wider levels are made.
         let narrow = of_rows(5, &rows);
-        let mut merged = bars(20);
+        let mut merged = bars();
         for bucket in narrow.iter() {
             let stored: Vec<Bar> = bucket
                 .bars
                 .iter()
                 .map(|bar| Bar::stored(bucket.time_us, [bar.first, bar.last, bar.min, bar.max], bar.sum(), bar.count))
                 .collect();
-            merged.merge(bucket.time_us, bucket.series_id, &stored, bucket.weighted);
+            merged.merge(bucket.time_us.div_euclid(20) * 20, bucket.series_id, &stored, bucket.weighted);
         }
         let merged = merged.finish();
         for other in [&turned, &merged] {

@@ -1,0 +1,7 @@
+//! Bars and last values against what SQL computes from the same rows, whoever wrote them and whatever was in the way.
+
+mod changes;
+mod faults;
+mod growth;
+mod oracle;
+mod support;
