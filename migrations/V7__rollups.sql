@@ -64,6 +64,9 @@ CREATE TABLE chunkwise.rollup (
     epoch          int8 NOT NULL,
     -- What the tables and views were made of: made anew when it would be another.
     shape          text NOT NULL DEFAULT '',
+    -- The fields whose bars are "open, high, low, close" and "volume".
+    price          text,
+    size           text,
     -- The last time at which something has changed.
     newest         timestamptz NOT NULL DEFAULT '-infinity',
     -- The end of the latest chunk that was dropped: before it rows are missing that bars still know of.

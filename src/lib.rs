@@ -20,6 +20,8 @@
 //! | [`batch`] | rows by column, sorted for COPY |
 //! | [`copy`] | PostgreSQL's binary COPY, both ways |
 //! | [`hypertable`] | measurements as tables: names, catalog, growth, chunks |
+//! | [`life`] | chunks: sealed, dropped, made longer or shorter |
+//! | [`rollup`] | the change log -> bars and last values, and the views that show them |
 //! | [`question`] | what clients ask, typed and checked |
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
@@ -59,6 +61,7 @@ pub mod http;
 pub mod hypertable;
 pub mod ingest;
 pub mod jobs;
+pub mod life;
 pub mod load;
 pub mod local;
 pub mod protocol;

@@ -17,13 +17,15 @@ mod ingest;
 mod layers;
 mod listen;
 mod log;
+mod measurement;
 mod mqtt;
 mod place;
+mod rollup;
 mod secret;
 mod source;
 mod spool;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -35,7 +37,9 @@ pub use self::{
     layers::{ConfigFile, Setting},
     listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
+    measurement::{ChunkConfig, MeasurementConfig, SetOrNot},
     mqtt::{MqttConfig, MqttPayload, MqttProtocol},
+    rollup::{BarsConfig, RollupLevel},
     secret::{Hidden, Secret},
     source::SourceConfig,
     spool::{SpoolConfig, WhenAway},
@@ -61,6 +65,12 @@ pub struct Config {
     pub question: QuestionConfig,
     /// What writes may cost, and when two of them are one.
     pub ingest: IngestConfig,
+    /// When chunks are finished.
+    pub chunk: ChunkConfig,
+    /// The widths that bars are kept at, where a measurement says nothing else; none for no bars and no last values.
+    pub rollups: Vec<RollupLevel>,
+    /// What is set of single measurements, by name.
+    pub measurement: BTreeMap<String, MeasurementConfig>,
     /// Brokers to subscribe to.
     pub mqtt: Vec<MqttConfig>,
     /// Foreign feeds to follow.
@@ -82,6 +92,9 @@ impl Default for Config {
             opentsdb: OpenTsdbConfig::default(),
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
+            chunk: ChunkConfig::default(),
+            rollups: RollupLevel::ALL.to_vec(),
+            measurement: BTreeMap::new(),
             mqtt: Vec::new(),
             source: Vec::new(),
             spool: SpoolConfig::default(),
@@ -117,6 +130,9 @@ impl Config {
         self.database.validate()?;
         self.http.validate()?;
         self.ingest.validate()?;
+        for (name, measurement) in &self.measurement {
+            measurement.validate(&format!("measurement.{name}"))?;
+        }
         for (index, mqtt) in self.mqtt.iter().enumerate() {
             mqtt.validate(&format!("mqtt.{index}"), &self.mqtt[..index])?;
         }

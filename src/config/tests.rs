@@ -150,7 +150,7 @@ fn the_documented_example_names_every_setting_and_no_other() {
     load(&complete, &[], Vec::new()).unwrap();
     let documented: BTreeSet<String> =
         toml::from_str::<toml::Table>(&complete).unwrap().iter().flat_map(keys).collect();
-    let sections = ["", "database", "http", "line_protocol", "opentsdb", "question", "ingest", "spool", "log"];
+    let sections = ["", "database", "http", "line_protocol", "opentsdb", "question", "ingest", "chunk", "spool", "log"];
     let known: BTreeSet<String> =
         sections.into_iter().flat_map(known).filter(|key| !sections.contains(&&**key)).collect();
     assert_eq!(documented, known);
@@ -202,7 +202,10 @@ fn a_subscription_without_sense_is_named() {
 
 fn keys((key, value): (&String, &toml::Value)) -> Vec<String> {
     match value {
-        toml::Value::Table(table) => table.keys().map(|inner| format!("{key}.{inner}")).collect(),
+        // Its own keys are names of measurements.
+        toml::Value::Table(table) if key != "measurement" => {
+            table.keys().map(|inner| format!("{key}.{inner}")).collect()
+        }
         _ => vec![key.clone()],
     }
 }
@@ -215,4 +218,25 @@ fn known(section: &str) -> Vec<String> {
         Kind::UnknownField(_, known) => known.iter().map(|key| within(key)).collect(),
         kind => panic!("{kind}"),
     }
+}
+
+#[test]
+fn what_is_set_of_a_measurement_can_be_taken_back_and_is_checked() {
+    let file =
+        "[measurement.'adj close']\nretention = '30d'\n[measurement.m]\nretention = 'none'\nchunk_interval = 'auto'";
+    let config = load(file, &[("CHUNKWISE_MEASUREMENT__M__SEAL_AFTER", "2h")], Vec::new()).unwrap();
+    let days = Duration::from_secs(30 * 86_400);
+    assert_eq!(config.measurement["adj close"].retention, Some(SetOrNot::For(days)));
+    let m = config.measurement["m"].clone();
+    assert_eq!((m.retention, m.chunk_interval), (Some(SetOrNot::Unset), Some(SetOrNot::Unset)));
+    assert_eq!(m.seal_after, Some(SetOrNot::For(Duration::from_secs(7_200))));
+    assert_eq!(config.measurement["adj close"].chunk_interval, None, "what is not named stays as it is");
+    let page = include_str!("../../docs/configuration.md");
+    let (_, rest) = page.split_once("```toml\n[measurement.ticks]").expect("the page has an example");
+    let example = format!("[measurement.ticks]{}", rest.split_once("```").expect("the example ends").0);
+    let ticks = load(&example, &[], Vec::new()).unwrap().measurement["ticks"].clone();
+    assert!(ticks.retention.and(ticks.chunk_interval).and(ticks.seal_after).is_some());
+    assert!(message("[measurement.m]\nretention = 'ever'", &[]).contains("or \"none\""));
+    assert!(message("[measurement.m]\nchunk_interval = '1s'", &[]).contains("measurement.m.chunk_interval"));
+    assert!(message("[measurement.m]\nretain = '1d'", &[]).contains("retention"));
 }

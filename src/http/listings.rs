@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     format::{self, Format, ListedSeries, SeriesListing},
+    hypertable::ChunkEvent,
     query::{AnswerSeries, DeadLetterRequest, MeasurementOverview},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
@@ -51,6 +52,7 @@ fn shown(measurement: &MeasurementOverview) -> Value {
         "to": measurement.to_us.map(Timestamp::display_us),
         "chunk_interval": measurement.chunk_interval,
         "retention": measurement.retention,
+        "seal_after": measurement.seal_after,
         "on_duplicate": measurement.on_duplicate,
     })
 }
@@ -80,6 +82,24 @@ pub(super) async fn series(
     });
     let listing = SeriesListing { tag_names: page.tag_names, rows: rows.collect(), next: page.next, total: page.total };
     let bytes = written(move || format::series_list(&listing, format)).await?;
+    Ok(respond(bytes, format, &version, None, None))
+}
+
+pub(super) async fn latest(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    const FORMATS: &[Format] = &[Format::Json, Format::Arrow, Format::Csv];
+    let mut parameters = Parameters::read(query.as_deref());
+    let format = negotiate(&headers, parameters.take("format")?.as_deref(), FORMATS)?;
+    let namespace = parameters.namespace()?;
+    let measurement = parameters.required("measurement")?;
+    let field = parameters.required("field")?;
+    parameters.finish()?;
+    let answer = state.questions.latest(&namespace, &measurement, &field).await?;
+    let version = answer.rows.version.clone();
+    let bytes = written(move || format::latest(&answer, format)).await?;
     Ok(respond(bytes, format, &version, None, None))
 }
 
@@ -140,11 +160,22 @@ pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQ
                 "bytes": detail.bytes,
                 "index_bytes": detail.index_bytes,
                 "blocks": 0,
-                "events": [],
+                "events": detail.events.iter().map(shown_event).collect::<Vec<_>>(),
             })
         })
         .collect();
     Ok(Json(json!({ "chunks": chunks })))
+}
+
+fn shown_event(event: &ChunkEvent) -> Value {
+    json!({
+        "event": event.event,
+        "began": Timestamp::display_us(event.began_us),
+        "took_ms": event.took_us as f64 / 1e3,
+        "bytes_before": event.bytes_before,
+        "bytes_after": event.bytes_after,
+        "note": event.note,
+    })
 }
 
 pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
@@ -154,7 +185,8 @@ pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
     shown.insert("uptime_s".to_owned(), state.started.elapsed().as_secs().into());
     shown.insert(
         "questions".to_owned(),
-        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show() }),
+        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show(),
+                "bars": questions.bar_questions().show() }),
     );
     for (name, figures) in Arc::clone(&state.figures).iter() {
         shown.insert((*name).to_owned(), figures.figures());

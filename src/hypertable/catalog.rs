@@ -8,6 +8,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use super::{ColumnType, Field, Measurement, Tag};
 
 const SELECT: &str = "SELECT m.id, m.namespace, m.name, m.relation, m.epoch,
+       (extract(epoch FROM m.retention) * 1000000)::int8 AS retention_us,
        c.name AS column_label, c.column_name, c.position, c.role, c.type AS kind
 FROM chunkwise.measurement m LEFT JOIN chunkwise.measurement_column c ON c.measurement_id = m.id";
 
@@ -43,13 +44,11 @@ fn gather(rows: &[PgRow]) -> Result<Vec<Measurement>, sqlx::Error> {
     for row in rows {
         let id: i32 = row.try_get("id")?;
         if measurements.last().is_none_or(|last| last.id != id) {
-            measurements.push(Measurement::new(
-                id,
-                row.try_get("namespace")?,
-                row.try_get("name")?,
-                row.try_get("relation")?,
-                row.try_get("epoch")?,
-            ));
+            let (namespace, name) = (row.try_get("namespace")?, row.try_get("name")?);
+            let (relation, epoch) = (row.try_get("relation")?, row.try_get("epoch")?);
+            let mut measurement = Measurement::new(id, namespace, name, relation, epoch);
+            measurement.retention_us = row.try_get("retention_us")?;
+            measurements.push(measurement);
         }
         let (Some(measurement), Some(name)) =
             (measurements.last_mut(), row.try_get::<Option<String>, _>("column_label")?)
@@ -102,6 +101,26 @@ impl Catalog {
             .or_default()
             .insert(measurement.name.clone(), Arc::clone(&measurement));
         measurement
+    }
+
+    /// Takes over what was set of the measurements that are known here: a retention raises no epoch.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn refresh(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let settings: Vec<(i32, String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT id, namespace, name, (extract(epoch FROM retention) * 1000000)::int8 FROM chunkwise.measurement",
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut namespaces = self.namespaces.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (id, namespace, name, retention_us) in settings {
+            let known = namespaces.get_mut(&namespace).and_then(|measurements| measurements.get_mut(&name));
+            if let Some(known) = known.filter(|known| known.id == id && known.retention_us != retention_us) {
+                Arc::make_mut(known).retention_us = retention_us;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets a measurement that turned out to be gone or made anew.

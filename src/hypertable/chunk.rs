@@ -1,6 +1,7 @@
 //! Chunks, from TimescaleDB's information views: its catalog tables differ from version to version.
 
 use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{Measurement, schema::store_schema};
@@ -50,21 +51,40 @@ pub struct ChunkDetail {
     pub name: String,
     /// Whether it is in the columnstore.
     pub compressed: bool,
-    /// Whether its B-tree on (series_id, time) has been built.
-    pub indexed: bool,
+    /// Whether chunkwise has finished it, and what that made is still there.
+    pub sealed: bool,
     /// An estimate, from the server's counters.
     pub rows: i64,
     /// Table, indexes and TOAST.
     pub bytes: i64,
     /// Indexes alone.
     pub index_bytes: i64,
+    /// What chunkwise did with it, oldest first.
+    pub events: Vec<ChunkEvent>,
+}
+
+/// Something that chunkwise did with a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkEvent {
+    /// `sealed`, `resealed` or `dropped`.
+    pub event: String,
+    /// When, microseconds since 1970.
+    pub began_us: i64,
+    /// How long it took.
+    pub took_us: i64,
+    /// The chunk's size before.
+    pub bytes_before: Option<i64>,
+    /// And after.
+    pub bytes_after: Option<i64>,
+    /// More, in words.
+    pub note: Option<String>,
 }
 
 impl ChunkDetail {
     /// `hot` or `sealed`.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        if self.compressed || self.indexed { "sealed" } else { "hot" }
+        if self.sealed { "sealed" } else { "hot" }
     }
 }
 
@@ -81,9 +101,18 @@ pub async fn list_chunk_details(
     let rows = sqlx::query(
         "SELECT r.oid::int8 AS id, c.range_start AS lo, c.range_end AS hi, c.chunk_schema || '.' || c.chunk_name AS name,
                 c.is_compressed AS compressed,
-                EXISTS (SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1')
-                    AS indexed,
-                greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS rows,
+                EXISTS (SELECT FROM chunkwise.chunk k
+                        WHERE k.measurement_id = $6 AND k.chunk = c.chunk_schema || '.' || c.chunk_name
+                              AND k.sealed_at IS NOT NULL)
+                AND (c.is_compressed OR EXISTS (
+                        SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1'))
+                    AS sealed,
+                -- Of the columnstore's rows the server's counters know nothing.
+                CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
+                         SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
+                         JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
+                         WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
+                     ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END AS rows,
                 z.total_bytes AS bytes, z.index_bytes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
@@ -99,19 +128,50 @@ pub async fn list_chunk_details(
     .bind(&measurement.relation)
     .bind(from)
     .bind(to)
-    .fetch_all(connection)
+    .bind(measurement.id)
+    .fetch_all(&mut *connection)
     .await?;
+    let mut events = events(connection, measurement).await?;
     rows.iter()
         .map(|row| {
+            let name: String = row.try_get("name")?;
             Ok(ChunkDetail {
+                events: events.remove(&name).unwrap_or_default(),
                 chunk: chunk_of(row)?,
-                name: row.try_get("name")?,
+                name,
                 compressed: row.try_get("compressed")?,
-                indexed: row.try_get("indexed")?,
+                sealed: row.try_get("sealed")?,
                 rows: row.try_get("rows")?,
                 bytes: row.try_get("bytes")?,
                 index_bytes: row.try_get("index_bytes")?,
             })
         })
         .collect()
+}
+
+/// What was done with a measurement's chunks, by their names.
+async fn events(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+) -> Result<HashMap<String, Vec<ChunkEvent>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT chunk, event, (extract(epoch FROM began) * 1000000)::int8 AS began,
+                (extract(epoch FROM took) * 1000000)::int8 AS took, bytes_before, bytes_after, note
+         FROM chunkwise.chunk_event WHERE measurement_id = $1 AND chunk IS NOT NULL ORDER BY id",
+    )
+    .bind(measurement.id)
+    .fetch_all(connection)
+    .await?;
+    let mut events: HashMap<String, Vec<ChunkEvent>> = HashMap::new();
+    for row in rows {
+        events.entry(row.try_get("chunk")?).or_default().push(ChunkEvent {
+            event: row.try_get("event")?,
+            began_us: row.try_get("began")?,
+            took_us: row.try_get("took")?,
+            bytes_before: row.try_get("bytes_before")?,
+            bytes_after: row.try_get("bytes_after")?,
+            note: row.try_get("note")?,
+        });
+    }
+    Ok(events)
 }

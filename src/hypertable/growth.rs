@@ -25,6 +25,7 @@ use super::{
     name::identifier_for,
     quote_ident,
     schema::store_schema,
+    settings::take_defaults,
 };
 use crate::db::{Database, Failure, classify};
 
@@ -319,8 +320,10 @@ async fn create(
     .bind(&relation)
     .fetch_one(&mut *connection)
     .await?;
-    let measurement =
+    let interval_us = take_defaults(connection, row.try_get("id")?).await?.unwrap_or(interval_us);
+    let mut measurement =
         Measurement::new(row.try_get("id")?, namespace.to_owned(), name.to_owned(), relation, row.try_get("epoch")?);
+    measurement.retention_us = load_measurement(connection, namespace, name).await?.and_then(|made| made.retention_us);
     for statement in ddl::create_measurement(&measurement, interval_us) {
         (&mut *connection).execute(statement.as_str()).await?;
     }

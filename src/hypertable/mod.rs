@@ -20,10 +20,11 @@ mod interval;
 mod mend;
 mod name;
 mod schema;
+mod settings;
 mod time;
 
 pub use catalog::{Catalog, load_measurement, load_measurements};
-pub use chunk::{Chunk, ChunkDetail, list_chunk_details, list_chunks};
+pub use chunk::{Chunk, ChunkDetail, ChunkEvent, list_chunk_details, list_chunks};
 pub use column::{ColumnType, UnknownColumnType};
 pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted};
 pub use interval::{
@@ -32,4 +33,5 @@ pub use interval::{
 pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};
+pub use settings::{Change, SettingsChange, change_settings, put_defaults};
 pub use time::{moment, time_literal};

@@ -50,6 +50,8 @@ pub struct Measurement {
     pub relation: String,
     /// Raised when the table or its ids lose their meaning.
     pub epoch: i64,
+    /// How long rows are kept, in microseconds; `None` for ever.
+    pub retention_us: Option<i64>,
     /// In order of arrival.
     pub tags: Vec<Tag>,
     /// In order of arrival.
@@ -60,7 +62,8 @@ pub struct Measurement {
 impl Measurement {
     /// A measurement without tags and fields.
     pub(crate) fn new(id: i32, namespace: String, name: String, relation: String, epoch: i64) -> Self {
-        Self { id, namespace, name, relation, epoch, tags: Vec::new(), fields: Vec::new(), members: HashMap::new() }
+        let (tags, fields, members) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { id, namespace, name, relation, epoch, retention_us: None, tags, fields, members }
     }
 
     pub(crate) fn add_tag(&mut self, tag: Tag) {

@@ -6,6 +6,7 @@ use crate::{
     batch::RowError,
     hypertable::{ColumnType, NameError},
     protocol::{Line, LineError, json::BadRow, opentsdb::PointError},
+    question::Width,
 };
 
 /// A line that was not written. Line and column count from 1.
@@ -61,7 +62,7 @@ impl Refused {
         let original = body.get(line.bytes.clone()).unwrap_or_default();
         let column = match (about.as_ptr() as usize).checked_sub(original.as_ptr() as usize) {
             Some(offset) if !about.is_empty() && offset < original.len() => offset + 1,
-            _ if matches!(fault, RowFault::TooFarAhead { .. }) => time_column(original),
+            _ if matches!(fault, RowFault::TooFarAhead { .. } | RowFault::Expired { .. }) => time_column(original),
             _ => 1,
         };
         Self::unfit(line.number, u32::try_from(column).unwrap_or(u32::MAX), &fault.to_string(), original)
@@ -103,7 +104,7 @@ impl RowFault {
             | Self::TooManyTags(..)
             | Self::TooManyMeasurements(_)
             | Self::TooManyNewSeries(_) => "limit",
-            Self::TooFarAhead { .. } => "time",
+            Self::TooFarAhead { .. } | Self::Expired { .. } => "time",
             Self::Row(_) => "value",
             Self::Series(_) => "series",
             Self::Measurement(_) => "measurement",
@@ -152,6 +153,17 @@ pub enum RowFault {
     TooFarAhead {
         /// By how many seconds.
         ahead_s: i64,
+    },
+    /// Its chunk has been dropped, or would be at once.
+    #[error(
+        "the time is {over_s} s older than the measurement's retention of {retention} allows: keep rows longer with \
+         `chunkwise measurement set NAME --retention`, or see that the precision is the request's"
+    )]
+    Expired {
+        /// By how many seconds.
+        over_s: i64,
+        /// How long rows are kept.
+        retention: Width,
     },
     /// The request is a mess, or a collection of many.
     #[error(

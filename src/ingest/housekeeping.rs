@@ -1,5 +1,5 @@
-//! Deletes what the ledger, the change log and the dead letters keep no longer, in small steps, and ends what a writer left
-//! behind.
+//! Deletes what the ledger, the change log and the dead letters keep no longer, in small steps, ends what a writer left
+//! behind, and learns what was set of measurements.
 
 use std::{
     sync::{Arc, Weak},
@@ -9,7 +9,7 @@ use std::{
 use sqlx::Connection;
 use tokio::time::MissedTickBehavior;
 
-use super::{lanes::Sender, spooling::Spooling};
+use super::{lanes::Sender, service::Core, spooling::Spooling};
 use crate::{
     db::{Database, Role, STALLED_AFTER, end_stalled_copies},
     hypertable::changes,
@@ -34,7 +34,8 @@ const STEPS: [&str; 2] = [
 ];
 
 /// Runs until the service's queue is closed.
-pub(super) async fn run(database: Database, service: Weak<Sender>, spooling: Option<Arc<Spooling>>) {
+pub(super) async fn run(core: Arc<Core>, service: Weak<Sender>, spooling: Option<Arc<Spooling>>) {
+    let database = &core.database;
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = tokio::time::Instant::now() + EVERY;
@@ -55,16 +56,19 @@ pub(super) async fn run(database: Database, service: Weak<Sender>, spooling: Opt
                 Err(error) => tracing::debug!(error = %error, "expired rows could not be deleted; tried again later"),
             }
         }
-        match forget_changes(&database).await {
+        match forget_changes(database).await {
             Ok(more) => full |= more,
             Err(error) => tracing::debug!(error = %error, "old changes could not be deleted; tried again later"),
         }
-        match end_left_behind(&database).await {
+        match end_left_behind(database).await {
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "writers' sessions whose client had gone were ended"),
             Err(error) => {
                 tracing::debug!(error = %error, "stalled sessions could not be looked for; tried again later")
             }
+        }
+        if let Err(error) = learn_settings(&core).await {
+            tracing::debug!(error = %error, "settings of measurements could not be read; tried again later");
         }
         next = tokio::time::Instant::now() + if full { Duration::ZERO } else { EVERY };
     }
@@ -74,6 +78,12 @@ async fn forget_changes(database: &Database) -> Result<bool, sqlx::Error> {
     let mut connection = database.owner().acquire().await?;
     changes::mark(&mut connection).await?;
     changes::prune(&mut connection, STEP_ROWS).await
+}
+
+/// So a retention that somebody sets is heeded within [`EVERY`].
+async fn learn_settings(core: &Core) -> Result<(), sqlx::Error> {
+    let mut connection = core.database.owner().acquire().await?;
+    core.growth.catalog().refresh(&mut connection).await
 }
 
 /// On a connection of the writer's role, whose sessions they are.

@@ -10,7 +10,7 @@ use super::{
     new_series::Barred,
     refusals::Refusals,
     room::Room,
-    row::Clock,
+    row::{Clock, Expired},
     scan::{Scan, Scanned, Settled, Source},
     service::Core,
 };
@@ -89,7 +89,8 @@ impl Core {
         (settled, barred): (&Settled, &Barred),
         room: &mut Room,
     ) -> Result<Scanned, IngestError> {
-        let clock = Clock { now_us: chrono::Utc::now().timestamp_micros(), ahead_us: self.options.ahead_us };
+        let expired = if matches!(source, Source::Spooled(_)) { Expired::Taken } else { Expired::Refused };
+        let clock = Clock { now_us: chrono::Utc::now().timestamp_micros(), ahead_us: self.options.ahead_us, expired };
         let long = match source {
             Source::Body(_) => body.len() >= LONG_WORK_BYTES,
             Source::Lines(lines) => lines.len() >= LONG_WORK_LINES,

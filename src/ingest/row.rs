@@ -7,6 +7,7 @@ use crate::{
     batch::Value,
     hypertable::{ColumnType, Measurement, Member, SchemaLimits, check_name},
     protocol::{FieldValue, Line},
+    question::Width,
     series::SeriesKey,
 };
 
@@ -21,11 +22,21 @@ pub(super) struct Row<'l> {
     pub(super) values: SmallVec<[(usize, Value<'l>); 4]>,
 }
 
-/// What time it is, and how far ahead of that a line may be.
+/// What time it is, how far ahead of that a line may be, and what becomes of one that is older than the retention.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     pub(super) now_us: i64,
     pub(super) ahead_us: i64,
+    pub(super) expired: Expired,
+}
+
+/// What becomes of a line that is older than its measurement's retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// It is refused: its chunk would be dropped at once.
+    Refused,
+    /// It is written like others, and dropped with its chunk: it was young enough when it was acknowledged.
+    Taken,
 }
 
 impl Clock {
@@ -36,6 +47,13 @@ impl Clock {
             return Err((time_us - self.now_us) / 1_000_000);
         }
         Ok(time_us)
+    }
+
+    /// By how many seconds a time is older than the retention allows, if it is and that matters.
+    pub(super) fn expired_s(self, time_us: i64, retention_us: Option<i64>) -> Option<i64> {
+        let oldest_us = self.now_us.saturating_sub(retention_us?);
+        (self.expired == Expired::Refused && time_us < oldest_us)
+            .then(|| oldest_us.saturating_sub(time_us).saturating_add(999_999) / 1_000_000)
     }
 }
 
@@ -50,6 +68,11 @@ pub(super) fn fit<'l>(
     clock: Clock,
 ) -> Result<Row<'l>, Misfit<'l>> {
     let time_us = clock.time_of(line.time_us).map_err(|ahead_s| (RowFault::TooFarAhead { ahead_s }, ""))?;
+    if let (Some(retention_us), Some(over_s)) =
+        (measurement.retention_us, clock.expired_s(time_us, measurement.retention_us))
+    {
+        return Err((RowFault::Expired { over_s, retention: Width::Fixed(retention_us) }, ""));
+    }
     for (name, _) in &line.tags {
         match measurement.member(name) {
             Some(Member::Tag(_)) => {}
@@ -151,6 +174,16 @@ mod tests {
         assert!(int8(FieldValue::Boolean(true)).is_err());
         assert!(convert("f", &FieldValue::Integer(7), ColumnType::Float8).is_ok());
         assert!(convert("f", &FieldValue::Float(7.0), ColumnType::Text).is_err());
+    }
+
+    #[test]
+    fn only_what_is_older_than_the_retention_is_expired() {
+        let clock = Clock { now_us: 10_000_000, ahead_us: 0, expired: Expired::Refused };
+        assert_eq!(clock.expired_s(4_000_000, Some(6_000_000)), None);
+        assert_eq!(clock.expired_s(3_999_999, Some(6_000_000)), Some(1), "a part of a second counts as one");
+        assert_eq!(clock.expired_s(i64::MIN, Some(6_000_000)).map(|over_s| over_s > 0), Some(true));
+        assert_eq!(clock.expired_s(i64::MIN, None), None);
+        assert_eq!(Clock { expired: Expired::Taken, ..clock }.expired_s(0, Some(1)), None);
     }
 
     #[test]

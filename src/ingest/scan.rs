@@ -231,6 +231,10 @@ impl State {
         draft.begin_row();
         let (given_us, read) = glance.read(|name, value| draft.enter(name, &value, values))?;
         let time_us = scan.clock.time_of(given_us).ok()?;
+        let retention_us = draft.measurement().and_then(|measurement| measurement.retention_us);
+        if scan.clock.expired_s(time_us, retention_us).is_some() {
+            return None;
+        }
         draft.batch.push_row(time_us, series.series_id, values).ok()?;
         draft.lines.push(glance.number());
         self.scanned.lines += 1;

@@ -121,7 +121,6 @@ impl Ingest {
         drop(poisoned);
         tasks.spawn(isolate::run(database.clone(), refused_whole));
         let queue = Arc::new(Sender(lanes));
-        tasks.spawn(housekeeping::run(database.clone(), Arc::downgrade(&queue), spooling.clone()));
         let rooms = Rooms::new(options.memory_bytes);
         let core = Arc::new(Core {
             growth: Growth::new(database.clone(), options.schema),
@@ -134,6 +133,7 @@ impl Ingest {
             making_series: Semaphore::new(2),
             long_work: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
         });
+        tasks.spawn(housekeeping::run(Arc::clone(&core), Arc::downgrade(&queue), spooling.clone()));
         if let Some(spooling) = &spooling {
             let (core, counters, rooms) = (Arc::clone(&core), Arc::clone(&counters), rooms.clone());
             let replaying = Replaying { core, counters, queue: Arc::downgrade(&queue), rooms };
@@ -153,6 +153,14 @@ impl Ingest {
     #[must_use]
     pub fn spool(&self) -> Option<SpoolWatch> {
         self.spooling.clone().map(SpoolWatch)
+    }
+
+    /// The numbers of a namespace's measurements that it has written to.
+    #[must_use]
+    pub fn measurements(&self, namespace: &str) -> Vec<i32> {
+        let catalog = self.core.growth.catalog();
+        let known = catalog.names(namespace).into_iter().filter_map(|name| catalog.get(namespace, &name));
+        known.map(|measurement| measurement.id).collect()
     }
 
     /// How the service works.

@@ -34,7 +34,7 @@ use self::{
 use super::{
     Ack, Counters, IngestError, Written, metric,
     prepare::off_the_async_threads,
-    row::Clock,
+    row::{Clock, Expired},
     service::{Core, Seen, Work},
 };
 use crate::{
@@ -162,7 +162,7 @@ impl Spooling {
         seen: &mut Seen,
     ) -> Result<Written, IngestError> {
         let now_us = chrono::Utc::now().timestamp_micros();
-        let clock = Clock { now_us, ahead_us: core.options.ahead_us };
+        let clock = Clock { now_us, ahead_us: core.options.ahead_us, expired: Expired::Refused };
         // The lines of a body, taken apart, and their bytes in the spool.
         work.room.cover_rows(work.body.len())?;
         let Selection { bytes, good: written, refusals, read, all_timed } = {

@@ -37,6 +37,8 @@ pub struct MeasurementOverview {
     pub chunk_interval: Width,
     /// How long rows are kept; `None` for ever.
     pub retention: Option<Width>,
+    /// How long after its end a chunk is sealed; `None` as the service's settings say.
+    pub seal_after: Option<Width>,
     /// `keep` or `replace`.
     pub on_duplicate: String,
 }
@@ -48,6 +50,7 @@ struct Storage {
     bytes: i64,
     interval_us: i64,
     retention_us: Option<i64>,
+    seal_after_us: Option<i64>,
     on_duplicate: String,
 }
 
@@ -186,6 +189,7 @@ impl Questions {
 async fn storages(connection: &mut PgConnection, namespace: &str) -> Result<HashMap<i32, Storage>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT m.id, m.on_duplicate, (extract(epoch FROM m.retention) * 1000000)::int8 AS retention,
+                (extract(epoch FROM m.seal_after) * 1000000)::int8 AS seal_after,
                 (extract(epoch FROM d.time_interval) * 1000000)::int8 AS interval_length,
                 greatest(approximate_row_count(h.storage), (
                     SELECT coalesce(sum(pg_stat_get_live_tuples(r.oid)), 0)
@@ -212,6 +216,7 @@ async fn storages(connection: &mut PgConnection, namespace: &str) -> Result<Hash
                 bytes: row.try_get("bytes")?,
                 interval_us: row.try_get("interval_length")?,
                 retention_us: row.try_get("retention")?,
+                seal_after_us: row.try_get("seal_after")?,
                 on_duplicate: row.try_get("on_duplicate")?,
             };
             Ok((row.try_get("id")?, storage))
@@ -243,6 +248,7 @@ async fn overview(
         to_us,
         chunk_interval: Width::Fixed(storage.interval_us),
         retention: storage.retention_us.map(Width::Fixed),
+        seal_after: storage.seal_after_us.map(Width::Fixed),
         on_duplicate: storage.on_duplicate,
     })
 }

@@ -46,8 +46,10 @@ impl Number {
         }
     }
 
+    /// The value of a key as a number.
     #[inline]
-    fn value(self, key: Key) -> f64 {
+    #[must_use]
+    pub fn value(self, key: Key) -> f64 {
         match self {
             // As PostgreSQL's cast does it.
             Self::Int => key.0 as f64,
@@ -216,6 +218,7 @@ pub struct Bars {
     /// A bar a field at each place.
     bars: Vec<Bar>,
     weighted: Vec<Weighted>,
+    most: usize,
 }
 
 impl Bars {
@@ -223,7 +226,19 @@ impl Bars {
     #[must_use]
     pub fn new(numbers: Vec<Number>, weighting: Option<Weighting>) -> Self {
         let (bars, weighted) = (Vec::new(), Vec::new());
-        Self { numbers, weighting, places: HashMap::new(), latest: None, bars, weighted }
+        Self { numbers, weighting, places: HashMap::new(), latest: None, bars, weighted, most: usize::MAX }
+    }
+
+    /// Whoever fills it is to stop when there are more buckets of series than this.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Whether there are no more than there may be.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.len() <= self.most
     }
 
     /// Takes a row into the bucket that starts at `bucket_us`: the key of each field's value, in their order; `None` where

@@ -65,7 +65,10 @@ pub(super) fn cut(whole: &[Stretch], chunks: &[Sized], width_us: i64) -> (Vec<St
 }
 
 /// The rows of a chunk that lie within a part of it, if they lie evenly.
-fn share(chunk: Sized, within: Stretch) -> u64 {
+pub(super) fn share(chunk: Sized, within: Stretch) -> u64 {
+    if within.is_empty() {
+        return 0;
+    }
     let length = |stretch: Stretch| stretch.to_us.saturating_sub(stretch.from_us).max(1) as f64;
     let rows = chunk.rows as f64 * (length(within) / length(chunk.extent));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the chunk's rows")]

@@ -35,13 +35,13 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 pub struct AllSettings {
     /// Of those that have none of their own.
     pub usual: RollupSettings,
-    /// By the measurement's name, in whatever namespace.
-    pub own: HashMap<String, RollupSettings>,
+    /// By the measurement's namespace and name.
+    pub own: HashMap<(String, String), RollupSettings>,
 }
 
 impl AllSettings {
     fn of(&self, measurement: &Measurement) -> &RollupSettings {
-        self.own.get(&measurement.name).unwrap_or(&self.usual)
+        self.own.get(&(measurement.namespace.clone(), measurement.name.clone())).unwrap_or(&self.usual)
     }
 }
 

@@ -167,7 +167,11 @@ async fn pending(
 }
 
 /// The chunks of what a level is made of, with about how many rows each holds.
-async fn sized(connection: &mut PgConnection, shape: &Shape, source: Option<Level>) -> Result<Vec<Sized>, sqlx::Error> {
+pub(super) async fn sized(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    source: Option<Level>,
+) -> Result<Vec<Sized>, sqlx::Error> {
     /// What a chunk in the columnstore is taken for, whose table is empty.
     const COMPRESSED_ROWS: u64 = 5_000_000;
     let [schema, table] = match source {
@@ -207,9 +211,9 @@ async fn make_bars(connection: &mut PgConnection, shape: &Shape, level: Level, s
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
         let bucket = |us| level.floor(us);
         match shape.below(level) {
-            None => take_rows(connection, shape, stretch, bucket, &mut bars).await?,
+            None => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
             Some(below) => {
-                let statement = sql::select_bars(shape, below, stretch);
+                let statement = sql::select_bars(shape, &shape.bars(below), stretch);
                 take_bars(connection, shape, &statement, bucket, &mut bars).await?
             }
         };

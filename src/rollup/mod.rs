@@ -27,10 +27,13 @@ mod observe;
 mod read;
 mod shape;
 mod sql;
+mod state;
 mod tables;
 
 pub use bars::{Bar, Bars, BucketBars, Finished, Key, Number, Weighted, Weighting};
 pub use job::{AllSettings, Rollups};
 pub use level::{Level, UnknownLevel};
-pub use read::{RollupError, take_bars, take_rows};
+pub use read::{RollupError, copied_rows, take_live, take_rows};
 pub use shape::{BarField, LatestField, RollupSettings, Shape};
+pub use sql::{Shown, shown};
+pub use state::State;

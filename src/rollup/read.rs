@@ -20,27 +20,51 @@ pub enum RollupError {
     /// The database's.
     #[error("the rollups cannot be read or written")]
     Database(#[from] sqlx::Error),
+    /// More bars than [`Bars::at_most`] allows.
+    #[error("there are more bars than were to be read")]
+    TooMany,
     /// The server sent something else than what was asked for.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
 }
 
-/// Reads what `statement` selects, row by row; gives how many rows that were.
-async fn rows(
+/// Reads what `statement` selects, row by row: a time, an int8, and further columns as bytes; gives how many rows that were.
+///
+/// # Errors
+/// See [`RollupError`].
+pub async fn copied_rows(
     connection: &mut PgConnection,
     statement: &str,
     columns: usize,
     mut sink: impl FnMut(i64, i64, &[Option<&[u8]>]),
 ) -> Result<u64, RollupError> {
+    copied_until(connection, statement, columns, |time_us, series_id, values| {
+        sink(time_us, series_id, values);
+        true
+    })
+    .await
+}
+
+/// The same until `sink` says false.
+async fn copied_until(
+    connection: &mut PgConnection,
+    statement: &str,
+    columns: usize,
+    mut sink: impl FnMut(i64, i64, &[Option<&[u8]>]) -> bool,
+) -> Result<u64, RollupError> {
+    let mut goes_on = true;
     let mut messages = connection.copy_out_raw(&format!("COPY ({statement}) TO STDOUT (FORMAT binary)")).await?;
     let mut decoder = TupleDecoder::new(columns);
-    let mut take = |row: &[Option<&[u8]>]| {
-        let [Some(time), Some(series_id), values @ ..] = row else { return };
-        let (Some(time_us), Ok(series_id)) = (timestamptz_us(time), (*series_id).try_into()) else { return };
-        sink(time_us, i64::from_be_bytes(series_id), values);
-    };
     while let Some(message) = messages.try_next().await? {
+        let mut take = |row: &[Option<&[u8]>]| {
+            let [Some(time), Some(series_id), values @ ..] = row else { return };
+            let (Some(time_us), Ok(series_id)) = (timestamptz_us(time), (*series_id).try_into()) else { return };
+            goes_on &= sink(time_us, i64::from_be_bytes(series_id), values);
+        };
         decoder.push(&message, &mut take)?;
+        if !goes_on {
+            return Err(RollupError::TooMany);
+        }
     }
     Ok(decoder.finish()?)
 }
@@ -53,26 +77,45 @@ pub async fn take_rows(
     connection: &mut PgConnection,
     shape: &Shape,
     stretch: Stretch,
+    ids: Option<&[i64]>,
     bucket: impl Fn(i64) -> i64,
     into: &mut Bars,
 ) -> Result<u64, RollupError> {
     let numbers = shape.numbers();
     let mut keys: Vec<Option<Key>> = vec![None; numbers.len()];
-    let statement = sql::select_rows(shape, stretch);
-    rows(connection, &statement, numbers.len() + 2, |time_us, series_id, values| {
+    let statement = sql::select_rows(shape, stretch) + &sql::of_series(ids);
+    copied_until(connection, &statement, numbers.len() + 2, |time_us, series_id, values| {
         for ((key, number), value) in keys.iter_mut().zip(&numbers).zip(values) {
             *key = number.key(*value);
         }
         into.add(bucket(time_us), time_us, series_id, &keys);
+        into.has_room()
     })
     .await
+}
+
+/// Takes a level's bars within a stretch, also those that are computed on the fly, into bars.
+///
+/// # Errors
+/// See [`RollupError`].
+pub async fn take_live(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    level: Level,
+    stretch: Stretch,
+    ids: Option<&[i64]>,
+    bucket: impl Fn(i64) -> i64,
+    into: &mut Bars,
+) -> Result<u64, RollupError> {
+    let statement = sql::select_bars(shape, &shape.live(level), stretch) + &sql::of_series(ids);
+    take_bars(connection, shape, &statement, bucket, into).await
 }
 
 /// Takes what `statement` selects, which has the columns of a level's table, into bars.
 ///
 /// # Errors
 /// See [`RollupError`].
-pub async fn take_bars(
+pub(super) async fn take_bars(
     connection: &mut PgConnection,
     shape: &Shape,
     statement: &str,
@@ -82,7 +125,7 @@ pub async fn take_bars(
     let numbers = shape.numbers();
     let parts = sql::PARTS.len();
     let mut bars: Vec<Bar> = Vec::with_capacity(numbers.len());
-    rows(connection, statement, sql::bar_columns(shape).len() + 2, |time_us, series_id, values| {
+    copied_until(connection, statement, sql::bar_columns(shape).len() + 2, |time_us, series_id, values| {
         bars.clear();
         bars.extend(numbers.iter().zip(values.chunks(parts)).map(|(number, parts)| bar(time_us, *number, parts)));
         let weighted = match values.get(numbers.len() * parts..) {
@@ -90,6 +133,7 @@ pub async fn take_bars(
             _ => Weighted::default(),
         };
         into.merge(bucket(time_us), series_id, &bars, weighted);
+        into.has_room()
     })
     .await
 }
@@ -123,8 +167,10 @@ pub(super) async fn newest(
     let mut newest = Newest::new(kinds);
     for stretch in stretches {
         let statement = sql::select_latest_rows(shape, *stretch, ids);
-        rows(connection, &statement, columns, |time_us, series_id, values| newest.add(time_us, series_id, values))
-            .await?;
+        copied_rows(connection, &statement, columns, |time_us, series_id, values| {
+            newest.add(time_us, series_id, values)
+        })
+        .await?;
     }
     Ok(newest)
 }

@@ -130,6 +130,30 @@ impl Shape {
         Self { measurement, levels, fields, latest, price, size }
     }
 
+    /// The names of the fields that are price and size.
+    #[must_use]
+    pub fn price_and_size(&self) -> [Option<&str>; 2] {
+        let named = |at: usize| {
+            let column = &self.fields.get(at)?.column;
+            let field = self.measurement.fields.iter().find(|field| field.column == *column)?;
+            Some(field.name.as_str())
+        };
+        [self.price.and_then(named), self.size.and_then(named)]
+    }
+
+    /// Keeps only fields that the views have columns for already; `bars` are those of a level, `latest` those of last values.
+    pub(super) fn keep(&mut self, bars: &[String], latest: &[String]) {
+        let [price, size] = [self.price, self.size].map(|at| Some(self.fields.get(at?)?.column.clone()));
+        self.fields.retain(|field| bars.contains(&field.part("first")));
+        let place =
+            |column: Option<String>| self.fields.iter().position(|field| Some(&field.column) == column.as_ref());
+        (self.price, self.size) = (place(price), place(size));
+        if !bars.iter().any(|column| column == super::sql::WEIGHTED[0]) {
+            self.size = None;
+        }
+        self.latest.retain(|field| latest.contains(&field.at()));
+    }
+
     /// Price and size, where there are both.
     #[must_use]
     pub fn weighting(&self) -> Option<Weighting> {

@@ -78,10 +78,18 @@ fn cast(field: &BarField) -> String {
     }
 }
 
-/// A level's bars as its table has them.
-pub(super) fn select_bars(shape: &Shape, level: Level, stretch: Stretch) -> String {
+/// A level's bars as its table or its live view, `from`, has them.
+pub(super) fn select_bars(shape: &Shape, from: &str, stretch: Stretch) -> String {
     let columns = names(&bar_columns(shape));
-    format!("SELECT \"time\", series_id{columns} FROM {} WHERE {}", shape.bars(level), within(stretch))
+    format!("SELECT \"time\", series_id{columns} FROM {from} WHERE {}", within(stretch))
+}
+
+/// ` AND series_id = ...`, or nothing for all.
+pub(super) fn of_series(ids: Option<&[i64]>) -> String {
+    ids.map_or(String::new(), |ids| {
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        format!(" AND series_id = ANY ('{{{}}}'::int8[])", ids.join(","))
+    })
 }
 
 /// `, "a", "b"`
@@ -93,12 +101,8 @@ pub(super) fn names(columns: &[Column]) -> String {
 pub(super) fn select_latest_rows(shape: &Shape, stretch: Stretch, ids: Option<&[i64]>) -> String {
     let values: String =
         shape.latest.iter().map(|field| format!(", {}::{}", quote_ident(&field.column), field.kind.sql())).collect();
-    let ids = ids.map_or(String::new(), |ids| {
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        format!(" AND series_id = ANY ('{{{}}}'::int8[])", ids.join(","))
-    });
     let storage = shape.measurement.storage();
-    format!("SELECT \"time\", series_id{values} FROM {storage} WHERE {}{ids}", within(stretch))
+    format!("SELECT \"time\", series_id{values} FROM {storage} WHERE {}{}", within(stretch), of_series(ids))
 }
 
 /// The bars from `watermark` on, of the storage's rows: what a level that is made of rows does not hold yet.
@@ -225,32 +229,71 @@ pub(super) fn shown_bars(shape: &Shape) -> Vec<Column> {
     without_repeats(columns)
 }
 
-/// The columns of one field in the order in which they are shown.
-pub(super) fn shown_field(shape: &Shape, at: usize) -> Vec<Column> {
-    let field = &shape.fields[at];
-    let part = |part: &str| format!("b.{}", quote_ident(&field.part(part)));
-    let named = |name: &str, expression: String| (name.to_owned(), expression);
+/// What a view shows of a field's bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The earliest value.
+    First,
+    /// The greatest.
+    Max,
+    /// The least.
+    Min,
+    /// The latest.
+    Last,
+    /// How many there are.
+    Count,
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// The price's mean, weighted by size.
+    Vwap,
+}
+
+/// The columns of one field in the order in which they are shown, by name.
+#[must_use]
+pub fn shown(shape: &Shape, at: usize) -> Vec<(String, Shown)> {
+    let named = |names: &[(&str, Shown)]| names.iter().map(|(name, shown)| ((*name).to_owned(), *shown)).collect();
     if shape.price == Some(at) {
-        return vec![
-            named("open", part("first")),
-            named("high", part("max")),
-            named("low", part("min")),
-            named("close", part("last")),
-            named("count", format!("coalesce({}, 0)", part("count"))),
+        let names = [
+            ("open", Shown::First),
+            ("high", Shown::Max),
+            ("low", Shown::Min),
+            ("close", Shown::Last),
+            ("count", Shown::Count),
         ];
+        return named(&names);
     }
     if shape.size == Some(at) {
-        let [product, weight] = WEIGHTED.map(quote_ident);
-        return vec![named("volume", part("sum")), named("vwap", format!("b.{product} / nullif(b.{weight}, 0)"))];
+        return named(&[("volume", Shown::Sum), ("vwap", Shown::Vwap)]);
     }
-    let column = &field.column;
-    vec![
-        (format!("{column}_mean"), format!("{} / {}", part("sum"), part("count"))),
-        (format!("{column}_min"), part("min")),
-        (format!("{column}_max"), part("max")),
-        (format!("{column}_last"), part("last")),
-        (format!("{column}_count"), format!("coalesce({}, 0)", part("count"))),
-    ]
+    let column = &shape.fields[at].column;
+    let names = [
+        ("mean", Shown::Mean),
+        ("min", Shown::Min),
+        ("max", Shown::Max),
+        ("last", Shown::Last),
+        ("count", Shown::Count),
+    ];
+    names.into_iter().map(|(name, shown)| (format!("{column}_{name}"), shown)).collect()
+}
+
+fn shown_field(shape: &Shape, at: usize) -> Vec<Column> {
+    let part = |part: &str| format!("b.{}", quote_ident(&shape.fields[at].part(part)));
+    let expression = |shown: Shown| match shown {
+        Shown::First => part("first"),
+        Shown::Max => part("max"),
+        Shown::Min => part("min"),
+        Shown::Last => part("last"),
+        Shown::Count => format!("coalesce({}, 0)", part("count")),
+        Shown::Sum => part("sum"),
+        Shown::Mean => format!("{} / {}", part("sum"), part("count")),
+        Shown::Vwap => {
+            let [product, weight] = WEIGHTED.map(quote_ident);
+            format!("b.{product} / nullif(b.{weight}, 0)")
+        }
+    };
+    shown(shape, at).into_iter().map(|(name, shown)| (name, expression(shown))).collect()
 }
 
 /// Last values with those of the newest rows: what is at or behind the watermark is later than what is in the table.

@@ -74,9 +74,12 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
         })
         .await?;
     }
-    sqlx::query("UPDATE chunkwise.rollup SET shape = $2 WHERE measurement_id = $1")
+    let [price, size] = shape.price_and_size();
+    sqlx::query("UPDATE chunkwise.rollup SET shape = $2, price = $3, size = $4 WHERE measurement_id = $1")
         .bind(id)
         .bind(&now)
+        .bind(price)
+        .bind(size)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;

@@ -18,6 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("db", &[]),
     ("jobs", &["db"]),
     ("hypertable", &["db", "question"]),
+    // When a chunk is sealed and dropped is for jobs and commands; writing and reading do not depend on it.
+    ("life", &["db", "jobs", "hypertable", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
@@ -31,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("frame", &["question"]),
     ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    ("query", &["window", "frame", "correlation", "series", "hypertable", "rollup", "copy", "question", "db"]),
     ("format", &["query", "frame", "question"]),
     ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
     // Looks at every part from outside, and no part knows it.

@@ -17,6 +17,8 @@ mod feed;
 mod harness;
 // The source tree itself: who imports whom, how long files are, where `unsafe` is.
 mod layout;
+// Chunks from the first row to the drop: sealed, killed on the way, dropped, looked at.
+mod life;
 // Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.

@@ -105,6 +105,10 @@ pub(crate) enum Command {
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.
     Correlate(command::correlate::CorrelateArgs),
+    /// What there is, and how long it is kept.
+    Measurement(command::measurement::MeasurementArgs),
+    /// The slices of time that a measurement is cut into: look at them, finish them, drop them.
+    Chunks(command::chunks::ChunksArgs),
     /// Measure this machine and its database.
     Bench(command::bench::BenchArgs),
     /// The database: start and stop the embedded one, look at any.

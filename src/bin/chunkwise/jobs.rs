@@ -1,8 +1,11 @@
 //! The jobs that a process with the ingestion service does, each in a task of its own.
 
 use chunkwise::{
+    config::{Config, RollupLevel, SetOrNot},
     db::Database,
     jobs::{self, Job},
+    life::{DropJob, IntervalJob, LifeOptions, SealJob},
+    rollup::{AllSettings, Level, RollupSettings, Rollups},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -10,8 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::database::Place;
 
 /// Runs them until `stop`.
-pub(crate) async fn run(place: &Place, stop: &CancellationToken) {
+pub(crate) async fn run(place: &Place, config: &Config, stop: &CancellationToken) {
     let mut jobs = Jobs { tasks: JoinSet::new(), database: &place.database, stop };
+    jobs.start(SealJob::new(life_options(config)));
+    jobs.start(DropJob::new(life_options(config)));
+    jobs.start(IntervalJob);
+    jobs.start(Rollups::new(rollup_settings(config)));
     while jobs.tasks.join_next().await.is_some() {}
 }
 
@@ -23,9 +30,47 @@ struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    #[allow(dead_code, reason = "the first job is still to come")]
     fn start<J: Job>(&mut self, job: J) {
         let (database, stop) = (self.database.clone(), self.stop.clone());
         self.tasks.spawn(async move { jobs::run(job, &database, &stop).await });
+    }
+}
+
+/// The settings, as the life of chunks takes them.
+pub(crate) fn life_options(config: &Config) -> LifeOptions {
+    LifeOptions { seal_after: config.chunk.seal_after, quiet: config.chunk.quiet_period }
+}
+
+/// The settings, as rollups take them.
+fn rollup_settings(config: &Config) -> AllSettings {
+    let levels = |levels: &[RollupLevel]| {
+        let mut levels: Vec<Level> = levels.iter().copied().map(level).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    };
+    let usual = RollupSettings { levels: levels(&config.rollups), ..RollupSettings::default() };
+    let own = config.measurement.iter().map(|(name, measurement)| {
+        let mut own = usual.clone();
+        if let Some(rollups) = &measurement.rollups {
+            own.levels = levels(rollups);
+        }
+        if let Some(bars) = &measurement.bars {
+            (own.price, own.size) = (Some(bars.price.clone()), bars.size.clone());
+        }
+        if let Some(SetOrNot::For(time)) = measurement.bars_retention {
+            own.retention = Some(time);
+        }
+        ((config.namespace.clone(), name.clone()), own)
+    });
+    AllSettings { own: own.collect(), usual: usual.clone() }
+}
+
+fn level(level: RollupLevel) -> Level {
+    match level {
+        RollupLevel::Minute => Level::Minute,
+        RollupLevel::FiveMinutes => Level::FiveMinutes,
+        RollupLevel::Hour => Level::Hour,
+        RollupLevel::Day => Level::Day,
     }
 }

@@ -67,6 +67,11 @@ impl Loader {
         Self { ingest: Ingest::start(place.database.clone(), options), namespace: namespace.into() }
     }
 
+    /// The numbers of the measurements that were written to.
+    pub(crate) fn measurements(&self) -> Vec<i32> {
+        self.ingest.measurements(&self.namespace)
+    }
+
     /// Ends the writers.
     pub(crate) async fn finish(self) {
         self.ingest.shut_down().await;

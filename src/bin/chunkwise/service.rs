@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    command::measurement,
     database::{self, Place},
     demo, jobs,
     listen::{Listeners, StopSignal},
@@ -65,6 +66,9 @@ pub(crate) async fn run(
     mut signal: StopSignal,
 ) -> anyhow::Result<()> {
     let address = listeners.http.local_addr()?;
+    if roles.write() {
+        measurement::apply(place, config).await?;
+    }
     let ingest = if roles.write() { Some(start_ingest(place, config)?) } else { None };
     let stop = CancellationToken::new();
     let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
@@ -90,7 +94,7 @@ pub(crate) async fn run(
     let worked = async {
         // Those who answer questions may have a replica, and no owner's rights.
         if roles.write() {
-            jobs::run(place, &stop).await;
+            jobs::run(place, config, &stop).await;
         }
     };
     let Listeners { http, line_protocol, opentsdb } = listeners;

@@ -10,6 +10,8 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
+use super::chunks::Chunks;
+
 /// Adds every schema of an answer, by name.
 pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
     fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
@@ -173,6 +175,9 @@ struct Measurement {
     /// A duration; null keeps rows for ever.
     #[schema(required)]
     retention: Option<String>,
+    /// A duration: how long after its end a chunk is sealed; null as the service's settings say.
+    #[schema(required)]
+    seal_after: Option<String>,
     on_duplicate: OnDuplicate,
 }
 
@@ -212,40 +217,6 @@ struct ListedSeries {
     /// The last row's time; null without rows.
     #[schema(format = DateTime, required)]
     last: Option<String>,
-}
-
-#[derive(ToSchema)]
-struct Chunks {
-    chunks: Vec<Chunk>,
-}
-
-#[derive(ToSchema)]
-struct Chunk {
-    measurement: String,
-    name: String,
-    #[schema(format = DateTime)]
-    from: String,
-    #[schema(format = DateTime)]
-    to: String,
-    state: ChunkState,
-    compressed: bool,
-    /// An estimate.
-    rows: u64,
-    bytes: u64,
-    index_bytes: u64,
-    /// Cached arrays of this chunk.
-    blocks: u64,
-    /// What chunkwise did with the chunk, and when.
-    events: Vec<Value>,
-}
-
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-enum ChunkState {
-    /// Rows are appended.
-    Hot,
-    /// Its time is over.
-    Sealed,
 }
 
 #[derive(ToSchema)]

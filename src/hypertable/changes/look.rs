@@ -179,10 +179,31 @@ pub async fn load(
     reader: &str,
     measurement_id: i32,
 ) -> Result<Option<Seen>, sqlx::Error> {
+    stored(connection, reader, measurement_id, "FOR UPDATE OF change_reader").await
+}
+
+/// The same for whoever only wants to know, in a transaction that may be read-only.
+///
+/// # Errors
+/// The database's.
+pub async fn peek(
+    connection: &mut PgConnection,
+    reader: &str,
+    measurement_id: i32,
+) -> Result<Option<Seen>, sqlx::Error> {
+    stored(connection, reader, measurement_id, "").await
+}
+
+async fn stored(
+    connection: &mut PgConnection,
+    reader: &str,
+    measurement_id: i32,
+    lock: &str,
+) -> Result<Option<Seen>, sqlx::Error> {
     let sql = format!(
         "SELECT snapshot::text AS snapshot, system, timeline_id AS timeline, {looked} AS looked_us
          FROM chunkwise.change_reader, pg_control_checkpoint()
-         WHERE reader = $1 AND measurement_id = $2 FOR UPDATE OF change_reader",
+         WHERE reader = $1 AND measurement_id = $2 {lock}",
         looked = us_of("looked_at"),
     );
     let row = sqlx::query(&sql).bind(reader).bind(measurement_id).fetch_optional(connection).await?;

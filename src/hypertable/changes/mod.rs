@@ -20,7 +20,7 @@ mod narrow;
 mod prune;
 mod stretch;
 
-pub use look::{Look, Seen, Unknown, load, look, resolve, store, with_news};
+pub use look::{Look, Seen, Unknown, load, look, peek, resolve, store, with_news};
 pub use narrow::{Narrowed, SETTLE_AFTER, narrow};
 pub use prune::{mark, prune};
 pub use stretch::{Stretch, merged};

@@ -33,6 +33,7 @@ async fn measurements_have_the_contracts_fields_and_true_figures() {
         "to",
         "chunk_interval",
         "retention",
+        "seal_after",
         "on_duplicate",
     ];
     for measurement in [prices, stocks] {

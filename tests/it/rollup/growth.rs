@@ -69,7 +69,7 @@ async fn the_settings_say_which_levels_there_are_and_which_fields_are_price_and_
         size: Some("price".to_owned()),
         ..RollupSettings::default()
     };
-    settings.own.insert("ticks".to_owned(), own);
+    settings.own.insert(("public".to_owned(), "ticks".to_owned()), own);
     ticks.rollups = chunkwise::rollup::Rollups::new(settings.clone()).of_young_ones_too();
     ticks.write(&[(START_US + 91 * MINUTE_US, id, Some(0.5), Some(4))]).await;
     ticks.refresh().await;

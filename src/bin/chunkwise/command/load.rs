@@ -12,6 +12,8 @@ use anyhow::Context;
 use chrono_tz::Tz;
 use chunkwise::{
     config::Config,
+    db::{Role, check_server},
+    life,
     load::{
         BadRows, Census, FileFormat, Growth, LoadError, LoadOptions, Plan, StopSign, Tally, WideOptions, Zone,
         find_files,
@@ -20,10 +22,12 @@ use chunkwise::{
     question::{Invalid, Timestamp},
 };
 use clap::Args;
+use sqlx::Connection;
 
 use crate::{
     database::{Embedded, Place},
     exit::{Exit, Reported},
+    jobs,
     listen::StopSignal,
     loader::{Loaded, Loader},
     output, progress, service,
@@ -187,8 +191,28 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
         report_unfit(&plan.path, &loaded);
         refused += report(plan, &loaded)?;
     }
+    let loaded = loader.measurements();
     loader.finish().await;
+    seal_passed(place, config, &loaded).await;
     if refused > 0 { Err(Reported(Exit::BadRows).into()) } else { Ok(()) }
+}
+
+/// Finishes the chunks that the load has passed. What cannot be done now is left to `up` or `ingest`: the rows are committed.
+async fn seal_passed(place: &Place, config: &Config, measurements: &[i32]) {
+    let sealed = async {
+        let mut connection = place.database.connect(Role::Owner).await?;
+        let edition = check_server(&mut connection).await?.edition;
+        let mut count = 0;
+        for measurement in measurements {
+            count += life::seal_passed(&mut connection, edition, jobs::life_options(config), *measurement).await?;
+        }
+        connection.close().await?;
+        anyhow::Ok(count)
+    };
+    match sealed.await {
+        Ok(count) => tracing::info!(chunks = count, "what the load has passed is sealed"),
+        Err(error) => tracing::warn!("chunks that the load has passed are left to be sealed later: {error:#}"),
+    }
 }
 
 /// Loads a file and what is appended to it, until a signal.

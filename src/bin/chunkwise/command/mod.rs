@@ -1,6 +1,7 @@
 //! One file a subcommand: its flags, and the wiring of the library's parts to them.
 
 pub(crate) mod bench;
+pub(crate) mod chunks;
 pub(crate) mod completions;
 pub(crate) mod correlate;
 pub(crate) mod db;
@@ -8,6 +9,7 @@ pub(crate) mod feed;
 pub(crate) mod ingest;
 pub(crate) mod load;
 pub(crate) mod man;
+pub(crate) mod measurement;
 pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod window;
@@ -27,6 +29,8 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
         Command::Bench(args) => bench::run(&args, config).await,
+        Command::Measurement(args) => measurement::run(args, config).await,
+        Command::Chunks(args) => chunks::run(args, config).await,
         Command::Db(args) => db::run(args, config).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -1,0 +1,100 @@
+//! Drops chunks, those that are older than their measurement's retention among them.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::{ChunkLook, LifeError, LifeOptions, Verdict, look, metric, seal};
+use crate::db::Edition;
+
+/// "cwme" in ASCII: chunkwise, measurement. Writers hold it shared; see migration V4.
+const MEASUREMENT_LOCK: i32 = 1_668_771_173;
+
+/// Drops the chunks that are older than their measurement's retention, oldest first; one that somebody reads is left for
+/// the next time. Returns how many were dropped, and whether any was left.
+///
+/// # Errors
+/// The database's, where it is away.
+pub async fn drop_expired(
+    connection: &mut PgConnection,
+    edition: Edition,
+    options: LifeOptions,
+) -> Result<(usize, bool), LifeError> {
+    let (mut count, mut left) = (0, false);
+    for chunk in look(&mut *connection, edition, options, None).await? {
+        if chunk.verdict() != Verdict::Drop {
+            continue;
+        }
+        match drop_chunk(connection, &chunk, "older than the measurement's retention").await {
+            Ok(true) => count += 1,
+            Ok(false) | Err(LifeError::Gone(_)) => {}
+            Err(error @ LifeError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                metrics::counter!(metric::FAILURES, "event" => "dropped").increment(1);
+                tracing::debug!(chunk = chunk.name(), error = %error, "a chunk is left to be dropped later");
+                left = true;
+            }
+        }
+    }
+    Ok((count, left))
+}
+
+/// Drops one chunk, with all that share its slice of time, and notes why. False if it was gone already.
+///
+/// It waits for the measurement's write transactions, and others for it, for a fifth of a second at most: then a writer
+/// finds the chunk either whole or gone.
+///
+/// # Errors
+/// See [`LifeError`]; nothing is dropped then.
+pub async fn drop_chunk(connection: &mut PgConnection, chunk: &ChunkLook, note: &str) -> Result<bool, LifeError> {
+    let began = Instant::now();
+    let mut transaction = connection.begin().await?;
+    transaction.execute("SET LOCAL lock_timeout = '200ms'").await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
+        .bind(MEASUREMENT_LOCK)
+        .bind(chunk.measurement_id)
+        .execute(&mut *transaction)
+        .await?;
+    // Who seals it holds it; a table's lock would be waited for in vain.
+    sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
+        .bind(seal::CHUNK_LOCK)
+        .bind(chunk.name())
+        .execute(&mut *transaction)
+        .await?;
+    let bytes = seal::bytes(&mut transaction, chunk).await?;
+    let time = |us: i64| DateTime::<Utc>::from_timestamp_micros(us);
+    let dropped: Vec<String> = sqlx::query_scalar(
+        "SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz, newer_than => $3::timestamptz)",
+    )
+    .bind(&chunk.storage)
+    .bind(time(chunk.facts.to_us))
+    .bind(time(chunk.from_us))
+    .fetch_all(&mut *transaction)
+    .await?;
+    if dropped.is_empty() {
+        return Ok(false);
+    }
+    let names: Vec<String> = dropped.iter().map(|name| name.replace('"', "")).collect();
+    sqlx::query("DELETE FROM chunkwise.chunk WHERE measurement_id = $1 AND chunk = ANY ($2)")
+        .bind(chunk.measurement_id)
+        .bind(&names)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "INSERT INTO chunkwise.chunk_event (measurement_id, chunk, event, took, bytes_before, bytes_after, note)
+         VALUES ($1, $2, 'dropped', make_interval(secs => $3), $4, 0, $5)",
+    )
+    .bind(chunk.measurement_id)
+    .bind(chunk.name())
+    .bind(began.elapsed().as_secs_f64())
+    .bind(bytes)
+    .bind(note)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    tracing::info!(measurement = chunk.measurement, chunk = chunk.name(), note, "chunk dropped");
+    metrics::counter!(metric::CHUNKS, "event" => "dropped").increment(1);
+    metrics::histogram!(metric::SECONDS, "event" => "dropped").record(began.elapsed().as_secs_f64());
+    Ok(true)
+}

@@ -1,0 +1,89 @@
+//! The program is killed in the middle of sealing, and another finishes it: what is left is what an undisturbed run leaves.
+
+use rustix::process::Signal;
+use sqlx::Connection;
+
+use super::{
+    EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
+    wait_for_waiting, write,
+};
+use crate::support::{TestDatabase, wait_until};
+
+/// The program, killed while it waits in a statement that begins so because of what a session does to the chunk; and the
+/// database, with that session gone.
+async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(TestDatabase, String)> {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return None;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    let mut watcher = test.connect().await;
+    let holder = holding(&test, &held(&chunk)).await;
+    let mut killed = app(&test, &EAGER);
+    wait_for_waiting(&mut watcher, statement).await;
+    killed.signal(Signal::KILL);
+    killed.wait(std::time::Duration::from_secs(10));
+    wait_until_gone(&test).await;
+    holder.close().await.unwrap();
+    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
+    Some((test, chunk))
+}
+
+/// The server notices in the middle of a statement that its client has gone.
+async fn wait_until_gone(test: &TestDatabase) {
+    wait_until("the killed sessions are gone", async || {
+        let sessions = "pg_stat_activity WHERE datname = current_database() AND application_name = 'chunkwise-owner'";
+        count(test, sessions).await == 0
+    })
+    .await;
+}
+
+async fn assert_finished(test: &TestDatabase, chunk: &str) {
+    let _app = app(test, &EAGER);
+    wait_for_sealed(test, 1).await;
+    assert_sealed_once(test, chunk).await;
+    assert_eq!(count(test, "m").await, 24);
+    assert_eq!(count(test, "chunkwise.chunk WHERE failures > 0").await, 0);
+}
+
+#[tokio::test]
+async fn before_the_index_is_begun() {
+    let held = |chunk: &str| format!("LOCK TABLE {chunk} IN SHARE UPDATE EXCLUSIVE MODE");
+    let Some((test, chunk)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn while_the_index_is_built_which_leaves_an_invalid_one() {
+    let held = |chunk: &str| format!("UPDATE {chunk} SET v = v WHERE v = 0");
+    let Some((test, chunk)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
+    let invalid = format!("pg_index WHERE indrelid = '{chunk}'::regclass AND NOT indisvalid");
+    assert_eq!(count(&test, &invalid).await, 1);
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn between_the_index_and_the_statistics() {
+    // What VACUUM does last.
+    let held = |_: &str| "LOCK TABLE pg_catalog.pg_statistic IN SHARE MODE".to_owned();
+    let Some((test, chunk)) = killed_at("VACUUM", held).await else { return };
+    let valid = format!("pg_index WHERE indrelid = '{chunk}'::regclass AND indkey::text = '2 1' AND indisvalid");
+    assert_eq!(count(&test, &valid).await, 1);
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn while_it_is_noted() {
+    let held = |_: &str| {
+        "SELECT pg_advisory_lock(4711);
+         CREATE FUNCTION public.wait_here() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END';
+         CREATE TRIGGER wait_here BEFORE INSERT ON chunkwise.chunk_event
+             FOR EACH ROW EXECUTE FUNCTION public.wait_here(); COMMIT"
+            .to_owned()
+    };
+    let Some((test, chunk)) = killed_at("INSERT INTO chunkwise.chunk_event", held).await else { return };
+    assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'sealed'").await, 0);
+    assert_finished(&test, &chunk).await;
+}

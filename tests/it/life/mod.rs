@@ -1,0 +1,104 @@
+//! The life of chunks: from the first row to the drop, killed on the way, by several at once.
+
+mod commands;
+mod jobs;
+mod kill;
+mod retention;
+mod sealing;
+mod settings;
+
+use sqlx::{Executor, PgConnection};
+
+use crate::support::{App, TestDatabase, wait_until};
+
+/// The first of three days of which each has a chunk, 2020-01-01, in seconds.
+const DAY_S: i64 = 1_577_836_800;
+
+/// Chunks are finished as soon as they may be.
+const EAGER: [(&str, &str); 2] = [("CHUNKWISE_CHUNK__QUIET_PERIOD", "500ms"), ("CHUNKWISE_CHUNK__SEAL_AFTER", "1s")];
+/// Chunks are finished by whoever asks for it.
+const PATIENT: [(&str, &str); 1] = [("CHUNKWISE_CHUNK__QUIET_PERIOD", "1h")];
+
+/// The program on the database, with a day a chunk.
+fn app(database: &TestDatabase, life: &[(&str, &str)]) -> App {
+    let mut variables = vec![("CHUNKWISE_MEASUREMENT__M__CHUNK_INTERVAL", "1d")];
+    variables.extend(life);
+    App::start_with(&["up", "--database-url", &database.url()], &variables)
+}
+
+/// A row an hour on each of the first `days` days.
+fn lines(days: i64) -> Vec<u8> {
+    let line = |hour: i64| format!("m,s=a v={hour} {}\n", DAY_S + 3_600 * hour);
+    (0..24 * days).map(line).collect::<String>().into_bytes()
+}
+
+fn write(app: &App, body: &[u8]) {
+    let answer = app.post("/write?precision=s", body);
+    assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
+}
+
+async fn count(database: &TestDatabase, what: &str) -> i64 {
+    database.scalar(&format!("SELECT count(*) FROM {what}")).await
+}
+
+/// Waits until so many chunks are sealed.
+async fn wait_for_sealed(database: &TestDatabase, chunks: i64) {
+    wait_until(&format!("{chunks} chunks are sealed"), async || {
+        count(database, "chunkwise.chunks WHERE state = 'sealed'").await == chunks
+    })
+    .await;
+}
+
+/// Waits until a session waits for a lock in a statement that begins so.
+async fn wait_for_waiting(watcher: &mut PgConnection, statement: &str) {
+    wait_until(&format!("{statement} waits"), async || {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                            AND wait_event_type = 'Lock' AND query LIKE $1 || '%')",
+        )
+        .bind(statement)
+        .fetch_one(&mut *watcher)
+        .await
+        .unwrap()
+    })
+    .await;
+}
+
+/// What an undisturbed run leaves behind, of one chunk.
+async fn assert_sealed_once(database: &TestDatabase, chunk: &str) {
+    let events: Vec<String> =
+        sqlx::query_scalar("SELECT event FROM chunkwise.chunk_event WHERE chunk = $1 ORDER BY id")
+            .bind(chunk)
+            .fetch_all(&mut database.connect().await)
+            .await
+            .unwrap();
+    assert_eq!(events, ["sealed"], "{chunk}");
+    let indexes = format!("pg_index WHERE indrelid = '{chunk}'::regclass");
+    assert_eq!(count(database, &format!("{indexes} AND NOT indisvalid")).await, 0, "{chunk}");
+    if !database.scalar::<bool>(&format!("SELECT compressed FROM chunkwise.chunks WHERE chunk = '{chunk}'")).await {
+        assert_eq!(count(database, &format!("{indexes} AND indkey::text = '2 1'")).await, 1, "{chunk}");
+    }
+}
+
+async fn chunks(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar("SELECT chunk FROM chunkwise.chunks ORDER BY \"from\"")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap()
+}
+
+/// A session in a transaction that has done this.
+async fn holding(database: &TestDatabase, statement: &str) -> PgConnection {
+    let mut connection = database.connect().await;
+    connection.execute(format!("BEGIN; {statement}").as_str()).await.unwrap();
+    connection
+}
+
+/// Sealing on the other edition is one statement, with no steps to be killed between.
+async fn is_apache(database: &TestDatabase) -> bool {
+    let apache = database.scalar::<String>("SHOW timescaledb.license").await == "apache";
+    if !apache {
+        println!("SKIPPED: the steps are those of the Apache edition, and this server's is Community");
+    }
+    apache
+}

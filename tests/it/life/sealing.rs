@@ -1,0 +1,160 @@
+//! Chunks are finished once, by whoever; late rows are taken.
+
+use chunkwise::{
+    jobs,
+    life::{LifeOptions, SealJob},
+};
+use sqlx::Executor;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
+    wait_for_waiting, write,
+};
+use crate::support::{TestDatabase, wait_until};
+
+#[tokio::test]
+async fn a_chunk_goes_from_the_first_row_to_the_drop_and_each_step_is_told() {
+    let test = TestDatabase::new().await;
+    let app = app(&test, &EAGER);
+    write(&app, &lines(3));
+    let hot = format!("m,s=a v=0 {}", chrono::Utc::now().timestamp());
+    write(&app, hot.as_bytes());
+    wait_for_sealed(&test, 3).await;
+    let chunks = chunks(&test).await;
+    for chunk in &chunks[..3] {
+        assert_sealed_once(&test, chunk).await;
+    }
+    assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'hot'").await, 1, "what is written to now stays hot");
+    let shown = app.get("/api/v1/chunks?measurement=m").json()["chunks"].take();
+    let states: Vec<_> = shown.as_array().unwrap().iter().map(|chunk| chunk["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["sealed", "sealed", "sealed", "hot"]);
+    let event = &shown[0]["events"][0];
+    assert_eq!(event["event"], "sealed");
+    assert!(event["bytes_before"].as_i64().unwrap() > 0 && event["bytes_after"].as_i64().unwrap() > 0, "{event}");
+    let metrics = String::from_utf8(app.get("/metrics").body).unwrap();
+    assert!(metrics.contains("chunkwise_chunks_total{event=\"sealed\"} 3"), "{metrics}");
+
+    // Late rows are legal, also without a second sealing of the chunk.
+    write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
+    assert_eq!(count(&test, "m WHERE s = 'late'").await, 1);
+
+    test.connect().await.execute("UPDATE chunkwise.measurement SET retention = '30 days'").await.unwrap();
+    wait_until("the old chunks are dropped", async || count(&test, "chunkwise.chunks").await == 1).await;
+    assert_eq!(count(&test, "m").await, 1);
+    let told: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT chunk, count(*) FROM chunkwise.chunk_event WHERE event = 'dropped' AND bytes_before > 0
+         GROUP BY chunk ORDER BY chunk",
+    )
+    .fetch_all(&mut test.connect().await)
+    .await
+    .unwrap();
+    assert_eq!(told, chunks[..3].iter().map(|chunk| (chunk.clone(), 1)).collect::<Vec<_>>());
+    assert_eq!(count(&test, "chunkwise.chunk WHERE sealed_at IS NOT NULL").await, 0, "nothing is left of them");
+}
+
+#[tokio::test]
+async fn two_runners_seal_each_chunk_once() {
+    let test = TestDatabase::new().await;
+    write(&app(&test, &PATIENT), &lines(6));
+    let options = LifeOptions { quiet: Duration::from_millis(200), ..LifeOptions::default() };
+    let stop = CancellationToken::new();
+    let tasks = [(); 2].map(|()| {
+        let (database, stop) = (test.database.clone(), stop.clone());
+        tokio::spawn(async move { jobs::run(SealJob::new(options), &database, &stop).await })
+    });
+    wait_for_sealed(&test, 6).await;
+    stop.cancel();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for chunk in chunks(&test).await {
+        assert_sealed_once(&test, &chunk).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    // The index waits for the transactions that write.
+    let mut writer = holding(&test, &format!("UPDATE {chunk} SET v = v WHERE v = 0")).await;
+    let app = app(&test, &EAGER);
+    let mut watcher = test.connect().await;
+    wait_for_waiting(&mut watcher, "CREATE INDEX CONCURRENTLY").await;
+    write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
+    assert_eq!(count(&test, "m WHERE s = 'late'").await, 1);
+    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0);
+    writer.execute("COMMIT").await.unwrap();
+    wait_for_sealed(&test, 1).await;
+    assert_sealed_once(&test, &chunk).await;
+    assert_eq!(count(&test, "m").await, 25);
+}
+
+#[tokio::test]
+async fn an_index_that_somebody_drops_makes_its_chunk_hot_until_it_is_sealed_again() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    let app = app(&test, &EAGER);
+    write(&app, &lines(1));
+    wait_for_sealed(&test, 1).await;
+    let chunk = chunks(&test).await.remove(0);
+    test.connect().await.execute(format!("DROP INDEX {chunk}_series_time").as_str()).await.unwrap();
+    wait_until("it is sealed again", async || count(&test, "chunkwise.chunk_event").await == 2).await;
+    assert_eq!(count(&test, "chunkwise.chunks WHERE state = 'sealed'").await, 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_there_before_sees_the_rows_of_a_chunk_that_is_sealed_meanwhile() {
+    let test = TestDatabase::new().await;
+    write(&app(&test, &PATIENT), &lines(2));
+    let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
+    let mut reader = holding(&test, snapshot).await;
+    // An index waits for such a transaction; the columnstore does not.
+    let app = app(&test, &EAGER);
+    if is_apache(&test).await {
+        wait_for_waiting(&mut test.connect().await, "CREATE INDEX CONCURRENTLY").await;
+    } else {
+        wait_for_sealed(&test, 2).await;
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM m").fetch_one(&mut reader).await.unwrap();
+    assert_eq!(rows, 48);
+    reader.execute("COMMIT").await.unwrap();
+    wait_for_sealed(&test, 2).await;
+    assert_eq!(app.get("/api/v1/chunks?measurement=m").json()["chunks"][0]["rows"], 24);
+}
+
+#[tokio::test]
+async fn late_rows_are_folded_into_the_columnstore_once_it_is_quiet() {
+    let test = TestDatabase::new().await;
+    if test.scalar::<String>("SHOW timescaledb.license").await == "apache" {
+        println!("SKIPPED: this server's TimescaleDB is the Apache edition, which has no columnstore");
+        return;
+    }
+    let app = app(&test, &EAGER);
+    write(&app, &lines(1));
+    wait_for_sealed(&test, 1).await;
+    let chunk = chunks(&test).await.remove(0);
+    assert_eq!(count(&test, "chunkwise.chunks WHERE compressed").await, 1);
+    for second in 1..4 {
+        write(&app, format!("m,s=late v=1 {}", super::DAY_S + second).as_bytes());
+    }
+    wait_until("they are folded in", async || {
+        count(&test, "chunkwise.chunk_event WHERE event = 'resealed'").await == 1
+    })
+    .await;
+    assert_eq!(count(&test, "m").await, 27);
+    let partial =
+        format!("_timescaledb_catalog.chunk WHERE schema_name || '.' || table_name = '{chunk}' AND status & 10 <> 0");
+    assert_eq!(count(&test, &partial).await, 0);
+    // A DELETE is of unknown range there, and noted all the same.
+    test.connect().await.execute("DELETE FROM public_store.m WHERE v = 1").await.unwrap();
+    assert!(count(&test, "chunkwise.change WHERE lo IS NULL").await >= 1);
+}
