@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    HttpMethod, ObjectBuilder, RefOr, Required, ResponseBuilder, Schema, request_body::RequestBodyBuilder,
+    HttpMethod, ObjectBuilder, RefOr, Required, ResponseBuilder, Schema, Type, request_body::RequestBodyBuilder,
+    schema::AdditionalProperties,
 };
 
 use super::{
@@ -107,8 +108,15 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
             .property("series", ObjectBuilder::new().description(Some("The tags that the series has.")))
             .property("time", named("Time"))
     };
+    let number = || ObjectBuilder::new().schema_type(Type::Number);
+    let bar = ["open", "high", "low", "close", "volume", "vwap"]
+        .into_iter()
+        .fold(series(), |bar, name| bar.property(name, number()))
+        .property("count", integer())
+        .additional_properties(Some(AdditionalProperties::RefOr(number().into())))
+        .description(Some("Where there is a price, and size; `<field>_mean` and so on of other fields."));
     let bars = ObjectBuilder::new()
-        .property("bars", list(series().description(Some("And a number for each column, as the view has them."))))
+        .property("bars", list(bar))
         .property("as_of", named("Time"))
         .property("receipt", named("Receipt"));
     let value = ObjectBuilder::new().description(Some("A number, a text or a time, as the field has it."));
