@@ -21,6 +21,7 @@
 //! | [`copy`] | PostgreSQL's binary COPY, both ways |
 //! | [`hypertable`] | measurements as tables: names, catalog, growth, chunks |
 //! | [`life`] | chunks: sealed, dropped, made longer or shorter |
+//! | [`rollup`] | the change log -> bars and last values, and the views that show them |
 //! | [`question`] | what clients ask, typed and checked |
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
@@ -66,6 +67,7 @@ pub mod local;
 pub mod protocol;
 pub mod query;
 pub mod question;
+pub mod rollup;
 pub mod series;
 pub mod spool;
 pub mod window;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{InvalidSetting, duration};
+use super::{BarsConfig, InvalidSetting, RollupLevel, duration};
 
 /// A setting of a measurement that can also be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ fn or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SetOrNot
 }
 
 /// `[measurement.NAME]`, of the namespace that the setting `namespace` names. What is missing stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasurementConfig {
     /// How long after its end a chunk is sealed; `"default"` as `chunk.seal_after` says.
@@ -52,6 +52,13 @@ pub struct MeasurementConfig {
     /// How long new chunks are; `"auto"` follows the rate of the data.
     #[serde(deserialize_with = "or_auto")]
     pub chunk_interval: Option<SetOrNot>,
+    /// The widths that bars are kept at; as the setting `rollups` says if missing.
+    pub rollups: Option<Vec<RollupLevel>>,
+    /// The fields with prices and sizes; `price` and `size`, else `close` and `volume`, if missing.
+    pub bars: Option<BarsConfig>,
+    /// How long bars are kept; `"none"` keeps them for ever.
+    #[serde(deserialize_with = "or_none")]
+    pub bars_retention: Option<SetOrNot>,
 }
 
 impl MeasurementConfig {

@@ -20,6 +20,7 @@ mod log;
 mod measurement;
 mod mqtt;
 mod place;
+mod rollup;
 mod secret;
 mod source;
 mod spool;
@@ -38,6 +39,7 @@ pub use self::{
     log::{LogConfig, LogFormat},
     measurement::{ChunkConfig, MeasurementConfig, SetOrNot},
     mqtt::{MqttConfig, MqttPayload, MqttProtocol},
+    rollup::{BarsConfig, RollupLevel},
     secret::{Hidden, Secret},
     source::SourceConfig,
     spool::{SpoolConfig, WhenAway},
@@ -65,6 +67,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// When chunks are finished.
     pub chunk: ChunkConfig,
+    /// The widths that bars are kept at, where a measurement says nothing else; none for no bars and no last values.
+    pub rollups: Vec<RollupLevel>,
     /// What is set of single measurements, by name.
     pub measurement: BTreeMap<String, MeasurementConfig>,
     /// Brokers to subscribe to.
@@ -89,6 +93,7 @@ impl Default for Config {
             question: QuestionConfig::default(),
             ingest: IngestConfig::default(),
             chunk: ChunkConfig::default(),
+            rollups: RollupLevel::ALL.to_vec(),
             measurement: BTreeMap::new(),
             mqtt: Vec::new(),
             source: Vec::new(),

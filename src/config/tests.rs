@@ -227,14 +227,14 @@ fn what_is_set_of_a_measurement_can_be_taken_back_and_is_checked() {
     let config = load(file, &[("CHUNKWISE_MEASUREMENT__M__SEAL_AFTER", "2h")], Vec::new()).unwrap();
     let days = Duration::from_secs(30 * 86_400);
     assert_eq!(config.measurement["adj close"].retention, Some(SetOrNot::For(days)));
-    let m = config.measurement["m"];
+    let m = config.measurement["m"].clone();
     assert_eq!((m.retention, m.chunk_interval), (Some(SetOrNot::Unset), Some(SetOrNot::Unset)));
     assert_eq!(m.seal_after, Some(SetOrNot::For(Duration::from_secs(7_200))));
     assert_eq!(config.measurement["adj close"].chunk_interval, None, "what is not named stays as it is");
     let page = include_str!("../../docs/configuration.md");
     let (_, rest) = page.split_once("```toml\n[measurement.ticks]").expect("the page has an example");
     let example = format!("[measurement.ticks]{}", rest.split_once("```").expect("the example ends").0);
-    let ticks = load(&example, &[], Vec::new()).unwrap().measurement["ticks"];
+    let ticks = load(&example, &[], Vec::new()).unwrap().measurement["ticks"].clone();
     assert!(ticks.retention.and(ticks.chunk_interval).and(ticks.seal_after).is_some());
     assert!(message("[measurement.m]\nretention = 'ever'", &[]).contains("or \"none\""));
     assert!(message("[measurement.m]\nchunk_interval = '1s'", &[]).contains("measurement.m.chunk_interval"));

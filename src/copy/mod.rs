@@ -21,7 +21,7 @@ mod tuples;
 pub use decode::{DecodeError, Decoder};
 pub use drive::{WrongCount, copy_in, copy_pieces, copy_rows};
 pub use encode::{EncodeError, Encoder, PIECE_BYTES};
-pub use tuples::{TupleDecoder, timestamptz_us};
+pub use tuples::{TupleDecoder, TupleEncoder, timestamptz_us};
 
 const SIGNATURE: [u8; 11] = *b"PGCOPY\n\xff\r\n\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();

@@ -1,4 +1,4 @@
-//! The bytes of a COPY TO -> rows of any columns.
+//! The bytes of a COPY TO -> rows of any columns, and back.
 //!
 //! [`Decoder`](super::Decoder) is for windows, whose rows have one shape; this one gives every row as the raw bytes of its
 //! values, for readers that compare them.
@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::{
-    DecodeError, POSTGRES_EPOCH_US, TRAILER,
+    DecodeError, EncodeError, POSTGRES_EPOCH_US, SIGNATURE, TRAILER,
     decode::{HEADER_BYTES, extension_bytes},
 };
 
@@ -116,6 +116,57 @@ impl TupleDecoder {
     }
 }
 
+/// Writes rows of eight-byte values behind each other as a binary COPY has them.
+///
+/// [`copy_pieces`](super::copy_pieces) sends what is written.
+#[derive(Debug, Clone, Copy)]
+pub struct TupleEncoder {
+    columns: [u8; 2],
+}
+
+impl TupleEncoder {
+    /// Rows with so many columns.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooManyColumns`].
+    pub fn new(columns: usize) -> Result<Self, EncodeError> {
+        let columns = i16::try_from(columns).map_err(|_| EncodeError::TooManyColumns { columns })?;
+        Ok(Self { columns: columns.to_be_bytes() })
+    }
+
+    /// What stands before the first row.
+    pub fn begin(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&SIGNATURE);
+        bytes.extend_from_slice(&[0; 8]);
+    }
+
+    /// What stands before each row.
+    pub fn row(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.columns);
+    }
+
+    /// A value of eight bytes, or NULL.
+    pub fn value(self, value: Option<[u8; 8]>, bytes: &mut Vec<u8>) {
+        match value {
+            None => bytes.extend_from_slice(&(-1_i32).to_be_bytes()),
+            Some(value) => {
+                bytes.extend_from_slice(&8_i32.to_be_bytes());
+                bytes.extend_from_slice(&value);
+            }
+        }
+    }
+
+    /// A time in microseconds since 1970 UTC.
+    pub fn time(self, us: i64, bytes: &mut Vec<u8>) {
+        self.value(Some(us.saturating_sub(POSTGRES_EPOCH_US).to_be_bytes()), bytes);
+    }
+
+    /// What stands behind the last row.
+    pub fn end(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&TRAILER);
+    }
+}
+
 /// A timestamptz as microseconds since 1970 UTC; `None` for the infinities and what is not eight bytes.
 #[must_use]
 pub fn timestamptz_us(value: &[u8]) -> Option<i64> {
@@ -128,7 +179,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::copy::SIGNATURE;
 
     type Tuple = Vec<Option<Vec<u8>>>;
 
@@ -173,6 +223,21 @@ mod tests {
             stream.extend_from_slice(&bytes);
             drop(decode(&stream, piece, 2));
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let encoder = TupleEncoder::new(3).unwrap();
+        let mut bytes = Vec::new();
+        encoder.begin(&mut bytes);
+        encoder.row(&mut bytes);
+        encoder.time(POSTGRES_EPOCH_US + 5, &mut bytes);
+        encoder.value(Some(7_i64.to_be_bytes()), &mut bytes);
+        encoder.value(None, &mut bytes);
+        encoder.end(&mut bytes);
+        let value = |value: i64| Some(value.to_be_bytes().to_vec());
+        assert_eq!(decode(&bytes, 9, 3), Ok(vec![vec![value(5), value(7), None]]));
+        assert!(TupleEncoder::new(40_000).is_err());
     }
 
     #[test]

@@ -26,14 +26,14 @@ pub(super) fn series_list(listing: &SeriesListing) -> Result<Vec<u8>, FormatErro
     write(&Listing(listing), listing.rows.len() * RESULT_BYTES)
 }
 
-fn write(answer: &impl Serialize, guess_bytes: usize) -> Result<Vec<u8>, FormatError> {
+pub(super) fn write(answer: &impl Serialize, guess_bytes: usize) -> Result<Vec<u8>, FormatError> {
     let mut bytes = Vec::with_capacity(guess_bytes + 1024);
     serde_json::to_writer(&mut bytes, answer)?;
     Ok(bytes)
 }
 
 /// An array of what an iterator gives.
-struct Each<I>(I);
+pub(super) struct Each<I>(pub(super) I);
 
 impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -43,7 +43,7 @@ impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
 
 /// A time as text.
 #[derive(Clone, Copy)]
-struct Time(i64);
+pub(super) struct Time(pub(super) i64);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -52,7 +52,7 @@ impl Serialize for Time {
 }
 
 /// The tags that a series has, as an object.
-struct Tags<'a>(&'a [String], &'a AnswerSeries);
+pub(super) struct Tags<'a>(pub(super) &'a [String], pub(super) &'a AnswerSeries);
 
 impl Serialize for Tags<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -13,6 +13,7 @@
 //! both. Every float64 is written so that it reads back as the same float64.
 
 mod arrow;
+mod bars;
 mod columns;
 mod csv;
 mod json;
@@ -24,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use bars::{bars, latest};
 pub use listing::{ListedSeries, SeriesListing};
 pub use media::{Format, Layout, UnknownFormat, UnknownLayout};
 

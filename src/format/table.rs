@@ -97,13 +97,17 @@ impl<'a> Stats<'a> {
 }
 
 /// The tags of an answer's series: for each tag its different values, and for each series which of them it has.
-struct Tags<'a> {
-    columns: Vec<(String, Kind<'a>)>,
-    codes: Vec<Vec<Option<usize>>>,
+pub(super) struct Tags<'a> {
+    pub(super) columns: Vec<(String, Kind<'a>)>,
+    pub(super) codes: Vec<Vec<Option<usize>>>,
 }
 
 impl<'a> Tags<'a> {
-    fn new(names: &[String], series: impl Iterator<Item = &'a AnswerSeries> + Clone, answer_columns: &[&str]) -> Self {
+    pub(super) fn new(
+        names: &[String],
+        series: impl Iterator<Item = &'a AnswerSeries> + Clone,
+        answer_columns: &[&str],
+    ) -> Self {
         let mut tags = Self { columns: Vec::new(), codes: Vec::new() };
         for (tag, column) in tag_columns(names, answer_columns).into_iter().enumerate() {
             let mut values = Vec::new();
@@ -125,13 +129,16 @@ impl<'a> Tags<'a> {
     }
 
     /// The tags' cells for rows that belong to these series.
-    fn cells(codes: &[Vec<Option<usize>>], series: impl Iterator<Item = usize> + Clone) -> impl Iterator<Item = Cells> {
+    pub(super) fn cells(
+        codes: &[Vec<Option<usize>>],
+        series: impl Iterator<Item = usize> + Clone,
+    ) -> impl Iterator<Item = Cells> {
         codes.iter().map(move |codes| Cells::Codes(series.clone().map(|series| codes[series]).collect()))
     }
 }
 
 /// Cuts rows into batches and makes each into cells.
-fn batches<'a, T: 'a>(
+pub(super) fn batches<'a, T: 'a>(
     mut rows: impl Iterator<Item = T> + 'a,
     cells: impl Fn(&[T]) -> Vec<Cells> + 'a,
 ) -> Box<dyn Iterator<Item = Vec<Cells>> + 'a> {

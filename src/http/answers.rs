@@ -18,7 +18,7 @@ use super::{
 use crate::{
     format::{self, Format, FormatError},
     query::Receipt,
-    question::{CorrelateQuestion, WindowQuestion},
+    question::{BarsQuestion, CorrelateQuestion, WindowQuestion},
 };
 
 /// Equal values mean equal series in equal order.
@@ -54,6 +54,26 @@ pub(super) async fn correlate(State(state): State<HttpState>, request: Request) 
     Ok(respond(bytes, format, &version, Some(&receipt), tag))
 }
 
+pub(super) async fn bars(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<BarsQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let BarsQuestion { namespace, measurement, .. } = question;
+    // The newest bars are computed by the views, and what has changed is made anew a moment later.
+    let rolled = match asked.in_url {
+        true => state.questions.bars_version(namespace, measurement).await?,
+        false => String::new(),
+    };
+    let tag = match asked.tag_with(&state, namespace, measurement, &rolled).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.bars(question).await?;
+    let Question { format, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::bars(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
 /// A question, and what its client has already.
 struct Asked<Q> {
     question: Question<Q>,
@@ -78,6 +98,17 @@ impl<Q: Ask + Serialize> Asked<Q> {
     }
 
     async fn tag(&self, state: &HttpState, namespace: &str, measurement: &str) -> Result<Tag, ApiError> {
+        self.tag_with(state, namespace, measurement, "").await
+    }
+
+    /// `more` is what the answer depends on besides the rows.
+    async fn tag_with(
+        &self,
+        state: &HttpState,
+        namespace: &str,
+        measurement: &str,
+        more: &str,
+    ) -> Result<Tag, ApiError> {
         if !self.in_url {
             return Ok(Tag::Changed(None));
         }
@@ -85,7 +116,7 @@ impl<Q: Ask + Serialize> Asked<Q> {
         let Question { question, format, layout } = &self.question;
         let question = serde_json::to_vec(question).map_err(ApiError::internal)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&question).update(format!("\n{format} {layout:?} {data}").as_bytes());
+        hasher.update(&question).update(format!("\n{format} {layout:?} {data}{more}").as_bytes());
         let tag = format!("\"{}\"", hasher.finalize().to_hex());
         let tag = HeaderValue::try_from(tag).map_err(ApiError::internal)?;
         if self.have.as_ref().is_some_and(|have| matches(have, &tag)) {

@@ -85,6 +85,24 @@ pub(super) async fn series(
     Ok(respond(bytes, format, &version, None, None))
 }
 
+pub(super) async fn latest(
+    State(state): State<HttpState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    const FORMATS: &[Format] = &[Format::Json, Format::Arrow, Format::Csv];
+    let mut parameters = Parameters::read(query.as_deref());
+    let format = negotiate(&headers, parameters.take("format")?.as_deref(), FORMATS)?;
+    let namespace = parameters.namespace()?;
+    let measurement = parameters.required("measurement")?;
+    let field = parameters.required("field")?;
+    parameters.finish()?;
+    let answer = state.questions.latest(&namespace, &measurement, &field).await?;
+    let version = answer.rows.version.clone();
+    let bytes = written(move || format::latest(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, None, None))
+}
+
 fn page_size(parameters: &mut Parameters) -> Result<u32, ApiError> {
     let Some(limit) = parameters.integer("limit")? else { return Ok(DEFAULT_PAGE) };
     let limit = u32::try_from(limit).ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
@@ -167,7 +185,8 @@ pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
     shown.insert("uptime_s".to_owned(), state.started.elapsed().as_secs().into());
     shown.insert(
         "questions".to_owned(),
-        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show() }),
+        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show(),
+                "bars": questions.bar_questions().show() }),
     );
     for (name, figures) in Arc::clone(&state.figures).iter() {
         shown.insert((*name).to_owned(), figures.figures());

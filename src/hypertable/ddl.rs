@@ -65,11 +65,21 @@ pub(super) fn mend_column(table: &str, column: &str, kind: ColumnType) -> String
 }
 
 /// What is left of a measurement whose storage is gone. What somebody built upon it is in the way, and stays.
-pub(super) fn drop_remains(measurement: &Measurement) -> [String; 2] {
-    [
-        format!("DROP VIEW IF EXISTS {}", measurement.view()),
-        format!("DROP TABLE IF EXISTS {}", measurement.series_table()),
-    ]
+pub(super) fn drop_remains(measurement: &Measurement) -> Vec<String> {
+    let [store, relation] = measurement.storage_names();
+    let named =
+        |schema: &str, end: &str| format!("{}.{}", quote_ident(schema), quote_ident(&format!("{relation}{end}")));
+    let mut statements = Vec::new();
+    // What `rollup` makes, wider levels first: they are made of the others.
+    for end in ["latest", "bars_1d", "bars_1h", "bars_5m", "bars_1m"] {
+        let live = format!("__live_{}", end.trim_start_matches("bars_"));
+        statements.push(format!("DROP VIEW IF EXISTS {}", named(&measurement.namespace, &format!("_{end}"))));
+        statements.push(format!("DROP VIEW IF EXISTS {}", named(&store, &live)));
+        statements.push(format!("DROP TABLE IF EXISTS {}", named(&store, &format!("__{end}"))));
+    }
+    statements.push(format!("DROP VIEW IF EXISTS {}", measurement.view()));
+    statements.push(format!("DROP TABLE IF EXISTS {}", measurement.series_table()));
+    statements
 }
 
 /// The analysts' view as it is now. Columns are only ever appended, so it can be replaced under views that use it.

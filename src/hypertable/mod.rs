@@ -11,6 +11,7 @@
 //! quoted identifiers, never spliced.
 
 mod catalog;
+pub mod changes;
 mod chunk;
 mod column;
 mod ddl;
@@ -20,6 +21,7 @@ mod mend;
 mod name;
 mod schema;
 mod settings;
+mod time;
 
 pub use catalog::{Catalog, load_measurement, load_measurements};
 pub use chunk::{Chunk, ChunkDetail, ChunkEvent, list_chunk_details, list_chunks};
@@ -32,3 +34,4 @@ pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};
 pub use settings::{Change, SettingsChange, change_settings, put_defaults};
+pub use time::{moment, time_literal};

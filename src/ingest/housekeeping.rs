@@ -10,20 +10,18 @@ use sqlx::Connection;
 use tokio::time::MissedTickBehavior;
 
 use super::{lanes::Sender, service::Core, spooling::Spooling};
-use crate::db::{Database, Role, STALLED_AFTER, end_stalled_copies};
+use crate::{
+    db::{Database, Role, STALLED_AFTER, end_stalled_copies},
+    hypertable::changes,
+};
 
 const EVERY: Duration = Duration::from_secs(20);
 /// Small enough that a step never holds up a writer.
 const STEP_ROWS: i64 = 5_000;
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 2] = [
     "DELETE FROM chunkwise.ledger WHERE id IN (
          SELECT id FROM chunkwise.ledger WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
-    "DELETE FROM chunkwise.change WHERE id IN (
-         SELECT id FROM chunkwise.change c WHERE noted_at < now() - interval '1 day'
-             -- The newest entry of a measurement stays: what was derived from it compares itself with that.
-             AND EXISTS (SELECT FROM chunkwise.change n WHERE n.measurement_id = c.measurement_id AND n.id > c.id)
-         LIMIT $1 FOR UPDATE SKIP LOCKED)",
     // Ids and times grow together, so the oldest are looked at first and alone.
     "DELETE FROM chunkwise.dead_letter WHERE id IN (
          SELECT id FROM (SELECT id, noted_at FROM chunkwise.dead_letter ORDER BY id LIMIT $1) AS oldest
@@ -58,6 +56,10 @@ pub(super) async fn run(core: Arc<Core>, service: Weak<Sender>, spooling: Option
                 Err(error) => tracing::debug!(error = %error, "expired rows could not be deleted; tried again later"),
             }
         }
+        match forget_changes(database).await {
+            Ok(more) => full |= more,
+            Err(error) => tracing::debug!(error = %error, "old changes could not be deleted; tried again later"),
+        }
         match end_left_behind(database).await {
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "writers' sessions whose client had gone were ended"),
@@ -70,6 +72,12 @@ pub(super) async fn run(core: Arc<Core>, service: Weak<Sender>, spooling: Option
         }
         next = tokio::time::Instant::now() + if full { Duration::ZERO } else { EVERY };
     }
+}
+
+async fn forget_changes(database: &Database) -> Result<bool, sqlx::Error> {
+    let mut connection = database.owner().acquire().await?;
+    changes::mark(&mut connection).await?;
+    changes::prune(&mut connection, STEP_ROWS).await
 }
 
 /// So a retention that somebody sets is heeded within [`EVERY`].

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     db::{Failure, classify},
     question::{Invalid, Selector},
+    rollup::RollupError,
     series::SelectError,
     window::ReadError,
 };
@@ -128,6 +129,25 @@ impl From<sqlx::Error> for Attempt {
             Failure::Timeout => Self::Broken(QueryError::Timeout { limit: Duration::ZERO }),
             Failure::Unavailable => Self::Broken(QueryError::Unavailable(Box::new(error))),
             Failure::Data | Failure::Defect => Self::Broken(QueryError::Internal(Box::new(error))),
+        }
+    }
+}
+
+impl From<RollupError> for Attempt {
+    fn from(error: RollupError) -> Self {
+        match error {
+            RollupError::Database(error) => error.into(),
+            error => Self::Broken(QueryError::Internal(Box::new(error))),
+        }
+    }
+}
+
+impl Attempt {
+    /// The error of an attempt that is the only one.
+    pub(super) fn into_error(self) -> QueryError {
+        match self {
+            Self::Failed(error) | Self::Broken(error) => error,
+            Self::Stale(error) => QueryError::Unavailable(error),
         }
     }
 }

@@ -9,17 +9,21 @@
 //! 4. It computes, on threads for such work, after its connections have gone back.
 
 mod answer;
+mod bars;
 mod correlate;
 mod dead_letters;
 mod error;
+mod latest;
 mod overview;
 mod questions;
 mod reading;
 mod tally;
 
 pub use answer::*;
+pub use bars::{BarCells, BarColumn, BarsAnswer};
 pub use dead_letters::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 pub use error::{QueryError, SeriesName};
+pub use latest::{LatestAnswer, LatestValues};
 pub use overview::MeasurementOverview;
 pub use questions::{QueryLimits, Questions};
 pub use tally::{Tally, TallyShown};

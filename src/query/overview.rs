@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 
 use super::{QueryError, Questions, error::Attempt, reading::find_measurement};
 use crate::{
-    hypertable::{Chunk, ChunkDetail, Field, Measurement, list_chunk_details, list_chunks, load_measurements},
+    hypertable::{Chunk, ChunkDetail, Field, Measurement, list_chunk_details, list_chunks, load_measurements, moment},
     question::{Invalid, Width},
     series::{self, PageRequest, SelectError, SeriesPage},
 };
@@ -278,11 +278,8 @@ async fn edge(
                 Edge::First => (from_us, to_us.min(from_us.saturating_add(step_us))),
                 Edge::Last => (from_us.max(to_us.saturating_sub(step_us)), to_us),
             };
-            let found: Option<DateTime<Utc>> = sqlx::query_scalar(&sql)
-                .bind(series::moment(look.0))
-                .bind(series::moment(look.1))
-                .fetch_one(&mut *connection)
-                .await?;
+            let found: Option<DateTime<Utc>> =
+                sqlx::query_scalar(&sql).bind(moment(look.0)).bind(moment(look.1)).fetch_one(&mut *connection).await?;
             if let Some(found) = found {
                 return Ok(Some(found.timestamp_micros()));
             }

@@ -200,15 +200,15 @@ pub struct Shared {
     pub limit_bytes: Option<u64>,
 }
 
-fn public() -> String {
+pub(super) fn public() -> String {
     "public".to_owned()
 }
 
-fn utc() -> Tz {
+pub(super) fn utc() -> Tz {
     Tz::UTC
 }
 
-fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+pub(super) fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map_err(|_| {
         let name: String = name.chars().take(40).collect();
@@ -216,7 +216,7 @@ fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> 
     })
 }
 
-fn timezone_name<S: Serializer>(timezone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn timezone_name<S: Serializer>(timezone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(timezone.name())
 }
 
@@ -326,7 +326,7 @@ question! {
     }
 }
 
-fn check_range(path: &str, from: Timestamp, to: Timestamp) -> Result<(), Invalid> {
+pub(super) fn check_range(path: &str, from: Timestamp, to: Timestamp) -> Result<(), Invalid> {
     if from < to {
         return Ok(());
     }

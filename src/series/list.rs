@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
 use super::select::{SelectError, decode, push_selector, select_columns, tag_names};
 use crate::{
-    hypertable::{Chunk, Measurement, list_chunks, quote_ident},
+    hypertable::{Chunk, Measurement, list_chunks, moment, quote_ident},
     question::Selector,
 };
 
@@ -164,13 +164,6 @@ async fn extremes(
         pending.retain(|id| !found.contains_key(id));
     }
     Ok(found)
-}
-
-/// A bound of time as PostgreSQL takes it: its own time begins in 4713 BC, which the bounds of chunks may lie before.
-#[must_use]
-pub fn moment(us: i64) -> DateTime<Utc> {
-    const EARLIEST_US: i64 = -200_000_000_000_000_000;
-    DateTime::from_timestamp_micros(us.max(EARLIEST_US)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]

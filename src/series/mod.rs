@@ -15,6 +15,6 @@ mod select;
 pub use create::{NewSeries, create};
 pub use ids::{MeasurementIds, SeriesIds};
 pub use key::SeriesKey;
-pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list, moment};
+pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list};
 pub use parts::{KnownSeries, PartsReader, SeriesParts};
-pub use select::{SelectError, SelectedSeries, select, version};
+pub use select::{SelectError, SelectedSeries, select, select_columns, version};

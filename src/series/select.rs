@@ -58,7 +58,8 @@ pub async fn select(
 }
 
 /// `SELECT series_id, <tags> FROM <series table> WHERE true`, to which conditions are appended.
-pub(super) fn select_columns(measurement: &Measurement) -> String {
+#[must_use]
+pub fn select_columns(measurement: &Measurement) -> String {
     // Text, whatever somebody has made of the column by hand.
     let tags: String = measurement.tags.iter().map(|tag| format!(", {}::text", quote_ident(&tag.column))).collect();
     format!("SELECT series_id{tags} FROM {} WHERE true", measurement.series_table())

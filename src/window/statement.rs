@@ -2,12 +2,10 @@
 //!
 //! Bounds of time are constants: TimescaleDB then passes over chunks when it plans, and COPY takes no bound values.
 
-use chrono::{DateTime, Datelike, Utc};
-
 use super::{Piece, Span};
 use crate::{
     frame::Starts,
-    hypertable::{ColumnType, Field, Measurement, quote_ident},
+    hypertable::{ColumnType, Field, Measurement, quote_ident, time_literal as literal},
 };
 
 /// A field whose values are no numbers.
@@ -119,31 +117,9 @@ fn within(span: Span) -> String {
     format!("\"time\" >= {} AND \"time\" < {}", literal(span.from_us), literal(span.to_us))
 }
 
-/// A timestamptz that no setting of the session reads differently; infinite beyond what PostgreSQL knows.
-fn literal(us: i64) -> String {
-    match DateTime::<Utc>::from_timestamp_micros(us) {
-        Some(time) if (-4_000..=200_000).contains(&time.year()) => {
-            let (year, era) = if time.year() > 0 { (time.year(), "") } else { (1 - time.year(), " BC") };
-            format!("'{year:04}-{}+00{era}'::timestamptz", time.format("%m-%d %H:%M:%S%.6f"))
-        }
-        _ if us < 0 => "'-infinity'::timestamptz".to_owned(),
-        _ => "'infinity'::timestamptz".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_whole_and_in_utc() {
-        assert_eq!(literal(0), "'1970-01-01 00:00:00.000000+00'::timestamptz");
-        assert_eq!(literal(-1), "'1969-12-31 23:59:59.999999+00'::timestamptz");
-        assert_eq!(literal(-62_135_596_800_000_000), "'0001-01-01 00:00:00.000000+00'::timestamptz");
-        assert_eq!(literal(-62_135_596_800_000_001), "'0001-12-31 23:59:59.999999+00 BC'::timestamptz");
-        assert_eq!(literal(253_402_300_800_000_000), "'10000-01-01 00:00:00.000000+00'::timestamptz");
-        assert_eq!(literal(i64::MIN), "'-infinity'::timestamptz");
-    }
 
     #[test]
     fn few_series_are_filtered_by_the_server() {

@@ -23,6 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
+    // Follows the change log, not the writers: of what others commit it learns there too.
+    ("rollup", &["copy", "hypertable", "db", "jobs"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
     // It sends as a client does, and verifies what the tables hold.
     ("feed", &["copy", "hypertable", "db", "ingest"]),
@@ -31,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("frame", &["question"]),
     ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    ("query", &["window", "frame", "correlation", "series", "hypertable", "rollup", "copy", "question", "db"]),
     ("format", &["query", "frame", "question"]),
     ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
     // Looks at every part from outside, and no part knows it.

@@ -1,10 +1,11 @@
 //! The jobs that a process with the ingestion service does, each in a task of its own.
 
 use chunkwise::{
-    config::Config,
+    config::{Config, RollupLevel, SetOrNot},
     db::Database,
     jobs::{self, Job},
     life::{DropJob, IntervalJob, LifeOptions, SealJob},
+    rollup::{AllSettings, Level, RollupSettings, Rollups},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ pub(crate) async fn run(place: &Place, config: &Config, stop: &CancellationToken
     jobs.start(SealJob::new(life_options(config)));
     jobs.start(DropJob::new(life_options(config)));
     jobs.start(IntervalJob);
+    jobs.start(Rollups::new(rollup_settings(config)));
     while jobs.tasks.join_next().await.is_some() {}
 }
 
@@ -37,4 +39,38 @@ impl Jobs<'_> {
 /// The settings, as the life of chunks takes them.
 pub(crate) fn life_options(config: &Config) -> LifeOptions {
     LifeOptions { seal_after: config.chunk.seal_after, quiet: config.chunk.quiet_period }
+}
+
+/// The settings, as rollups take them.
+fn rollup_settings(config: &Config) -> AllSettings {
+    let levels = |levels: &[RollupLevel]| {
+        let mut levels: Vec<Level> = levels.iter().copied().map(level).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    };
+    let usual = RollupSettings { levels: levels(&config.rollups), ..RollupSettings::default() };
+    let own = config.measurement.iter().map(|(name, measurement)| {
+        let mut own = usual.clone();
+        if let Some(rollups) = &measurement.rollups {
+            own.levels = levels(rollups);
+        }
+        if let Some(bars) = &measurement.bars {
+            (own.price, own.size) = (Some(bars.price.clone()), bars.size.clone());
+        }
+        if let Some(SetOrNot::For(time)) = measurement.bars_retention {
+            own.retention = Some(time);
+        }
+        ((config.namespace.clone(), name.clone()), own)
+    });
+    AllSettings { own: own.collect(), usual: usual.clone() }
+}
+
+fn level(level: RollupLevel) -> Level {
+    match level {
+        RollupLevel::Minute => Level::Minute,
+        RollupLevel::FiveMinutes => Level::FiveMinutes,
+        RollupLevel::Hour => Level::Hour,
+        RollupLevel::Day => Level::Day,
+    }
 }

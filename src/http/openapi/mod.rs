@@ -5,6 +5,7 @@
 //! and the functions that really write answers.
 
 mod answers;
+mod bars;
 mod chunks;
 mod listings;
 mod operation;
@@ -52,7 +53,10 @@ protocol expect.";
 #[must_use]
 pub fn document() -> OpenApi {
     let routes: Vec<Route> =
-        [writes::routes(), listings::routes(), questions::routes(), service::routes()].into_iter().flatten().collect();
+        [writes::routes(), listings::routes(), questions::routes(), bars::routes(), service::routes()]
+            .into_iter()
+            .flatten()
+            .collect();
     let mut paths = PathsBuilder::new().build();
     for route in routes {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
@@ -61,6 +65,7 @@ pub fn document() -> OpenApi {
     let mut schemas = Vec::new();
     answers::register(&mut schemas);
     questions::register(&mut schemas);
+    bars::register(&mut schemas);
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas);
     for (name, response) in operation::failures() {
         components = components.response(name, response);

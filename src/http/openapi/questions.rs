@@ -194,7 +194,7 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
 }
 
 /// An object that refuses fields it does not know.
-fn closed(object: ObjectBuilder) -> ObjectBuilder {
+pub(super) fn closed(object: ObjectBuilder) -> ObjectBuilder {
     object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
 }
 

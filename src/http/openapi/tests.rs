@@ -19,7 +19,7 @@ use crate::{
     question::{CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 20] = [
+const ROUTES: [(&str, &[&str]); 22] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
@@ -40,6 +40,8 @@ const ROUTES: [(&str, &[&str]); 20] = [
     ("/api/v1/stats", &["get"]),
     ("/api/v1/window", &["get", "post"]),
     ("/api/v1/correlate", &["get", "post"]),
+    ("/api/v1/bars", &["get", "post"]),
+    ("/api/v1/latest", &["get"]),
 ];
 
 fn json() -> Value {

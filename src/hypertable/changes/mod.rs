@@ -1,0 +1,36 @@
+//! The change log's readers: which time of a measurement has changed since my last look.
+//!
+//! ```text
+//! writers, triggers -> chunkwise.change          a row for each transaction: measurement, time range or "anywhere", xid
+//! look(since)       -> Look                      what was not visible at the last look and is now, merged
+//! narrow            -> "anywhere" becomes chunks  by the server's counters, some seconds later
+//! prune             -> old entries go            those that a snapshot sees that is more than a day old
+//! ```
+//!
+//! A reader keeps the snapshot of its last look ([`Seen`]), not the number of the last entry: an analyst's transaction that
+//! takes an hour has an old number when it commits, and holds nobody up until then. Who reads for a table in this database
+//! keeps its [`Seen`] there too, in the transaction that makes use of what it saw ([`load`], [`store`]); who reads for
+//! something else keeps it there, with what [`Seen`] says of the server.
+//!
+//! An entry of unknown range (another client's INSERT or COPY) is [`Look::unknown`] until it is narrowed. A reader may take
+//! it as every chunk of the measurement, or wait and ask for it with [`resolve`].
+
+mod look;
+mod narrow;
+mod prune;
+mod stretch;
+
+pub use look::{Look, Seen, Unknown, load, look, peek, resolve, store, with_news};
+pub use narrow::{Narrowed, SETTLE_AFTER, narrow};
+pub use prune::{mark, prune};
+pub use stretch::{Stretch, merged};
+
+/// Microseconds since 1970 of a timestamptz expression, as int8: the ends of 64 bits for the infinities, which a driver
+/// cannot read.
+#[must_use]
+pub fn us_of(expression: &str) -> String {
+    format!(
+        "(CASE WHEN isfinite({expression}) THEN (extract(epoch FROM {expression}) * 1000000)::int8
+               WHEN {expression} < 'epoch' THEN -9223372036854775808 ELSE 9223372036854775807 END)"
+    )
+}

@@ -1,0 +1,145 @@
+//! How much of what has changed is made anew in one transaction. Pure.
+
+use crate::hypertable::changes::Stretch;
+
+/// A slice of time of a table, and about how many rows it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sized {
+    pub(super) extent: Stretch,
+    pub(super) rows: u64,
+}
+
+/// A transaction reads about so many rows: a second or two, and some hundred megabytes at most.
+pub(super) const ROWS: u64 = 400_000;
+/// Or so many separate stretches.
+const STRETCHES: usize = 64;
+
+/// The first part of `whole` (ascending, apart, of whole buckets of `width_us`) that has chunks and about [`ROWS`] rows, and
+/// what is left behind it. Where there is no chunk there is nothing to make: those parts are in neither.
+pub(super) fn cut(whole: &[Stretch], chunks: &[Sized], width_us: i64) -> (Vec<Stretch>, Vec<Stretch>) {
+    let mut now: Vec<Stretch> = Vec::new();
+    let mut left = ROWS;
+    for (at, stretch) in whole.iter().enumerate() {
+        let behind = |from_us: i64| -> Vec<Stretch> {
+            let rest = Stretch { from_us, to_us: stretch.to_us };
+            std::iter::once(rest).filter(|rest| !rest.is_empty()).chain(whole[at + 1..].iter().copied()).collect()
+        };
+        for chunk in chunks {
+            let within = stretch.intersection(chunk.extent);
+            // Buckets that chunks cut are made whole, once.
+            let mut part = within.widened(width_us).intersection(*stretch);
+            if let Some(last) = now.last() {
+                part.from_us = part.from_us.max(last.to_us);
+            }
+            if within.is_empty() {
+                continue;
+            }
+            let rows = share(*chunk, within);
+            if part.is_empty() {
+                left = left.saturating_sub(rows);
+                continue;
+            }
+            if left == 0 || now.len() >= STRETCHES {
+                let rest = behind(part.from_us);
+                return (now, rest);
+            }
+            if rows > left {
+                let span = within.to_us.saturating_sub(within.from_us);
+                let taken = (left as f64 / rows as f64 * span as f64).max(1.0);
+                #[expect(clippy::cast_possible_truncation, reason = "a part of an i64")]
+                let to_us = part.from_us.max(within.from_us).saturating_add(taken as i64);
+                part.to_us = Stretch { from_us: part.from_us, to_us }.widened(width_us).to_us.min(part.to_us);
+            }
+            match now.last_mut() {
+                Some(last) if last.to_us == part.from_us => last.to_us = part.to_us,
+                _ => now.push(part),
+            }
+            if rows > left {
+                let rest = behind(part.to_us);
+                return (now, rest);
+            }
+            left -= rows;
+        }
+    }
+    (now, Vec::new())
+}
+
+/// The rows of a chunk that lie within a part of it, if they lie evenly.
+pub(super) fn share(chunk: Sized, within: Stretch) -> u64 {
+    if within.is_empty() {
+        return 0;
+    }
+    let length = |stretch: Stretch| stretch.to_us.saturating_sub(stretch.from_us).max(1) as f64;
+    let rows = chunk.rows as f64 * (length(within) / length(chunk.extent));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the chunk's rows")]
+    let rows = rows as u64;
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hypertable::changes::merged;
+
+    fn stretch(from_us: i64, to_us: i64) -> Stretch {
+        Stretch { from_us, to_us }
+    }
+
+    #[test]
+    fn a_large_chunk_is_cut_between_buckets_and_empty_time_is_passed_over() {
+        let chunks =
+            [Sized { extent: stretch(0, 1_000), rows: ROWS * 4 }, Sized { extent: stretch(5_000, 6_000), rows: 1 }];
+        let (now, later) = cut(&[stretch(-100, 9_000)], &chunks, 100);
+        assert_eq!((now, later), (vec![stretch(0, 300)], vec![stretch(300, 9_000)]));
+        let (now, later) = cut(&[stretch(900, 9_000)], &chunks, 100);
+        assert_eq!((now, later), (vec![stretch(900, 1_000), stretch(5_000, 6_000)], vec![]));
+        assert_eq!(cut(&[stretch(2_000, 3_000)], &chunks, 100), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_bucket_is_made_whole_even_if_chunks_are_shorter() {
+        let chunks = [0, 30, 60, 90].map(|from| Sized { extent: stretch(from, from + 30), rows: ROWS / 2 });
+        let (now, later) = cut(&[stretch(0, 200)], &chunks, 100);
+        assert_eq!((now, later), (vec![stretch(0, 100)], vec![stretch(100, 200)]));
+    }
+
+    proptest! {
+        #[test]
+        fn step_by_step_every_moment_of_every_chunk_is_made_once(
+            pairs in proptest::collection::vec((-20_i64..20, 1_i64..9), 1..6),
+            chunks in proptest::collection::vec((1_i64..7, 0_u64..4), 1..9),
+            width in 1_i64..6,
+        ) {
+            let mut at = -40;
+            let chunks: Vec<Sized> = chunks
+                .iter()
+                .map(|&(length, rows)| {
+                    at += length * 2;
+                    Sized { extent: stretch(at - length, at), rows: rows * ROWS / 2 }
+                })
+                .collect();
+            let whole = merged(pairs.iter().map(|&(from, length)| stretch(from, from + length).widened(width)).collect());
+            let (mut left, mut made) = (whole.clone(), Vec::new());
+            for step in 0.. {
+                prop_assert!(step < 500, "it comes to an end");
+                let (now, later) = cut(&left, &chunks, width);
+                made.extend(now);
+                if later.is_empty() {
+                    break;
+                }
+                left = later;
+            }
+            let times = |stretches: &[Stretch], us| stretches.iter().filter(|s| s.from_us <= us && us < s.to_us).count();
+            for us in -60..120 {
+                let wanted = times(&whole, us) == 1 && chunks.iter().any(|c| c.extent.from_us <= us && us < c.extent.to_us);
+                prop_assert!(times(&made, us) <= 1 && (!wanted || times(&made, us) == 1), "{}", us);
+                prop_assert!(times(&made, us) <= times(&whole, us));
+            }
+            for part in made {
+                prop_assert_eq!((part.from_us.rem_euclid(width), part.to_us.rem_euclid(width)), (0, 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The job that keeps rollups and last values.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    Level, RollupSettings, Shape,
+    make::{self, LATEST_STEP_US},
+    observe::{READER, observe},
+    read::RollupError,
+    sql::LATEST,
+    tables::{self, Made},
+};
+use crate::{
+    db::{Failure, classify},
+    hypertable::{Measurement, changes, load_measurement},
+    jobs::{Job, JobError, Next, Turn},
+};
+
+/// How often is looked for news: rollups are at most so far behind, but for what takes longer to make.
+const EVERY: Duration = Duration::from_secs(2);
+/// What one measurement may take before the others have their turn.
+const SHARE: Duration = Duration::from_secs(2);
+/// A measurement that was made a moment ago is still growing: tables are made, and views replaced, once.
+const YOUNG: Duration = Duration::from_secs(10);
+/// How often old bars are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+
+/// The settings of all measurements.
+#[derive(Debug, Clone, Default)]
+pub struct AllSettings {
+    /// Of those that have none of their own.
+    pub usual: RollupSettings,
+    /// By the measurement's namespace and name.
+    pub own: HashMap<(String, String), RollupSettings>,
+}
+
+impl AllSettings {
+    fn of(&self, measurement: &Measurement) -> &RollupSettings {
+        self.own.get(&(measurement.namespace.clone(), measurement.name.clone())).unwrap_or(&self.usual)
+    }
+}
+
+/// Keeps rollups and last values of all measurements.
+#[derive(Debug)]
+pub struct Rollups {
+    settings: AllSettings,
+    young: Duration,
+    /// Measurements of which more is left to do than their share allowed.
+    unfinished: BTreeSet<i32>,
+    /// Measurements that failed.
+    failed: BTreeSet<i32>,
+    started: bool,
+    expired_at: Option<Instant>,
+}
+
+impl Rollups {
+    /// With these settings.
+    #[must_use]
+    pub fn new(settings: AllSettings) -> Self {
+        let (unfinished, failed) = (BTreeSet::new(), BTreeSet::new());
+        Self { settings, young: YOUNG, unfinished, failed, started: false, expired_at: None }
+    }
+
+    /// Also of measurements that were made a moment ago.
+    #[must_use]
+    pub fn of_young_ones_too(self) -> Self {
+        Self { young: Duration::ZERO, ..self }
+    }
+
+    /// Makes what there is to make, a few seconds' worth. True where more is left.
+    ///
+    /// # Errors
+    /// Those after which the connection is of no use. Others cost their measurement its turn.
+    pub async fn round(&mut self, connection: &mut PgConnection) -> Result<bool, RollupError> {
+        changes::mark(connection).await?;
+        self.expire(connection).await?;
+        let mut waiting = std::mem::take(&mut self.unfinished);
+        waiting.append(&mut self.failed);
+        waiting.extend(changes::with_news(connection, READER).await?);
+        waiting.extend(self.due(connection).await?);
+        self.started = true;
+        for id in waiting {
+            let Some(measurement) = self.find(connection, id).await? else { continue };
+            match self.one(connection, &measurement).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.unfinished.insert(id);
+                }
+                Err(RollupError::Database(error)) if classify(&error) != Failure::Unavailable => {
+                    self.failed.insert(id);
+                    let (measurement, error) = (&measurement.name, &error);
+                    match classify(error) {
+                        // Somebody reads the views, or the measurement has just changed.
+                        Failure::Contention | Failure::Stale => {
+                            tracing::debug!(measurement, error = %error, "rollups are tried again");
+                        }
+                        _ => tracing::warn!(measurement, error = %error, "rollups were not made; they are tried again"),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(!self.unfinished.is_empty())
+    }
+
+    /// Measurements whose newest rows are now old enough, and those with something pending.
+    async fn due(&self, connection: &mut PgConnection) -> Result<BTreeSet<i32>, sqlx::Error> {
+        if !self.started {
+            let all: Vec<i32> =
+                sqlx::query_scalar("SELECT measurement_id FROM chunkwise.rollup").fetch_all(connection).await?;
+            return Ok(all.into_iter().collect());
+        }
+        let rows = sqlx::query(
+            "SELECT measurement_id, level, extract(epoch FROM now() - watermark)::float8 * 1000000 AS age
+             FROM chunkwise.rollup JOIN chunkwise.rollup_level USING (measurement_id)
+             WHERE watermark <= newest AND watermark < now() - interval '20 seconds' AND isfinite(watermark)
+             UNION ALL SELECT DISTINCT measurement_id, NULL, NULL::float8 FROM chunkwise.rollup_pending",
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut due = BTreeSet::new();
+        for row in rows {
+            let id = row.try_get("measurement_id")?;
+            let is_due = match row.try_get::<Option<&str>, _>("level")? {
+                None => true,
+                Some(level) => {
+                    let width_us = match level {
+                        LATEST => LATEST_STEP_US,
+                        level => level.parse::<Level>().map_or(i64::MAX, Level::width_us),
+                    };
+                    row.try_get::<f64, _>("age")? > make::LAG_US as f64 + width_us as f64
+                }
+            };
+            if is_due {
+                due.insert(id);
+            }
+        }
+        Ok(due)
+    }
+
+    async fn find(&self, connection: &mut PgConnection, id: i32) -> Result<Option<Measurement>, sqlx::Error> {
+        let row: Option<(String, String)> = sqlx::query_as(
+            "SELECT namespace, name FROM chunkwise.measurement
+             WHERE id = $1 AND created_at <= now() - make_interval(secs => $2)
+                 AND to_regclass(format('%I.%I', namespace || '_store', relation)) IS NOT NULL",
+        )
+        .bind(id)
+        .bind(self.young.as_secs_f64())
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some((namespace, name)) = row else { return Ok(None) };
+        Ok(load_measurement(connection, &namespace, &name).await?.filter(|measurement| measurement.id == id))
+    }
+
+    /// One measurement's share; true where more is left.
+    async fn one(&mut self, connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, RollupError> {
+        let deadline = Instant::now() + SHARE;
+        let settings = self.settings.of(measurement).clone();
+        if !observe(connection, measurement, &settings.levels).await? {
+            return Ok(false);
+        }
+        // Read after what has changed: what was changed had these fields at most.
+        let measurement = load_measurement(connection, &measurement.namespace, &measurement.name).await?;
+        let Some(measurement) = measurement else { return Ok(false) };
+        let shape = Shape::of(connection, measurement, &settings).await?;
+        self.remove_unwanted(connection, &shape, &settings).await?;
+        if settings.levels.is_empty() || (shape.levels.is_empty() && shape.latest.is_empty()) {
+            return Ok(false);
+        }
+        if tables::ensure(connection, &shape).await? == Made::OtherWeighting
+            && let Some(base) = shape.levels.first()
+        {
+            let all = changes::Stretch::ALL;
+            super::observe::add(connection, shape.measurement.id, base.name(), &[all]).await?;
+        }
+        make::make(connection, &shape, deadline).await
+    }
+
+    /// Levels that there are and that are not wanted any more.
+    async fn remove_unwanted(
+        &self,
+        connection: &mut PgConnection,
+        shape: &Shape,
+        settings: &RollupSettings,
+    ) -> Result<(), RollupError> {
+        let there: Vec<String> =
+            sqlx::query_scalar("SELECT level FROM chunkwise.rollup_level WHERE measurement_id = $1 AND level <> $2")
+                .bind(shape.measurement.id)
+                .bind(LATEST)
+                .fetch_all(&mut *connection)
+                .await?;
+        let there = there.iter().filter_map(|level| level.parse::<Level>().ok());
+        let mut unwanted: Vec<Level> = there.filter(|level| !settings.levels.contains(level)).collect();
+        unwanted.sort_unstable();
+        if !unwanted.is_empty() && !settings.levels.is_empty() {
+            // Wider levels that stay are made of others from now on.
+            tables::ensure(connection, shape).await?;
+        }
+        for level in unwanted.into_iter().rev() {
+            if let Err(error) = tables::remove(connection, shape, level).await {
+                let measurement = &shape.measurement.name;
+                tracing::warn!(
+                    measurement, level = %level, error = %error,
+                    "bars that are no longer wanted stay: is a view built upon theirs?"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops bars that are older than they are to be.
+    async fn expire(&mut self, connection: &mut PgConnection) -> Result<(), RollupError> {
+        if self.expired_at.is_some_and(|at| at.elapsed() < EXPIRE_EVERY) {
+            return Ok(());
+        }
+        self.expired_at = Some(Instant::now());
+        let all: Vec<(i32, String)> = sqlx::query_as(
+            "SELECT measurement_id, level FROM chunkwise.rollup_level WHERE level <> $1 AND isfinite(watermark)",
+        )
+        .bind(LATEST)
+        .fetch_all(&mut *connection)
+        .await?;
+        for (id, level) in all {
+            let Ok(level) = level.parse::<Level>() else { continue };
+            let Some(measurement) = self.find(connection, id).await? else { continue };
+            let settings = self.settings.of(&measurement).clone();
+            let Some(retention) = settings.retention else { continue };
+            let shape = Shape::of(connection, measurement, &settings).await?;
+            if !shape.levels.contains(&level) {
+                continue;
+            }
+            sqlx::query(
+                "SELECT drop_chunks(to_regclass($1)::regclass, older_than => now() - make_interval(secs => $2))
+                 WHERE to_regclass($1) IS NOT NULL",
+            )
+            .bind(shape.bars(level))
+            .bind(retention.as_secs_f64())
+            .execute(&mut *connection)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Job for Rollups {
+    const NAME: &'static str = "rollups";
+
+    async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
+        match self.round(turn.connection).await {
+            Ok(true) => Ok(Next::Again),
+            Ok(false) => Ok(Next::After(EVERY)),
+            Err(RollupError::Database(error)) => Err(error.into()),
+            Err(error) => Err(JobError::Other(Box::new(error))),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What has changed, noted as what is to be made anew.
+//!
+//! One transaction: the reader's place in the change log moves together with the ranges that it saw, which stay pending
+//! until what was made of them is committed. So a kill at any moment loses nothing, and does nothing twice that shows.
+
+use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
+
+use super::{Level, read::RollupError, sql::LATEST};
+use crate::hypertable::{
+    Measurement,
+    changes::{self, Look, Stretch, Unknown, us_of},
+    moment,
+};
+
+/// The rollups' name as a reader of the change log.
+pub(super) const READER: &str = "rollup";
+
+/// Reads what has changed of a measurement into `chunkwise.rollup_pending`. False where another session is at it.
+pub(super) async fn observe(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    levels: &[Level],
+) -> Result<bool, RollupError> {
+    let id = measurement.id;
+    let mut transaction = connection.begin().await?;
+    sqlx::query("INSERT INTO chunkwise.rollup (measurement_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(id)
+        .bind(measurement.epoch)
+        .execute(&mut *transaction)
+        .await?;
+    let row = sqlx::query("SELECT epoch FROM chunkwise.rollup WHERE measurement_id = $1 FOR UPDATE SKIP LOCKED")
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    let names: Vec<&str> = levels.iter().map(|level| level.name()).chain([LATEST]).collect();
+    if !levels.is_empty() {
+        sqlx::query(
+            "INSERT INTO chunkwise.rollup_level (measurement_id, level) SELECT $1, unnest($2::text[])
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(&names)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    let narrowed = changes::narrow(&mut transaction, measurement).await?;
+    let seen = changes::load(&mut transaction, READER, id).await?;
+    let look = changes::look(&mut transaction, id, seen.as_ref()).await?;
+    if look.truncated || row.try_get::<i64, _>("epoch")? != measurement.epoch {
+        start_over(&mut transaction, measurement).await?;
+    } else if let Some(dropped_to_us) = narrowed.dropped_to_us {
+        sqlx::query("UPDATE chunkwise.rollup SET dropped_to = greatest(dropped_to, $2) WHERE measurement_id = $1")
+            .bind(id)
+            .bind(moment(dropped_to_us))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    if let Some(base) = levels.first() {
+        for level in [base.name(), LATEST] {
+            resolve(&mut transaction, id, level).await?;
+            note(&mut transaction, id, level, &look).await?;
+        }
+    }
+    let last_chunk = narrowed.chunks.last().map(|chunk| chunk.to_us);
+    let newest_us = if look.anew || !look.unknown.is_empty() { last_chunk } else { None };
+    let newest_us = newest_us.max(look.dirty.last().map(|stretch| stretch.to_us.saturating_sub(1)));
+    if let Some(newest_us) = newest_us {
+        sqlx::query("UPDATE chunkwise.rollup SET newest = greatest(newest, $2) WHERE measurement_id = $1")
+            .bind(id)
+            .bind(moment(newest_us))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    changes::store(&mut transaction, READER, id, &look.seen).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Notes what a look has found, as far as it lies before the level's watermark: what lies behind it will be read when the
+/// watermark comes there.
+async fn note(
+    transaction: &mut Transaction<'_, Postgres>,
+    measurement_id: i32,
+    level: &str,
+    look: &Look,
+) -> Result<(), sqlx::Error> {
+    let Some(before) = before_watermark(transaction, measurement_id, level).await? else { return Ok(()) };
+    if look.anew {
+        return add(transaction, measurement_id, level, &[before]).await;
+    }
+    let dirty: Vec<Stretch> = look.dirty.iter().map(|stretch| stretch.intersection(before)).collect();
+    add(transaction, measurement_id, level, &dirty).await?;
+    for Unknown { xid } in &look.unknown {
+        sqlx::query(
+            "INSERT INTO chunkwise.rollup_pending (measurement_id, level, xid) VALUES ($1, $2, $3::text::xid8)",
+        )
+        .bind(measurement_id)
+        .bind(level)
+        .bind(xid)
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Puts the ranges in the place of entries whose range was unknown and is known now.
+async fn resolve(
+    transaction: &mut Transaction<'_, Postgres>,
+    measurement_id: i32,
+    level: &str,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT id, xid::text AS xid FROM chunkwise.rollup_pending
+         WHERE measurement_id = $1 AND level = $2 AND xid IS NOT NULL",
+    )
+    .bind(measurement_id)
+    .bind(level)
+    .fetch_all(&mut **transaction)
+    .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let before = before_watermark(transaction, measurement_id, level).await?;
+    for row in rows {
+        let unknown = Unknown { xid: row.try_get("xid")? };
+        let Some(known) = changes::resolve(transaction, measurement_id, &unknown).await? else { continue };
+        sqlx::query("DELETE FROM chunkwise.rollup_pending WHERE id = $1")
+            .bind(row.try_get::<i64, _>("id")?)
+            .execute(&mut **transaction)
+            .await?;
+        if let Some(before) = before {
+            let dirty: Vec<Stretch> = known.iter().map(|stretch| stretch.intersection(before)).collect();
+            add(transaction, measurement_id, level, &dirty).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The time before a level's watermark; none where nothing is made yet.
+async fn before_watermark(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    level: &str,
+) -> Result<Option<Stretch>, sqlx::Error> {
+    let watermark = watermark(connection, measurement_id, level, "").await?;
+    Ok(watermark.filter(|us| *us > i64::MIN).map(|to_us| Stretch { from_us: i64::MIN, to_us }))
+}
+
+/// A level's watermark, microseconds since 1970; the least of 64 bits where nothing is made yet, none where there is no such
+/// level.
+pub(super) async fn watermark(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    level: &str,
+    lock: &str,
+) -> Result<Option<i64>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {} FROM chunkwise.rollup_level WHERE measurement_id = $1 AND level = $2 {lock}",
+        us_of("watermark")
+    );
+    sqlx::query_scalar(&sql).bind(measurement_id).bind(level).fetch_optional(connection).await
+}
+
+/// Adds stretches that are to be made anew.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    level: &str,
+    stretches: &[Stretch],
+) -> Result<(), sqlx::Error> {
+    let stretches = changes::merged(stretches.to_vec());
+    if stretches.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO chunkwise.rollup_pending (measurement_id, level, lo, hi)
+         SELECT $1, $2, lo, hi FROM unnest($3::timestamptz[], $4::timestamptz[]) AS s (lo, hi)",
+    )
+    .bind(measurement_id)
+    .bind(level)
+    .bind(stretches.iter().map(|stretch| moment(stretch.from_us)).collect::<Vec<_>>())
+    .bind(stretches.iter().map(|stretch| moment(stretch.to_us)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// All rows have gone, or are other rows than those that the rollups are of: everything begins anew.
+async fn start_over(transaction: &mut Transaction<'_, Postgres>, measurement: &Measurement) -> Result<(), sqlx::Error> {
+    let [schema, relation] = measurement.storage_names();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind = 'r'",
+    )
+    .bind(schema)
+    .bind(
+        Level::ALL
+            .iter()
+            .map(|level| format!("{relation}__bars_{level}"))
+            .chain([format!("{relation}__latest")])
+            .collect::<Vec<_>>(),
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    for table in tables {
+        // Not TRUNCATE: nobody who reads is to wait, and a view is to see the old state or the new one.
+        sqlx::query(&format!("DELETE FROM {table}")).execute(&mut **transaction).await?;
+    }
+    for statement in [
+        "DELETE FROM chunkwise.rollup_pending WHERE measurement_id = $1",
+        "DELETE FROM chunkwise.chunk_counter WHERE measurement_id = $1",
+        "UPDATE chunkwise.rollup_level SET watermark = '-infinity' WHERE measurement_id = $1",
+    ] {
+        sqlx::query(statement).bind(measurement.id).execute(&mut **transaction).await?;
+    }
+    sqlx::query("UPDATE chunkwise.rollup SET epoch = $2, dropped_to = '-infinity' WHERE measurement_id = $1")
+        .bind(measurement.id)
+        .bind(measurement.epoch)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

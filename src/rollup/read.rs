@@ -1,0 +1,237 @@
+//! Reads rows and bars into bars, by binary COPY.
+
+use futures_util::TryStreamExt;
+use sqlx::PgConnection;
+
+use super::{
+    Level, Shape,
+    bars::{Bar, Bars, BucketBars, Finished, Key, Number, Weighted},
+    newest::Newest,
+    sql,
+};
+use crate::{
+    copy::{DecodeError, TupleDecoder, TupleEncoder, copy_pieces, timestamptz_us},
+    hypertable::{ColumnType, changes::Stretch, quote_ident},
+};
+
+/// Why rollups could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RollupError {
+    /// The database's.
+    #[error("the rollups cannot be read or written")]
+    Database(#[from] sqlx::Error),
+    /// More bars than [`Bars::at_most`] allows.
+    #[error("there are more bars than were to be read")]
+    TooMany,
+    /// The server sent something else than what was asked for.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+}
+
+/// Reads what `statement` selects, row by row: a time, an int8, and further columns as bytes; gives how many rows that were.
+///
+/// # Errors
+/// See [`RollupError`].
+pub async fn copied_rows(
+    connection: &mut PgConnection,
+    statement: &str,
+    columns: usize,
+    mut sink: impl FnMut(i64, i64, &[Option<&[u8]>]),
+) -> Result<u64, RollupError> {
+    copied_until(connection, statement, columns, |time_us, series_id, values| {
+        sink(time_us, series_id, values);
+        true
+    })
+    .await
+}
+
+/// The same until `sink` says false.
+async fn copied_until(
+    connection: &mut PgConnection,
+    statement: &str,
+    columns: usize,
+    mut sink: impl FnMut(i64, i64, &[Option<&[u8]>]) -> bool,
+) -> Result<u64, RollupError> {
+    let mut goes_on = true;
+    let mut messages = connection.copy_out_raw(&format!("COPY ({statement}) TO STDOUT (FORMAT binary)")).await?;
+    let mut decoder = TupleDecoder::new(columns);
+    while let Some(message) = messages.try_next().await? {
+        let mut take = |row: &[Option<&[u8]>]| {
+            let [Some(time), Some(series_id), values @ ..] = row else { return };
+            let (Some(time_us), Ok(series_id)) = (timestamptz_us(time), (*series_id).try_into()) else { return };
+            goes_on &= sink(time_us, i64::from_be_bytes(series_id), values);
+        };
+        decoder.push(&message, &mut take)?;
+        if !goes_on {
+            return Err(RollupError::TooMany);
+        }
+    }
+    Ok(decoder.finish()?)
+}
+
+/// Takes the rows of the storage within a stretch into bars; `bucket` gives the start of the bucket that holds a time.
+///
+/// # Errors
+/// See [`RollupError`].
+pub async fn take_rows(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    stretch: Stretch,
+    ids: Option<&[i64]>,
+    bucket: impl Fn(i64) -> i64,
+    into: &mut Bars,
+) -> Result<u64, RollupError> {
+    let numbers = shape.numbers();
+    let mut keys: Vec<Option<Key>> = vec![None; numbers.len()];
+    let statement = sql::select_rows(shape, stretch) + &sql::of_series(ids);
+    copied_until(connection, &statement, numbers.len() + 2, |time_us, series_id, values| {
+        for ((key, number), value) in keys.iter_mut().zip(&numbers).zip(values) {
+            *key = number.key(*value);
+        }
+        into.add(bucket(time_us), time_us, series_id, &keys);
+        into.has_room()
+    })
+    .await
+}
+
+/// Takes a level's bars within a stretch, also those that are computed on the fly, into bars.
+///
+/// # Errors
+/// See [`RollupError`].
+pub async fn take_live(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    level: Level,
+    stretch: Stretch,
+    ids: Option<&[i64]>,
+    bucket: impl Fn(i64) -> i64,
+    into: &mut Bars,
+) -> Result<u64, RollupError> {
+    let statement = sql::select_bars(shape, &shape.live(level), stretch) + &sql::of_series(ids);
+    take_bars(connection, shape, &statement, bucket, into).await
+}
+
+/// Takes what `statement` selects, which has the columns of a level's table, into bars.
+///
+/// # Errors
+/// See [`RollupError`].
+pub(super) async fn take_bars(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    statement: &str,
+    bucket: impl Fn(i64) -> i64,
+    into: &mut Bars,
+) -> Result<u64, RollupError> {
+    let numbers = shape.numbers();
+    let parts = sql::PARTS.len();
+    let mut bars: Vec<Bar> = Vec::with_capacity(numbers.len());
+    copied_until(connection, statement, sql::bar_columns(shape).len() + 2, |time_us, series_id, values| {
+        bars.clear();
+        bars.extend(numbers.iter().zip(values.chunks(parts)).map(|(number, parts)| bar(time_us, *number, parts)));
+        let weighted = match values.get(numbers.len() * parts..) {
+            Some([product, weight]) => Weighted { product: float(*product), weight: float(*weight) },
+            _ => Weighted::default(),
+        };
+        into.merge(bucket(time_us), series_id, &bars, weighted);
+        into.has_room()
+    })
+    .await
+}
+
+/// A field's bar as its table has it.
+fn bar(time_us: i64, number: Number, parts: &[Option<&[u8]>]) -> Bar {
+    let [first, last, min, max, sum, count] = parts else { return Bar::EMPTY };
+    let count = count.and_then(|count| count.try_into().ok()).map_or(0, i64::from_be_bytes);
+    let keys = [first, last, min, max].map(|part| number.key(*part));
+    match keys {
+        [Some(first), Some(last), Some(min), Some(max)] if count > 0 => {
+            Bar::stored(time_us, [first, last, min, max], float(*sum), count)
+        }
+        _ => Bar::EMPTY,
+    }
+}
+
+fn float(value: Option<&[u8]>) -> f64 {
+    value.and_then(|value| value.try_into().ok()).map_or(0.0, f64::from_be_bytes)
+}
+
+/// The newest values of the rows within a stretch, of these series or of all.
+pub(super) async fn newest(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    stretches: &[Stretch],
+    ids: Option<&[i64]>,
+) -> Result<Newest, RollupError> {
+    let kinds: Vec<ColumnType> = shape.latest.iter().map(|field| field.kind).collect();
+    let columns = kinds.len() + 2;
+    let mut newest = Newest::new(kinds);
+    for stretch in stretches {
+        let statement = sql::select_latest_rows(shape, *stretch, ids);
+        copied_rows(connection, &statement, columns, |time_us, series_id, values| {
+            newest.add(time_us, series_id, values)
+        })
+        .await?;
+    }
+    Ok(newest)
+}
+
+/// Copies bars into a level's table.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    level: Level,
+    bars: &Finished,
+) -> Result<(), RollupError> {
+    if bars.is_empty() {
+        return Ok(());
+    }
+    let columns = sql::bar_columns(shape);
+    let names: String = columns.iter().map(|(name, _)| format!(", {}", quote_ident(name))).collect();
+    let statement = format!("COPY {} (\"time\", series_id{names}) FROM STDIN (FORMAT binary)", shape.bars(level));
+    let encoder = TupleEncoder::new(columns.len() + 2).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let weighted = shape.weighting().is_some();
+    let mut next = 0;
+    copy_pieces(connection, &statement, bars.len() as u64, |piece| {
+        const PIECE_BYTES: usize = 256 << 10;
+        piece.clear();
+        if next > bars.len() {
+            return Ok(false);
+        }
+        if next == 0 {
+            encoder.begin(piece);
+        }
+        while piece.len() < PIECE_BYTES {
+            let Some(bucket) = bars.get(next) else {
+                encoder.end(piece);
+                next = bars.len() + 1;
+                break;
+            };
+            encode(encoder, bars.numbers(), bucket, weighted, piece);
+            next += 1;
+        }
+        Ok(true)
+    })
+    .await?;
+    Ok(())
+}
+
+fn encode(encoder: TupleEncoder, numbers: &[Number], bucket: BucketBars<'_>, weighted: bool, piece: &mut Vec<u8>) {
+    encoder.row(piece);
+    encoder.time(bucket.time_us, piece);
+    encoder.value(Some(bucket.series_id.to_be_bytes()), piece);
+    for (bar, number) in bucket.bars.iter().zip(numbers) {
+        let there = bar.count > 0;
+        for key in [bar.first, bar.last, bar.min, bar.max] {
+            encoder.value(there.then(|| number.bytes(key)), piece);
+        }
+        encoder.value(there.then(|| bar.sum().to_be_bytes()), piece);
+        encoder.value(there.then(|| bar.count.to_be_bytes()), piece);
+    }
+    if weighted {
+        // Sums of nothing are missing, as the server has them.
+        let Weighted { product, weight } = bucket.weighted;
+        let there = weight != 0.0 || product != 0.0;
+        encoder.value(there.then(|| product.to_be_bytes()), piece);
+        encoder.value(there.then(|| weight.to_be_bytes()), piece);
+    }
+}

@@ -1,0 +1,142 @@
+//! The examples of docs/sql.md: each runs, answers what it says, and opens no chunk that it need not.
+
+use std::collections::BTreeSet;
+
+use chunkwise::{
+    hypertable::{ColumnType, Growth, Perseverance, SchemaLimits, Wanted},
+    rollup::{AllSettings, Rollups},
+};
+use serde_json::Value;
+use sqlx::{Executor, PgConnection};
+
+use super::support::{MINUTE_US, refresh};
+use crate::support::TestDatabase;
+
+const DOCUMENT: &str = include_str!("../../../docs/sql.md");
+
+fn examples() -> Vec<&'static str> {
+    DOCUMENT.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Four days of ticks and quotes of three symbols, every 20 seconds from 14:30 to 21:00, in chunks of two hours that are
+/// all sealed.
+async fn market() -> (TestDatabase, PgConnection) {
+    let test = TestDatabase::new().await;
+    let growth = Growth::new(test.database.clone(), SchemaLimits::default());
+    let mut connection = test.connect().await;
+    for (name, fields) in [
+        ("ticks", [("price", ColumnType::Float8), ("size", ColumnType::Int8)]),
+        ("quotes", [("bid", ColumnType::Float8), ("ask", ColumnType::Float8)]),
+    ] {
+        let wanted = Wanted {
+            tags: vec!["symbol".to_owned()],
+            fields: fields.map(|(field, kind)| (field.to_owned(), kind)).to_vec(),
+            interval_us: 120 * MINUTE_US,
+        };
+        growth.ensure("public", name, &wanted, Perseverance::Persist).await.unwrap();
+        let fill = format!(
+            "INSERT INTO public_store.{name}__series (tag_hash, symbol)
+                 SELECT gen_random_uuid(), unnest(ARRAY['AAPL', 'MSFT', 'XOM']);
+             INSERT INTO public_store.{name} (time, series_id, {first}, {second})
+             SELECT t - interval '1 second' * {before}, series_id, 100 + sin(extract(epoch FROM t)::float8 / 500), 10
+             FROM public_store.{name}__series,
+                  generate_series('2024-01-01 14:30+00'::timestamptz, '2024-01-04 21:00+00', '20 seconds') AS t
+             WHERE (t AT TIME ZONE 'UTC')::time BETWEEN '14:30' AND '21:00'
+                 AND t NOT BETWEEN '2024-01-02 15:20+00' AND '2024-01-02 15:40+00'",
+            first = fields[0].0,
+            second = fields[1].0,
+            before = i32::from(name == "quotes"),
+        );
+        sqlx::raw_sql(&fill).execute(&mut connection).await.unwrap();
+        let chunks: Vec<String> =
+            sqlx::query_scalar(&format!("SELECT c::text FROM show_chunks('public_store.{name}') c"))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        for chunk in chunks {
+            connection.execute(format!("CREATE INDEX ON {chunk} (series_id, \"time\")").as_str()).await.unwrap();
+        }
+        connection.execute(format!("ANALYZE public_store.{name}").as_str()).await.unwrap();
+    }
+    let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
+    refresh(&mut rollups, &mut connection).await;
+    connection.execute("ANALYZE").await.unwrap();
+    (test, connection)
+}
+
+/// The chunks that a statement read, and the indexes that it went by.
+async fn touched(connection: &mut PgConnection, sql: &str) -> (BTreeSet<String>, String) {
+    let sql = format!("EXPLAIN (ANALYZE, FORMAT json) {}", sql.trim_end().trim_end_matches(';'));
+    let plan: Value = sqlx::query_scalar(&sql).fetch_one(connection).await.unwrap();
+    let mut found = BTreeSet::new();
+    executed(&plan, &mut found);
+    (found, plan.to_string())
+}
+
+fn executed(node: &Value, found: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(fields) => {
+            let ran = fields.get("Actual Loops").and_then(Value::as_f64).is_some_and(|loops| loops > 0.0);
+            if let (true, Some(Value::String(name))) = (ran, fields.get("Relation Name")) {
+                found.insert(name.clone());
+            }
+            fields.values().for_each(|value| executed(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| executed(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_example_runs_and_opens_only_the_chunks_that_it_needs() {
+    let (_test, mut connection) = market().await;
+    // How many rows each gives, how many chunks of all tables it reads at most, and the index of chunks that it goes by.
+    let expected: [(usize, usize, Option<&str>); 8] = [
+        (119, 1, Some("series_id_time_idx")),
+        (2, 1, None),
+        (74, 2, None),
+        (27, 2, None),
+        (12, 2, None),
+        (12, 2, None),
+        (15, 2, Some("series_id_time_idx")),
+        (1, 2, None),
+    ];
+    let examples = examples();
+    assert_eq!(examples.len(), expected.len(), "an example without an expectation");
+    for (example, (rows, chunks, index)) in examples.into_iter().zip(expected) {
+        let found = sqlx::raw_sql(example)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{example}: {error}"));
+        let (tables, plan) = touched(&mut connection, example).await;
+        let read: Vec<_> = tables.iter().filter(|name| name.starts_with("_hyper")).collect();
+        assert!(read.len() <= chunks, "{example}\nreads {read:?}");
+        if let Some(index) = index {
+            assert!(plan.contains(index), "{example}\n{plan}");
+        }
+        assert_eq!(found.len(), rows, "{example}");
+    }
+}
+
+#[tokio::test]
+async fn carried_values_and_correlations_are_what_the_document_says() {
+    let (_test, mut connection) = market().await;
+    let examples = examples();
+    let carried: Vec<(chrono::DateTime<chrono::Utc>, Option<f64>)> =
+        sqlx::query_as(examples[5].trim().trim_end_matches(';')).fetch_all(&mut connection).await.unwrap();
+    assert!(carried.iter().all(|(_, close)| close.is_some()), "the gap of 20 minutes is filled: {carried:?}");
+    let gaps: Vec<(chrono::DateTime<chrono::Utc>, Option<f64>, f64)> =
+        sqlx::query_as(examples[4].trim().trim_end_matches(';')).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(gaps.iter().filter(|(_, close, _)| close.is_none()).count(), 4, "{gaps:?}");
+    let (r, n): (f64, i64) =
+        sqlx::query_as(examples[7].trim().trim_end_matches(';')).fetch_one(&mut connection).await.unwrap();
+    assert!((r - 1.0).abs() < 1e-9 && n > 60, "{r} {n}");
+    let asof: Vec<(f64, Option<f64>)> = sqlx::query_as(&format!(
+        "SELECT price, extract(epoch FROM age)::float8 FROM ({}) AS asof",
+        examples[6].trim().trim_end_matches(';')
+    ))
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(asof.iter().all(|(_, age)| *age == Some(1.0)), "{asof:?}");
+}

@@ -1,0 +1,9 @@
+//! Bars and last values against what SQL computes from the same rows, whoever wrote them and whatever was in the way.
+
+mod changes;
+mod documented;
+mod faults;
+mod growth;
+mod oracle;
+mod routes;
+mod support;
