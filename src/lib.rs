@@ -21,6 +21,7 @@
 //! | [`copy`] | PostgreSQL's binary COPY, both ways |
 //! | [`hypertable`] | measurements as tables: names, catalog, growth, chunks |
 //! | [`question`] | what clients ask, typed and checked |
+//! | [`asof`] | rows of two measurements -> pairs of rows by time |
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
 //! | [`correlation`] | arrays -> r, n, p, intervals, ranks |
@@ -45,6 +46,7 @@
 //!
 //! `ARCHITECTURE.md` has the walkthroughs and the decisions.
 
+pub mod asof;
 pub mod batch;
 pub mod bench;
 pub mod config;

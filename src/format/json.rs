@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{FormatError, SeriesListing, table::Stats};
+use super::{FormatError, SeriesListing, asof::Json, table::Stats};
 use crate::{
-    query::{AnswerSeries, CorrelateAnswer, Receipt, WindowAnswer},
+    query::{AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, WindowAnswer},
     question::Timestamp,
 };
 
@@ -26,6 +26,10 @@ pub(super) fn series_list(listing: &SeriesListing) -> Result<Vec<u8>, FormatErro
     write(&Listing(listing), listing.rows.len() * RESULT_BYTES)
 }
 
+pub(super) fn asof(answer: &AsofAnswer) -> Result<Vec<u8>, FormatError> {
+    write(&Json(answer, Instant::now()), answer.rows.len() * RESULT_BYTES)
+}
+
 fn write(answer: &impl Serialize, guess_bytes: usize) -> Result<Vec<u8>, FormatError> {
     let mut bytes = Vec::with_capacity(guess_bytes + 1024);
     serde_json::to_writer(&mut bytes, answer)?;
@@ -33,7 +37,7 @@ fn write(answer: &impl Serialize, guess_bytes: usize) -> Result<Vec<u8>, FormatE
 }
 
 /// An array of what an iterator gives.
-struct Each<I>(I);
+pub(super) struct Each<I>(pub(super) I);
 
 impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -43,7 +47,7 @@ impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
 
 /// A time as text.
 #[derive(Clone, Copy)]
-struct Time(i64);
+pub(super) struct Time(pub(super) i64);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,7 +83,7 @@ impl Serialize for Series<'_> {
 }
 
 /// The receipt with the time since the writing began, for use as an answer's last entry.
-struct ReceiptAtEnd<'a>(&'a Receipt, Instant);
+pub(super) struct ReceiptAtEnd<'a>(pub(super) &'a Receipt, pub(super) Instant);
 
 impl Serialize for ReceiptAtEnd<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

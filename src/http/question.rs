@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     format::{self, Format, Layout},
-    question::{CorrelateQuestion, Invalid, WindowQuestion},
+    question::{AsofQuestion, CorrelateQuestion, Invalid, WindowQuestion},
 };
 
 /// A type of question: what the extractor must know of it.
@@ -61,6 +61,15 @@ impl Ask for CorrelateQuestion {
 
     fn check_format(&self, format: Format) -> Result<(), ApiError> {
         Ok(format::check_top(self.top, format)?)
+    }
+}
+
+impl Ask for AsofQuestion {
+    const FORMATS: &'static [Format] = &[Format::Json, Format::Arrow, Format::Csv];
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
     }
 }
 

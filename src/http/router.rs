@@ -25,6 +25,7 @@ pub fn question_router(state: HttpState) -> Router {
     Router::new()
         .route("/api/v1/window", get(answers::window).post(answers::window))
         .route("/api/v1/correlate", get(answers::correlate).post(answers::correlate))
+        .route("/api/v1/asof", get(answers::asof).post(answers::asof))
         .route("/api/v1/measurements", get(listings::measurements))
         .route("/api/v1/series", get(listings::series))
         .route("/api/v1/chunks", get(listings::chunks))

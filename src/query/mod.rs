@@ -9,6 +9,7 @@
 //! 4. It computes, on threads for such work, after its connections have gone back.
 
 mod answer;
+mod asof;
 mod correlate;
 mod dead_letters;
 mod error;
@@ -18,6 +19,7 @@ mod reading;
 mod tally;
 
 pub use answer::*;
+pub use asof::AsofAnswer;
 pub use dead_letters::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 pub use error::{QueryError, SeriesName};
 pub use overview::MeasurementOverview;

@@ -58,6 +58,7 @@ pub struct Questions {
     turns: Arc<Semaphore>,
     windows: Tally,
     correlations: Tally,
+    pub(super) asofs: Tally,
 }
 
 impl Questions {
@@ -72,6 +73,7 @@ impl Questions {
             turns: Arc::new(Semaphore::new(permits)),
             windows: Tally::of("window"),
             correlations: Tally::of("correlate"),
+            asofs: Tally::of("asof"),
         }
     }
 
@@ -91,6 +93,12 @@ impl Questions {
     #[must_use]
     pub fn correlations(&self) -> &Tally {
         &self.correlations
+    }
+
+    /// How many joins by time there were and how long they took.
+    #[must_use]
+    pub fn asofs(&self) -> &Tally {
+        &self.asofs
     }
 
     /// The values of some series over one range: a row for every series that the selector matches.
@@ -142,7 +150,7 @@ impl Questions {
         self.in_time(answer, &self.correlations, |answer| &answer.receipt).await
     }
 
-    async fn in_time<A>(
+    pub(super) async fn in_time<A>(
         &self,
         answer: impl Future<Output = Result<A, QueryError>>,
         tally: &Tally,

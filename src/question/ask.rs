@@ -200,7 +200,7 @@ pub struct Shared {
     pub limit_bytes: Option<u64>,
 }
 
-fn public() -> String {
+pub(super) fn public() -> String {
     "public".to_owned()
 }
 
@@ -326,7 +326,7 @@ question! {
     }
 }
 
-fn check_range(path: &str, from: Timestamp, to: Timestamp) -> Result<(), Invalid> {
+pub(super) fn check_range(path: &str, from: Timestamp, to: Timestamp) -> Result<(), Invalid> {
     if from < to {
         return Ok(());
     }

@@ -4,6 +4,7 @@
 //! so that REST, the command line and tests ask in exactly the same words. Unknown fields are refused.
 
 mod ask;
+mod asof;
 mod selector;
 mod timestamp;
 mod width;
@@ -12,6 +13,7 @@ pub use ask::{
     Aggregate, CorrelateQuestion, Fill, Grid, Invalid, MAX_RANGES, Method, Order, RankBy, Shared, Stat, TimeRange,
     Transform, WindowQuestion,
 };
+pub use asof::{AsofQuestion, AsofSide, Join, MAX_ASOF_FIELDS};
 pub use selector::{Selector, SelectorError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use width::{Width, WidthError};

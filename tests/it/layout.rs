@@ -26,9 +26,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),
-    ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
+    // Rows in, rows out: it knows neither questions nor SQL.
+    ("asof", &[]),
+    ("window", &["hypertable", "series", "question", "frame", "asof", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    ("query", &["window", "frame", "asof", "correlation", "series", "hypertable", "question", "db"]),
     ("format", &["query", "frame", "question"]),
     ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
     // Looks at every part from outside, and no part knows it.

@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.
     Correlate(command::correlate::CorrelateArgs),
+    /// Rows of one measurement, each with the last row of another before it.
+    Asof(command::asof::AsofArgs),
     /// Measure this machine and its database.
     Bench(command::bench::BenchArgs),
     /// The database: start and stop the embedded one, look at any.

@@ -3,8 +3,8 @@
 use chunkwise::{
     config::Config,
     http::error::ApiError,
-    query::{CorrelateAnswer, QueryError, Questions, WindowAnswer},
-    question::{CorrelateQuestion, WindowQuestion},
+    query::{AsofAnswer, CorrelateAnswer, QueryError, Questions, WindowAnswer},
+    question::{AsofQuestion, CorrelateQuestion, WindowQuestion},
 };
 
 use crate::{database::Place, service};
@@ -34,6 +34,11 @@ impl Engine {
     /// Answers a correlate question.
     pub(crate) async fn correlate(&self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
         self.questions.correlate(question).await.map_err(advised)
+    }
+
+    /// Joins rows by time.
+    pub(crate) async fn asof(&self, question: &AsofQuestion) -> anyhow::Result<AsofAnswer> {
+        self.questions.asof(question).await.map_err(advised)
     }
 }
 

@@ -5,6 +5,7 @@
 //! and the functions that really write answers.
 
 mod answers;
+mod asof;
 mod listings;
 mod operation;
 mod questions;
@@ -51,7 +52,10 @@ protocol expect.";
 #[must_use]
 pub fn document() -> OpenApi {
     let routes: Vec<Route> =
-        [writes::routes(), listings::routes(), questions::routes(), service::routes()].into_iter().flatten().collect();
+        [writes::routes(), listings::routes(), questions::routes(), asof::routes(), service::routes()]
+            .into_iter()
+            .flatten()
+            .collect();
     let mut paths = PathsBuilder::new().build();
     for route in routes {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
@@ -60,6 +64,7 @@ pub fn document() -> OpenApi {
     let mut schemas = Vec::new();
     answers::register(&mut schemas);
     questions::register(&mut schemas);
+    asof::register(&mut schemas);
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas);
     for (name, response) in operation::failures() {
         components = components.response(name, response);
@@ -72,7 +77,7 @@ pub fn document() -> OpenApi {
         .description(Some(DESCRIPTION))
         .license(Some(license.build()));
     let tags = [
-        (questions::TAG, "Windows and correlations, as JSON, numpy arrays, Arrow or CSV"),
+        (questions::TAG, "Windows, correlations and joins by time, as JSON, numpy arrays, Arrow or CSV"),
         (listings::TAG, "Measurements, series and chunks"),
         (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it, and JSON as OpenTSDB's do"),
         (service::TAG, "Health, metrics, and what clients ask before they write"),

@@ -1,5 +1,6 @@
 //! One file a subcommand: its flags, and the wiring of the library's parts to them.
 
+pub(crate) mod asof;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod correlate;
@@ -26,6 +27,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Feed(args) => feed::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
+        Command::Asof(args) => asof::run(&args, config).await,
         Command::Bench(args) => bench::run(&args, config).await,
         Command::Db(args) => db::run(args, config).await,
         Command::Completions(args) => completions::run(&args),
