@@ -11,7 +11,7 @@ use chunkwise::{
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use super::fixture::{HOUR_US, MINUTE_US, START_US, moment, text};
+use super::fixture::{HOUR_US, START_US, moment, text};
 use crate::support::{TestDatabase, wait_until};
 
 /// `trades` and `quotes` of the symbols A, B, C; C has no quotes, and one series of either side has no symbol.
