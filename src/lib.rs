@@ -29,6 +29,7 @@
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
 //! | [`http`] | routes of questions, errors, who may call |
 //! | [`db`] | sessions by role, migrations |
+//! | [`jobs`] | what one process at a time does again and again |
 //! | [`bench`](mod@bench) | the whole against a real database, beside controls |
 //! | [`local`] | the TimescaleDB that chunkwise starts for itself |
 //! | [`config`] | file, environment, flags -> settings, for the binary to hand out |
@@ -59,6 +60,7 @@ pub mod frame;
 pub mod http;
 pub mod hypertable;
 pub mod ingest;
+pub mod jobs;
 pub mod load;
 pub mod local;
 pub mod protocol;

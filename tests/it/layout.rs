@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["question", "protocol"]),
     ("spool", &["protocol"]),
     ("db", &[]),
+    ("jobs", &["db"]),
     ("hypertable", &["db", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),
     ("batch", &["protocol", "hypertable", "series"]),

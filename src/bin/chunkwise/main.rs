@@ -8,6 +8,7 @@ mod database;
 mod demo;
 mod engine;
 mod exit;
+mod jobs;
 mod libpq;
 mod listen;
 mod loader;

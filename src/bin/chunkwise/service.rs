@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::{self, Place},
-    demo,
+    demo, jobs,
     listen::{Listeners, StopSignal},
     subscriptions, supervise,
 };
@@ -87,12 +87,18 @@ pub(crate) async fn run(
             supervise::run(&used.server, &stop).await;
         }
     };
+    let worked = async {
+        // Those who answer questions may have a replica, and no owner's rights.
+        if roles.write() {
+            jobs::run(place, &stop).await;
+        }
+    };
     let Listeners { http, line_protocol, opentsdb } = listeners;
     let line_protocol = serve_line_protocol(line_protocol, ingest.as_ref(), config, &stop);
     let opentsdb = serve_opentsdb(opentsdb, ingest.as_ref(), config, &stop);
     let followed = subscriptions::follow(ingest.as_ref(), config, &stop);
     let http = http::serve(http, router, config.http.header_timeout, stopped);
-    tokio::join!(http, line_protocol, opentsdb, followed, supervised);
+    tokio::join!(http, line_protocol, opentsdb, followed, supervised, worked);
     if let Some(ingest) = ingest
         && tokio::time::timeout(COMMIT_LIMIT, ingest.shut_down()).await.is_err()
     {

@@ -1,0 +1,31 @@
+//! The jobs that a process with the ingestion service does, each in a task of its own.
+
+use chunkwise::{
+    db::Database,
+    jobs::{self, Job},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::Place;
+
+/// Runs them until `stop`.
+pub(crate) async fn run(place: &Place, stop: &CancellationToken) {
+    let mut jobs = Jobs { tasks: JoinSet::new(), database: &place.database, stop };
+    while jobs.tasks.join_next().await.is_some() {}
+}
+
+/// Those that have been started.
+struct Jobs<'a> {
+    tasks: JoinSet<()>,
+    database: &'a Database,
+    stop: &'a CancellationToken,
+}
+
+impl Jobs<'_> {
+    #[allow(dead_code, reason = "the first job is still to come")]
+    fn start<J: Job>(&mut self, job: J) {
+        let (database, stop) = (self.database.clone(), self.stop.clone());
+        self.tasks.spawn(async move { jobs::run(job, &database, &stop).await });
+    }
+}
