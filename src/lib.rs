@@ -27,6 +27,7 @@
 //! | [`correlation`] | arrays -> r, n, p, intervals, ranks |
 //! | [`query`] | a question -> an answer: what REST and the shell have in common |
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
+//! | [`removal`] | measurements, series and rows, taken away |
 //! | [`http`] | routes of questions, errors, who may call |
 //! | [`db`] | sessions by role, migrations |
 //! | [`jobs`] | what one process at a time does again and again |
@@ -66,6 +67,7 @@ pub mod local;
 pub mod protocol;
 pub mod query;
 pub mod question;
+pub mod removal;
 pub mod series;
 pub mod spool;
 pub mod window;

@@ -19,6 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &["db"]),
     ("hypertable", &["db", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),
+    // On the owner's connection, and apart from `ingest`: `http` has its routes, and the two meet in the database.
+    ("removal", &["question", "db", "jobs", "hypertable", "series"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
@@ -33,7 +35,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("correlation", &["frame", "question"]),
     ("query", &["window", "frame", "asof", "correlation", "series", "hypertable", "question", "db"]),
     ("format", &["query", "frame", "question"]),
-    ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
+    (
+        "http",
+        &["query", "format", "removal", "question", "series", "hypertable", "window", "frame", "correlation", "db"],
+    ),
     // Looks at every part from outside, and no part knows it.
     ("bench", &["feed", "db", "hypertable", "batch", "copy"]),
 ];

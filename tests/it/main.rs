@@ -21,6 +21,8 @@ mod layout;
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
+// What is taken away, and what sleeps.
+mod removal;
 // Feeds that stay connected: WebSocket, MQTT, foreign feeds.
 mod streams;
 // What tests stand on.

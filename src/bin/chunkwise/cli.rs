@@ -109,6 +109,10 @@ pub(crate) enum Command {
     Asof(command::asof::AsofArgs),
     /// Measure this machine and its database.
     Bench(command::bench::BenchArgs),
+    /// Measurements: drop one, delete a range of its rows.
+    Measurement(command::measurement::MeasurementArgs),
+    /// Series: list a measurement's, drop some.
+    Series(command::series::SeriesArgs),
     /// The database: start and stop the embedded one, look at any.
     Db(command::db::DbArgs),
     /// Print a completion script for a shell.

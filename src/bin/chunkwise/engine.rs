@@ -44,7 +44,7 @@ impl Engine {
 
 /// What the asker can mend is told as REST tells it, with its advice; what they cannot, with its causes, which there is no
 /// server's log for.
-fn advised(error: QueryError) -> anyhow::Error {
+pub(crate) fn advised(error: QueryError) -> anyhow::Error {
     match error {
         QueryError::Busy | QueryError::Timeout { .. } | QueryError::Unavailable(_) | QueryError::Internal(_) => {
             error.into()

@@ -3,6 +3,7 @@
 use chunkwise::{
     db::Database,
     jobs::{self, Job},
+    removal::Retire,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use crate::database::Place;
 /// Runs them until `stop`.
 pub(crate) async fn run(place: &Place, stop: &CancellationToken) {
     let mut jobs = Jobs { tasks: JoinSet::new(), database: &place.database, stop };
+    jobs.start(Retire::default());
     while jobs.tasks.join_next().await.is_some() {}
 }
 
@@ -23,7 +25,6 @@ struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    #[allow(dead_code, reason = "the first job is still to come")]
     fn start<J: Job>(&mut self, job: J) {
         let (database, stop) = (self.database.clone(), self.stop.clone());
         self.tasks.spawn(async move { jobs::run(job, &database, &stop).await });

@@ -9,6 +9,7 @@ mod asof;
 mod listings;
 mod operation;
 mod questions;
+mod removals;
 mod schema;
 mod service;
 mod writes;
@@ -51,11 +52,17 @@ protocol expect.";
 /// The whole description.
 #[must_use]
 pub fn document() -> OpenApi {
-    let routes: Vec<Route> =
-        [writes::routes(), listings::routes(), questions::routes(), asof::routes(), service::routes()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let routes: Vec<Route> = [
+        writes::routes(),
+        listings::routes(),
+        questions::routes(),
+        asof::routes(),
+        removals::routes(),
+        service::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let mut paths = PathsBuilder::new().build();
     for route in routes {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
@@ -65,6 +72,7 @@ pub fn document() -> OpenApi {
     answers::register(&mut schemas);
     questions::register(&mut schemas);
     asof::register(&mut schemas);
+    removals::register(&mut schemas);
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas);
     for (name, response) in operation::failures() {
         components = components.response(name, response);
@@ -79,6 +87,7 @@ pub fn document() -> OpenApi {
     let tags = [
         (questions::TAG, "Windows, correlations and joins by time, as JSON, numpy arrays, Arrow or CSV"),
         (listings::TAG, "Measurements, series and chunks"),
+        (removals::TAG, "Measurements, series and rows; where the process ingests"),
         (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it, and JSON as OpenTSDB's do"),
         (service::TAG, "Health, metrics, and what clients ask before they write"),
     ];

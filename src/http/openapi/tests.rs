@@ -19,7 +19,7 @@ use crate::{
     question::{AsofQuestion, CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 21] = [
+const ROUTES: [(&str, &[&str]); 23] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
@@ -34,7 +34,9 @@ const ROUTES: [(&str, &[&str]); 21] = [
     ("/ready", &["get"]),
     ("/metrics", &["get"]),
     ("/api/v1/measurements", &["get"]),
-    ("/api/v1/series", &["get"]),
+    ("/api/v1/series", &["get", "delete"]),
+    ("/api/v1/measurements/{name}", &["delete"]),
+    ("/api/v1/rows", &["delete"]),
     ("/api/v1/chunks", &["get"]),
     ("/api/v1/dead_letters", &["get"]),
     ("/api/v1/stats", &["get"]),

@@ -9,6 +9,9 @@ pub(crate) mod feed;
 pub(crate) mod ingest;
 pub(crate) mod load;
 pub(crate) mod man;
+pub(crate) mod measurement;
+mod removal;
+pub(crate) mod series;
 pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod window;
@@ -16,6 +19,7 @@ pub(crate) mod window;
 use chunkwise::config::Config;
 
 use crate::cli::Command;
+pub(crate) use crate::engine::advised as engine_error;
 
 /// Runs a subcommand that needs settings.
 pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -29,6 +33,8 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Correlate(args) => correlate::run(&args, config).await,
         Command::Asof(args) => asof::run(&args, config).await,
         Command::Bench(args) => bench::run(&args, config).await,
+        Command::Measurement(args) => measurement::run(&args, config).await,
+        Command::Series(args) => series::run(&args, config).await,
         Command::Db(args) => db::run(args, config).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
