@@ -57,7 +57,7 @@ pub async fn drop_series(
             .bind(&deleted.transactions)
             .fetch_one(&mut **transaction)
             .await?;
-            let us = |column: &str| Ok::<_, sqlx::Error>(since.try_get::<Option<DateTime<Utc>>, _>(column)?);
+            let us = |column: &str| since.try_get::<Option<DateTime<Utc>>, _>(column);
             let (lo, hi) = (us("lo")?, us("hi")?);
             let within = match (since.try_get("anywhere")?, lo, hi) {
                 (true, ..) => Some((i64::MIN, i64::MAX)),

@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("window", &["hypertable", "series", "question", "frame", "asof", "copy", "db"]),
     ("correlation", &["frame", "question"]),
     ("query", &["window", "frame", "asof", "correlation", "series", "hypertable", "question", "db"]),
-    ("format", &["query", "frame", "question"]),
+    ("format", &["query", "asof", "frame", "question"]),
     (
         "http",
         &["query", "format", "removal", "question", "series", "hypertable", "window", "frame", "correlation", "db"],

@@ -31,7 +31,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Feed(args) => feed::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
-        Command::Asof(args) => asof::run(&args, config).await,
+        Command::Asof(args) => Box::pin(asof::run(&args, config)).await,
         Command::Bench(args) => bench::run(&args, config).await,
         Command::Measurement(args) => measurement::run(&args, config).await,
         Command::Series(args) => series::run(&args, config).await,
