@@ -11,7 +11,7 @@ use chunkwise::{
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use super::fixture::{HOUR_US, START_US, moment, text};
+use super::fixture::{HOUR_US, MINUTE_US, START_US, moment, text};
 use crate::support::{TestDatabase, wait_until};
 
 /// `trades` and `quotes` of the symbols A, B, C; C has no quotes, and one series of either side has no symbol.
@@ -234,7 +234,9 @@ async fn a_join_that_is_given_up_is_stopped_in_the_server_on_both_connections() 
     let questions = Arc::new(Questions::new(test.database.clone(), QueryLimits::default()));
     let asking = {
         let questions = Arc::clone(&questions);
-        tokio::spawn(async move { questions.asof(&question(json!({}))).await.map(|_| ()) })
+        // Its first slice of time has rows of both sides.
+        let both = json!({"from": text(START_US + HOUR_US + MINUTE_US)});
+        tokio::spawn(async move { questions.asof(&question(both)).await.map(|_| ()) })
     };
     wait_until("both connections wait for the lock", async || busy().await == 2).await;
     asking.abort();

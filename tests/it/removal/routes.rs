@@ -23,7 +23,7 @@ async fn a_measurement_goes_with_all_its_rows_and_a_line_makes_it_anew() {
     let gone = app.delete("/api/v1/measurements/m?cascade=true");
     assert_eq!((gone.status, gone.json()), (200, json!({"deleted_rows": 360})));
     let left = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-                WHERE nspname IN ('public_store', '_timescaledb_internal') AND relkind = 'r'";
+                WHERE relkind = 'r' AND (nspname = 'public_store' OR relname LIKE '\\_hyper\\_%')";
     assert_eq!(database.scalar::<i64>(left).await, 0);
     assert_eq!(app.delete("/api/v1/measurements/m").status, 404);
     assert_eq!(app.get("/api/v1/measurements").json(), json!({"measurements": []}));
