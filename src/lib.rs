@@ -23,11 +23,13 @@
 //! | [`life`] | chunks: sealed, dropped, made longer or shorter |
 //! | [`rollup`] | the change log -> bars and last values, and the views that show them |
 //! | [`question`] | what clients ask, typed and checked |
+//! | [`asof`] | rows of two measurements -> pairs of rows by time |
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
 //! | [`correlation`] | arrays -> r, n, p, intervals, ranks |
 //! | [`query`] | a question -> an answer: what REST and the shell have in common |
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
+//! | [`removal`] | measurements, series and rows, taken away |
 //! | [`http`] | routes of questions, errors, who may call |
 //! | [`db`] | sessions by role, migrations |
 //! | [`jobs`] | what one process at a time does again and again |
@@ -48,6 +50,7 @@
 //!
 //! `ARCHITECTURE.md` has the walkthroughs and the decisions.
 
+pub mod asof;
 pub mod batch;
 pub mod bench;
 pub mod config;
@@ -67,6 +70,7 @@ pub mod local;
 pub mod protocol;
 pub mod query;
 pub mod question;
+pub mod removal;
 pub mod rollup;
 pub mod series;
 pub mod spool;

@@ -143,6 +143,12 @@ impl Batch {
         self.order.take();
     }
 
+    /// The series of the rows, in the order of their arrival.
+    #[must_use]
+    pub fn series_ids(&self) -> &[i64] {
+        &self.series_ids
+    }
+
     /// The rows' times, in microseconds since 1970 UTC, in order of arrival.
     #[must_use]
     pub fn times_us(&self) -> &[i64] {

@@ -50,7 +50,8 @@ fn classify_sqlstate(code: &str) -> Failure {
         // query_canceled: the server's statement_timeout
         "57014" => Failure::Timeout,
         // serialization_failure, deadlock_detected, lock_not_available
-        "40001" | "40P01" | "55P03" => Failure::Contention,
+        // and open_write's "series were retired", of which the writer learns
+        "40001" | "40P01" | "55P03" | "CW003" => Failure::Contention,
         // undefined_table, undefined_column, duplicate_column, invalid_schema_name, and open_write's "made anew"
         "42P01" | "42703" | "42701" | "3F000" | "CW001" => Failure::Stale,
         // protocol_violation, said by a server that goes on: a column of another type than its rows were made for.
@@ -84,6 +85,7 @@ mod tests {
             ("57014", Failure::Timeout),
             ("40P01", Failure::Contention),
             ("55P03", Failure::Contention),
+            ("CW003", Failure::Contention),
             ("25006", Failure::Unavailable),
             ("42P01", Failure::Stale),
             ("42701", Failure::Stale),

@@ -6,11 +6,13 @@
 mod connect;
 mod failure;
 mod migrate;
+mod roles;
 mod server;
 mod stalled;
 
 pub use connect::{Database, DatabaseOptions, Role};
 pub use failure::{Failure, classify};
 pub use migrate::{MigrateError, Migrated, latest_version, migrate, verify};
+pub use roles::{Roles, ensure_roles};
 pub use server::{Edition, ServerCheck, ServerError, check_server, ensure_extension};
 pub use stalled::{STALLED_AFTER, end_stalled_copies};

@@ -39,6 +39,7 @@ pub(super) fn stream(table: Table<'_>) -> Result<Vec<u8>, FormatError> {
 fn column(name: String, kind: Kind<'_>) -> (Field, Option<ArrayRef>) {
     match kind {
         Kind::Int => (Field::new(name, DataType::Int64, false), None),
+        Kind::MaybeInt => (Field::new(name, DataType::Int64, true), None),
         Kind::Float => (Field::new(name, DataType::Float64, true), None),
         Kind::Time => (Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true), None),
         Kind::Tag(values) => {
@@ -52,6 +53,7 @@ fn column(name: String, kind: Kind<'_>) -> (Field, Option<ArrayRef>) {
 fn array(cells: Cells, dictionary: Option<&ArrayRef>) -> Result<ArrayRef, ArrowError> {
     Ok(match (cells, dictionary) {
         (Cells::Ints(ints), _) => Arc::new(Int64Array::from(ints)),
+        (Cells::MaybeInts(ints), _) => Arc::new(Int64Array::from(ints)),
         (Cells::Times(times), _) => Arc::new(TimestampMicrosecondArray::from(times).with_timezone(UTC)),
         (Cells::Floats(floats), _) => {
             Arc::new(floats.into_iter().map(|float| float.is_finite().then_some(float)).collect::<Float64Array>())

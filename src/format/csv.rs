@@ -26,7 +26,7 @@ pub(super) fn text(table: Table<'_>) -> Result<Vec<u8>, FormatError> {
         .into_iter()
         .map(|(_, kind)| match kind {
             Kind::Tag(values) => values.into_iter().map(inert).collect(),
-            Kind::Int | Kind::Time | Kind::Float => Vec::new(),
+            Kind::Int | Kind::MaybeInt | Kind::Time | Kind::Float => Vec::new(),
         })
         .collect();
     let mut cell = String::new();
@@ -37,6 +37,7 @@ pub(super) fn text(table: Table<'_>) -> Result<Vec<u8>, FormatError> {
                 // Writing to a String cannot fail. `{:?}` of a float is the shortest text that reads back the same.
                 let written = match cells {
                     Cells::Ints(ints) => write!(cell, "{}", ints[row]),
+                    Cells::MaybeInts(ints) => ints[row].map_or(Ok(()), |int| write!(cell, "{int}")),
                     Cells::Floats(floats) if floats[row].is_finite() => write!(cell, "{:?}", floats[row]),
                     Cells::Floats(_) => Ok(()),
                     Cells::Times(times) => times[row].map_or(Ok(()), |us| cell.write_str(&Timestamp::display_us(us))),

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{FormatError, SeriesListing, table::Stats};
+use super::{FormatError, SeriesListing, asof::Json, table::Stats};
 use crate::{
-    query::{AnswerSeries, CorrelateAnswer, Receipt, WindowAnswer},
+    query::{AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, WindowAnswer},
     question::Timestamp,
 };
 
@@ -24,6 +24,10 @@ pub(super) fn correlate(answer: &CorrelateAnswer) -> Result<Vec<u8>, FormatError
 
 pub(super) fn series_list(listing: &SeriesListing) -> Result<Vec<u8>, FormatError> {
     write(&Listing(listing), listing.rows.len() * RESULT_BYTES)
+}
+
+pub(super) fn asof(answer: &AsofAnswer) -> Result<Vec<u8>, FormatError> {
+    write(&Json(answer, Instant::now()), answer.rows.len() * RESULT_BYTES)
 }
 
 pub(super) fn write(answer: &impl Serialize, guess_bytes: usize) -> Result<Vec<u8>, FormatError> {
@@ -79,7 +83,7 @@ impl Serialize for Series<'_> {
 }
 
 /// The receipt with the time since the writing began, for use as an answer's last entry.
-struct ReceiptAtEnd<'a>(&'a Receipt, Instant);
+pub(super) struct ReceiptAtEnd<'a>(pub(super) &'a Receipt, pub(super) Instant);
 
 impl Serialize for ReceiptAtEnd<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,12 +7,16 @@
 //! | npz | `values`, `series_id`, `times` | `r`, `n`, `series_id`, `ranges` (ranges, 2) | - |
 //! | Arrow, CSV | `series_id, <tags>, time, value`, or wide: `time`, one column a series | `range, series_id, <tags>, r, n, <stats>` | `series_id, <tags>, first, last` |
 //!
+//! A join of rows has the columns `<tags>, time, <left fields>, right_<field>, right_time, age_us` in JSON (`rows`, an object a
+//! row), Arrow and CSV.
+//!
 //! What is missing, infinite or undefined is `null` in JSON, null in Arrow and an empty cell in CSV, and is left out of
 //! the long form of a window; npy and npz hold the arrays as they are. Times are RFC 3339 in UTC with `Z` in JSON and
 //! CSV, and microseconds since 1970 UTC elsewhere. Arrow and CSV have the same columns, which [`table`] lays out for
 //! both. Every float64 is written so that it reads back as the same float64.
 
 mod arrow;
+mod asof;
 mod bars;
 mod columns;
 mod csv;
@@ -30,7 +34,7 @@ pub use listing::{ListedSeries, SeriesListing};
 pub use media::{Format, Layout, UnknownFormat, UnknownLayout};
 
 use crate::{
-    query::{CorrelateAnswer, StatColumn, WindowAnswer},
+    query::{AsofAnswer, CorrelateAnswer, StatColumn, WindowAnswer},
     question::CorrelateQuestion,
 };
 
@@ -147,6 +151,19 @@ pub fn series_list(listing: &SeriesListing, format: Format) -> Result<Vec<u8>, F
         Format::Npy | Format::Npz => Err(FormatError::NotOffered { answer: "a list of series", format }),
         Format::Arrow => arrow::stream(table::series_list(listing)),
         Format::Csv => csv::text(table::series_list(listing)),
+    }
+}
+
+/// Writes joined rows.
+///
+/// # Errors
+/// [`FormatError::NotOffered`] for npy and npz: they hold no times beside values; what the format's own writer says.
+pub fn asof(answer: &AsofAnswer, format: Format) -> Result<Vec<u8>, FormatError> {
+    match format {
+        Format::Json => json::asof(answer),
+        Format::Npy | Format::Npz => Err(FormatError::NotOffered { answer: "a join of rows", format }),
+        Format::Arrow => arrow::stream(asof::table(answer)),
+        Format::Csv => csv::text(asof::table(answer)),
     }
 }
 

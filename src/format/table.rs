@@ -23,6 +23,8 @@ pub(super) const BATCH_ROWS: usize = 65_536;
 pub(super) enum Kind<'a> {
     /// Integers, never missing.
     Int,
+    /// Integers that may be missing.
+    MaybeInt,
     /// A tag: its different values.
     Tag(Vec<&'a str>),
     /// Microseconds since 1970 UTC.
@@ -36,6 +38,8 @@ pub(super) enum Kind<'a> {
 pub(super) enum Cells {
     /// Of [`Kind::Int`].
     Ints(Vec<i64>),
+    /// Of [`Kind::MaybeInt`].
+    MaybeInts(Vec<Option<i64>>),
     /// Of [`Kind::Tag`]: where in the column's values; `None` is missing.
     Codes(Vec<Option<usize>>),
     /// Of [`Kind::Time`]; `None` is missing.
@@ -48,6 +52,7 @@ impl Cells {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Ints(cells) => cells.len(),
+            Self::MaybeInts(cells) => cells.len(),
             Self::Codes(cells) => cells.len(),
             Self::Times(cells) => cells.len(),
             Self::Floats(cells) => cells.len(),

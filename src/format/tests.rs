@@ -1,6 +1,7 @@
 //! Every format is read back by a reader of its own and compared to the arrays, bit for bit.
 
 mod arrays;
+mod asof;
 mod json;
 mod tables;
 

@@ -1,4 +1,4 @@
-//! The question routes: `/api/v1/window` and `/api/v1/correlate`.
+//! The question routes: `/api/v1/window`, `/api/v1/correlate` and `/api/v1/asof`.
 
 use axum::{
     extract::{Request, State},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     format::{self, Format, FormatError},
     query::Receipt,
-    question::{BarsQuestion, CorrelateQuestion, WindowQuestion},
+    question::{AsofQuestion, BarsQuestion, CorrelateQuestion, WindowQuestion},
 };
 
 /// Equal values mean equal series in equal order.
@@ -29,7 +29,7 @@ const RECEIPT: HeaderName = HeaderName::from_static("chunkwise-receipt");
 pub(super) async fn window(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
     let asked = Asked::<WindowQuestion>::read(request, &state).await?;
     let question = &asked.question.question;
-    let tag = match asked.tag(&state, &question.namespace, &question.measurement).await? {
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
         Tag::Unchanged(response) => return Ok(response),
         Tag::Changed(tag) => tag,
     };
@@ -43,7 +43,7 @@ pub(super) async fn window(State(state): State<HttpState>, request: Request) -> 
 pub(super) async fn correlate(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
     let asked = Asked::<CorrelateQuestion>::read(request, &state).await?;
     let question = &asked.question.question;
-    let tag = match asked.tag(&state, &question.namespace, &question.measurement).await? {
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
         Tag::Unchanged(response) => return Ok(response),
         Tag::Changed(tag) => tag,
     };
@@ -63,7 +63,7 @@ pub(super) async fn bars(State(state): State<HttpState>, request: Request) -> Re
         true => state.questions.bars_version(namespace, measurement).await?,
         false => String::new(),
     };
-    let tag = match asked.tag_with(&state, namespace, measurement, &rolled).await? {
+    let tag = match asked.tag_with(&state, namespace, &[measurement], &rolled).await? {
         Tag::Unchanged(response) => return Ok(response),
         Tag::Changed(tag) => tag,
     };
@@ -71,6 +71,21 @@ pub(super) async fn bars(State(state): State<HttpState>, request: Request) -> Re
     let Question { format, .. } = asked.question;
     let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
     let bytes = written(move || format::bars(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn asof(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<AsofQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let measurements = [question.left.measurement.as_str(), question.right.measurement.as_str()];
+    let tag = match asked.tag(&state, &question.namespace, &measurements).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.asof(question).await?;
+    let format = asked.question.format;
+    let (receipt, version) = (answer.receipt.clone(), answer.version.clone());
+    let bytes = written(move || format::asof(&answer, format)).await?;
     Ok(respond(bytes, format, &version, Some(&receipt), tag))
 }
 
@@ -97,8 +112,8 @@ impl<Q: Ask + Serialize> Asked<Q> {
         Ok(Self { question: Question::from_request(request, state).await?, in_url, have })
     }
 
-    async fn tag(&self, state: &HttpState, namespace: &str, measurement: &str) -> Result<Tag, ApiError> {
-        self.tag_with(state, namespace, measurement, "").await
+    async fn tag(&self, state: &HttpState, namespace: &str, measurements: &[&str]) -> Result<Tag, ApiError> {
+        self.tag_with(state, namespace, measurements, "").await
     }
 
     /// `more` is what the answer depends on besides the rows.
@@ -106,13 +121,16 @@ impl<Q: Ask + Serialize> Asked<Q> {
         &self,
         state: &HttpState,
         namespace: &str,
-        measurement: &str,
+        measurements: &[&str],
         more: &str,
     ) -> Result<Tag, ApiError> {
         if !self.in_url {
             return Ok(Tag::Changed(None));
         }
-        let data = state.questions.data_version(namespace, measurement).await?;
+        let mut data = String::new();
+        for measurement in measurements {
+            data += &state.questions.data_version(namespace, measurement).await?;
+        }
         let Question { question, format, layout } = &self.question;
         let question = serde_json::to_vec(question).map_err(ApiError::internal)?;
         let mut hasher = blake3::Hasher::new();

@@ -185,8 +185,12 @@ pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
     shown.insert("uptime_s".to_owned(), state.started.elapsed().as_secs().into());
     shown.insert(
         "questions".to_owned(),
-        json!({ "window": questions.windows().show(), "correlate": questions.correlations().show(),
-                "bars": questions.bar_questions().show() }),
+        json!({
+            "window": questions.windows().show(),
+            "correlate": questions.correlations().show(),
+            "bars": questions.bar_questions().show(),
+            "asof": questions.asofs().show(),
+        }),
     );
     for (name, figures) in Arc::clone(&state.figures).iter() {
         shown.insert((*name).to_owned(), figures.figures());

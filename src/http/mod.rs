@@ -10,11 +10,13 @@ pub mod negotiate;
 pub mod openapi;
 mod parameters;
 pub mod question;
+mod removals;
 mod router;
 mod serve;
 mod service;
 mod state;
 
+pub use removals::removal_router;
 pub use router::{question_router, service_router};
 pub use serve::{serve, serve_handed};
 pub use state::{Figures, HttpState};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::error::ApiError;
-use crate::question::{Invalid, Selector, Timestamp};
+use crate::question::{Invalid, Selector, Timestamp, TimestampError};
 
 /// Parameters by name; what a route does not take out is refused.
 #[derive(Debug)]
@@ -45,10 +45,14 @@ impl Parameters {
 
     /// Takes a time, RFC 3339 or milliseconds.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        Ok(self.timestamp(name)?.and_then(|time| DateTime::from_timestamp_micros(time.us())))
+    }
+
+    /// The same as questions have it.
+    pub(super) fn timestamp(&mut self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.take(name)? else { return Ok(None) };
-        let time: Timestamp =
-            text.parse().map_err(|error: crate::question::TimestampError| Invalid::new(name, error.to_string()))?;
-        Ok(DateTime::from_timestamp_micros(time.us()))
+        let time = text.parse().map_err(|error: TimestampError| Invalid::new(name, error.to_string()))?;
+        Ok(Some(time))
     }
 
     /// Takes `tag.k=v` and `series_id=n`.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     format::{self, Format, Layout},
-    question::{BarsQuestion, CorrelateQuestion, Invalid, WindowQuestion},
+    question::{AsofQuestion, BarsQuestion, CorrelateQuestion, Invalid, WindowQuestion},
 };
 
 /// A type of question: what the extractor must know of it.
@@ -65,6 +65,15 @@ impl Ask for CorrelateQuestion {
 }
 
 impl Ask for BarsQuestion {
+    const FORMATS: &'static [Format] = &[Format::Json, Format::Arrow, Format::Csv];
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Ask for AsofQuestion {
     const FORMATS: &'static [Format] = &[Format::Json, Format::Arrow, Format::Csv];
     const LAYOUTS: &'static [Layout] = &[Layout::Long];
 

@@ -27,6 +27,7 @@ pub fn question_router(state: HttpState) -> Router {
         .route("/api/v1/correlate", get(answers::correlate).post(answers::correlate))
         .route("/api/v1/bars", get(answers::bars).post(answers::bars))
         .route("/api/v1/latest", get(listings::latest))
+        .route("/api/v1/asof", get(answers::asof).post(answers::asof))
         .route("/api/v1/measurements", get(listings::measurements))
         .route("/api/v1/series", get(listings::series))
         .route("/api/v1/chunks", get(listings::chunks))

@@ -204,12 +204,7 @@ impl Growth {
         let mut connection = self.database.connect(crate::db::Role::Owner).await?;
         let mut transaction = connection.begin().await?;
         transaction.execute("SET LOCAL lock_timeout = '200ms'").await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2 || '/' || $3))")
-            .bind(LOCK_CLASS)
-            .bind(namespace)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
+        lock_growth(&mut transaction, namespace, name).await?;
         let mut known = load_measurement(&mut transaction, namespace, name).await?;
         if let Some(measurement) = &known {
             match mend(&mut transaction, measurement).await? {
@@ -240,6 +235,20 @@ impl Growth {
         transaction.commit().await?;
         Ok(measurement)
     }
+}
+
+/// Keeps others from making or growing the measurement until the transaction ends.
+///
+/// # Errors
+/// The database's; `lock_timeout` holds here too.
+pub async fn lock_growth(connection: &mut PgConnection, namespace: &str, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2 || '/' || $3))")
+        .bind(LOCK_CLASS)
+        .bind(namespace)
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// What must be added: nothing that is there in whatever role, nothing beyond the limits, nothing that cannot be a name.

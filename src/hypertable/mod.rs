@@ -21,12 +21,13 @@ mod mend;
 mod name;
 mod schema;
 mod settings;
+mod sleeping;
 mod time;
 
 pub use catalog::{Catalog, load_measurement, load_measurements};
 pub use chunk::{Chunk, ChunkDetail, ChunkEvent, list_chunk_details, list_chunks};
 pub use column::{ColumnType, UnknownColumnType};
-pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted};
+pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted, lock_growth};
 pub use interval::{
     CHUNK_BYTES, CHUNK_ROWS, DEFAULT_INTERVAL_US, LADDER_US, Rate, interval_for, row_bytes, rows_per_us,
 };
@@ -34,4 +35,5 @@ pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};
 pub use settings::{Change, SettingsChange, change_settings, put_defaults};
+pub use sleeping::{Sleeping, learn_sleeping};
 pub use time::{moment, time_literal};

@@ -1,8 +1,10 @@
 //! What a measurement is made of.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
-use super::{ColumnType, quote_ident};
+use super::{ColumnType, Sleeping, quote_ident};
 
 /// A tag and its column in the series table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +58,16 @@ pub struct Measurement {
     pub tags: Vec<Tag>,
     /// In order of arrival.
     pub fields: Vec<Field>,
+    /// Which of its series sleep, as far as this process knows.
+    pub sleeping: Arc<Sleeping>,
     members: HashMap<String, Member>,
 }
 
 impl Measurement {
     /// A measurement without tags and fields.
     pub(crate) fn new(id: i32, namespace: String, name: String, relation: String, epoch: i64) -> Self {
-        let (tags, fields, members) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { id, namespace, name, relation, epoch, retention_us: None, tags, fields, members }
+        let (tags, fields, members, sleeping) = Default::default();
+        Self { id, namespace, name, relation, epoch, retention_us: None, tags, fields, members, sleeping }
     }
 
     pub(crate) fn add_tag(&mut self, tag: Tag) {

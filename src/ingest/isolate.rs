@@ -10,7 +10,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use self::search::MAX_COPIES;
@@ -24,7 +24,7 @@ use super::{
     dead_letter::{Correction, DeadLetter, rendered, set_aside},
     prepare::Part,
     queue::Job,
-    transaction::{Entry, Outcome, first_answers, open, sort},
+    transaction::{Entry, Outcome, begin, first_answers, sort},
 };
 use crate::{batch::Block, copy, db::Database, hypertable::is_retyped};
 
@@ -74,8 +74,8 @@ async fn settle(database: &Database, job: &Job) -> Result<Outcome, IngestError> 
 
 /// None, and nothing is committed, if the rows must be prepared anew for another type of a column.
 async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Option<Outcome>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    if open(&mut transaction, &[entry]).await?.is_empty() {
+    let (mut transaction, new) = begin(connection, &[entry]).await?;
+    if new.is_empty() {
         transaction.rollback().await?;
         let answers = first_answers(connection, &[entry], &Default::default()).await?;
         let answer = answers.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;

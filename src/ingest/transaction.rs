@@ -1,6 +1,9 @@
 //! One transaction: the ledger, the change log, and a COPY a measurement.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
@@ -11,7 +14,11 @@ use super::{
     prepare::{Part, off_the_async_threads},
     request::RequestId,
 };
-use crate::{batch::Batch, copy, hypertable::Measurement};
+use crate::{
+    batch::Batch,
+    copy,
+    hypertable::{Measurement, learn_sleeping},
+};
 
 /// A request as the writers see it.
 #[derive(Debug)]
@@ -56,8 +63,7 @@ impl From<sqlx::Error> for CommitError {
 
 /// Commits all entries, whose ids must differ from each other; returns an outcome for each.
 pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, CommitError> {
-    let mut transaction = connection.begin().await?;
-    let new = open(&mut transaction, entries).await?;
+    let (mut transaction, new) = begin(connection, entries).await?;
     if new.is_empty() {
         transaction.rollback().await?;
     } else {
@@ -117,34 +123,70 @@ fn by_measurement<'e>(entries: &[&'e Entry], new: &HashSet<Uuid>) -> Vec<(&'e Me
     groups.into_values().collect()
 }
 
-/// Enters requests in the ledger and their ranges in the change log; returns the ids that are new.
-pub(super) async fn open(
-    transaction: &mut Transaction<'_, Postgres>,
+/// Begins a transaction: enters requests in the ledger and their ranges in the change log, and wakes their series that sleep;
+/// returns the ids that are new. Where series were retired that this process does not know of, it learns which first.
+pub(super) async fn begin<'c>(
+    connection: &'c mut PgConnection,
     entries: &[&Entry],
-) -> Result<HashSet<Uuid>, sqlx::Error> {
+) -> Result<(Transaction<'c, Postgres>, HashSet<Uuid>), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let first = open(&mut transaction, entries).await;
+    let Err(error) = first else { return Ok((transaction, first?)) };
+    let is_news = matches!(&error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == "CW003"));
+    if !is_news {
+        return Err(error);
+    }
+    // It failed, and does nothing more until it ends.
+    sqlx::query("ROLLBACK AND CHAIN").execute(&mut *transaction).await?;
+    let mut told: Vec<&Arc<Measurement>> = Vec::new();
+    for Part { measurement, .. } in entries.iter().flat_map(|entry| &entry.parts) {
+        if !told.iter().any(|other| Arc::ptr_eq(other, measurement)) {
+            learn_sleeping(&mut transaction, measurement).await?;
+            told.push(measurement);
+        }
+    }
+    let new = open(&mut transaction, entries).await?;
+    Ok((transaction, new))
+}
+
+async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
     // A measurement's range over all requests, and its lowest epoch: an old one is refused for all.
     let mut measurements: BTreeMap<i32, (i64, i64, i64)> = BTreeMap::new();
+    // As little as any of them knows: less than there is to know is refused.
+    let mut retirements: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut wake: Vec<i64> = Vec::new();
     for part in entries.iter().flat_map(|entry| &entry.parts) {
         let Some((lo, hi)) = part.batch.time_bounds() else { continue };
         let epoch = part.measurement.epoch;
         let range = measurements.entry(part.measurement.id).or_insert((epoch, lo, hi));
         *range = (range.0.min(epoch), range.1.min(lo), range.2.max(hi));
+        let (known, asleep) = part.measurement.sleeping.known();
+        let least = retirements.entry(part.measurement.id).or_insert(known);
+        *least = known.min(*least);
+        if !asleep.is_empty() {
+            wake.extend(part.batch.series_ids().iter().filter(|id| asleep.contains(id)));
+        }
     }
     let column = |pick: fn(&(i64, i64, i64)) -> i64| measurements.values().map(pick).collect::<Vec<i64>>();
     let times = |us: Vec<i64>| us.into_iter().map(time).collect::<Vec<DateTime<Utc>>>();
 
-    let rows = sqlx::query("SELECT open_write AS id FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-        .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| refused_json(&entry.refused)).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.id.keep.as_secs_f64()).collect::<Vec<_>>())
-        .bind(measurements.keys().copied().collect::<Vec<i32>>())
-        .bind(column(|range| range.0))
-        .bind(times(column(|range| range.1)))
-        .bind(times(column(|range| range.2)))
-        .fetch_all(&mut **transaction)
-        .await?;
+    wake.sort_unstable();
+    wake.dedup();
+    let rows =
+        sqlx::query("SELECT open_write AS id FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+            .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
+            .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
+            .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+            .bind(entries.iter().map(|entry| refused_json(&entry.refused)).collect::<Vec<_>>())
+            .bind(entries.iter().map(|entry| entry.id.keep.as_secs_f64()).collect::<Vec<_>>())
+            .bind(measurements.keys().copied().collect::<Vec<i32>>())
+            .bind(column(|range| range.0))
+            .bind(times(column(|range| range.1)))
+            .bind(times(column(|range| range.2)))
+            .bind(retirements.into_values().collect::<Vec<i64>>())
+            .bind(wake)
+            .fetch_all(&mut **transaction)
+            .await?;
     rows.iter().map(|row| row.try_get("id")).collect()
 }
 

@@ -9,6 +9,7 @@
 //! 4. It computes, on threads for such work, after its connections have gone back.
 
 mod answer;
+mod asof;
 mod bars;
 mod correlate;
 mod dead_letters;
@@ -20,6 +21,7 @@ mod reading;
 mod tally;
 
 pub use answer::*;
+pub use asof::AsofAnswer;
 pub use bars::{BarCells, BarColumn, BarsAnswer};
 pub use dead_letters::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 pub use error::{QueryError, SeriesName};

@@ -154,9 +154,14 @@ impl Questions {
                 sqlx::query_scalar(&format!("SELECT max(series_id) FROM {}", measurement.series_table()))
                     .fetch_one(&mut *connection)
                     .await?;
+            let retirements: Option<i64> =
+                sqlx::query_scalar("SELECT retirements FROM chunkwise.measurement WHERE id = $1")
+                    .bind(measurement.id)
+                    .fetch_optional(&mut *connection)
+                    .await?;
             let chunks = list_chunks(connection, &measurement).await?;
             let mut hasher = blake3::Hasher::new();
-            let facts = format!("{} {} {series:?}", measurement.id, measurement.epoch);
+            let facts = format!("{} {} {series:?} {retirements:?}", measurement.id, measurement.epoch);
             hasher.update(facts.as_bytes()).update(format!(" {count} {least:?} {greatest:?} {sum:?}").as_bytes());
             for chunk in chunks {
                 hasher.update(&chunk.id.to_le_bytes());

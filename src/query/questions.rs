@@ -59,6 +59,7 @@ pub struct Questions {
     windows: Tally,
     correlations: Tally,
     bars: Tally,
+    pub(super) asofs: Tally,
 }
 
 impl Questions {
@@ -74,6 +75,7 @@ impl Questions {
             windows: Tally::of("window"),
             correlations: Tally::of("correlate"),
             bars: Tally::of("bars"),
+            asofs: Tally::of("asof"),
         }
     }
 
@@ -99,6 +101,12 @@ impl Questions {
     #[must_use]
     pub fn bar_questions(&self) -> &Tally {
         &self.bars
+    }
+
+    /// How many joins by time there were and how long they took.
+    #[must_use]
+    pub fn asofs(&self) -> &Tally {
+        &self.asofs
     }
 
     /// The values of some series over one range: a row for every series that the selector matches.

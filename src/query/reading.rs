@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A question whose chunks are dropped under it begins again so often.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 /// More slices than connections, so that none waits long for the last of the others.
 const SLICES_A_CONNECTION: usize = 3;
 

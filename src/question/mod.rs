@@ -4,6 +4,7 @@
 //! so that REST, the command line and tests ask in exactly the same words. Unknown fields are refused.
 
 mod ask;
+mod asof;
 mod bars;
 mod selector;
 mod timestamp;
@@ -13,6 +14,7 @@ pub use ask::{
     Aggregate, CorrelateQuestion, Fill, Grid, Invalid, MAX_RANGES, Method, Order, RankBy, Shared, Stat, TimeRange,
     Transform, WindowQuestion,
 };
+pub use asof::{AsofQuestion, AsofSide, Join, MAX_ASOF_FIELDS};
 pub use bars::BarsQuestion;
 pub use selector::{Selector, SelectorError};
 pub use timestamp::{Timestamp, TimestampError};

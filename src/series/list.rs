@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
-use super::select::{SelectError, decode, push_selector, select_columns, tag_names};
+use super::select::{SelectError, awake, decode, push_selector, select_columns, tag_names};
 use crate::{
     hypertable::{Chunk, Measurement, list_chunks, moment, quote_ident},
     question::Selector,
@@ -62,12 +62,14 @@ pub async fn list(
     request: &PageRequest,
 ) -> Result<SeriesPage, SelectError> {
     let mut count = QueryBuilder::new(format!("SELECT count(*) FROM {} WHERE true", measurement.series_table()));
+    count.push(awake(measurement));
     push_selector(&mut count, measurement, &request.selector)?;
     push_search(&mut count, measurement, request.search.as_deref());
     let total: i64 = count.build_query_scalar().fetch_one(&mut *connection).await?;
 
     let limit = request.limit.clamp(1, MAX_PAGE);
     let mut page = QueryBuilder::new(select_columns(measurement));
+    page.push(awake(measurement));
     push_selector(&mut page, measurement, &request.selector)?;
     push_search(&mut page, measurement, request.search.as_deref());
     if let Some(after) = request.after {

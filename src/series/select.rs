@@ -35,7 +35,16 @@ pub enum SelectError {
     Database(#[from] sqlx::Error),
 }
 
-/// Reads the series of a measurement that a selector matches, in one query.
+/// Whether series that sleep are among those that match: retired ones, which have had no data for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asleep {
+    /// They are left out, as of all questions.
+    LeftOut,
+    /// They are series like any other.
+    Included,
+}
+
+/// Reads the series of a measurement that a selector matches, in one query; sleeping ones are left out.
 ///
 /// # Errors
 /// [`SelectError::UnknownTag`], or the database's.
@@ -44,7 +53,23 @@ pub async fn select(
     measurement: &Measurement,
     selector: &Selector,
 ) -> Result<SelectedSeries, SelectError> {
+    select_among(connection, measurement, selector, Asleep::LeftOut).await
+}
+
+/// Reads the series of a measurement that a selector matches, in one query.
+///
+/// # Errors
+/// [`SelectError::UnknownTag`], or the database's.
+pub async fn select_among(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    selector: &Selector,
+    asleep: Asleep,
+) -> Result<SelectedSeries, SelectError> {
     let mut query = QueryBuilder::new(select_columns(measurement));
+    if asleep == Asleep::LeftOut {
+        query.push(awake(measurement));
+    }
     push_selector(&mut query, measurement, selector)?;
     query.push(" ORDER BY series_id");
 
@@ -63,6 +88,14 @@ pub fn select_columns(measurement: &Measurement) -> String {
     // Text, whatever somebody has made of the column by hand.
     let tags: String = measurement.tags.iter().map(|tag| format!(", {}::text", quote_ident(&tag.column))).collect();
     format!("SELECT series_id{tags} FROM {} WHERE true", measurement.series_table())
+}
+
+/// The condition that a series does not sleep.
+pub(super) fn awake(measurement: &Measurement) -> String {
+    format!(
+        " AND series_id NOT IN (SELECT series_id FROM chunkwise.retired_series WHERE measurement_id = {})",
+        measurement.id
+    )
 }
 
 /// Appends the conditions of a selector; its values are bound.

@@ -9,9 +9,12 @@
 //!    |
 //! read                COPY by slices -> an Accumulator over the columns of all pieces
 //! ```
+//!
+//! Or, for what joins rows instead of bucketing them: [`RawSide`] -> [`raw_slices`] -> [`RawReading`].
 
 mod observed;
 mod plan;
+mod raw;
 mod row_index;
 mod session;
 mod size;
@@ -20,6 +23,7 @@ mod statement;
 
 pub use observed::{note_observed, previous_observed};
 pub use plan::{Piece, Plan, Slice, Span, spans};
+pub use raw::{Cost, RawReading, RawSide, estimated_rows, raw_slices};
 pub use session::Snapshot;
 pub use size::stored_bytes;
 pub use slices::{ReadError, Reading, Rows, read};

@@ -24,12 +24,12 @@ pub struct Span {
 }
 
 impl Span {
-    fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.from_us >= self.to_us
     }
 
     /// What two stretches have in common; may be empty.
-    fn intersection(self, other: Self) -> Self {
+    pub(super) fn intersection(self, other: Self) -> Self {
         Self { from_us: self.from_us.max(other.from_us), to_us: self.to_us.min(other.to_us) }
     }
 }
@@ -199,7 +199,7 @@ impl Plan {
     }
 }
 
-fn extent(chunk: &Chunk) -> Span {
+pub(super) fn extent(chunk: &Chunk) -> Span {
     Span { from_us: chunk.from_us, to_us: chunk.to_us }
 }
 

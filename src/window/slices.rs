@@ -18,7 +18,7 @@ use crate::{
 
 /// With more series than this the server sends all rows, and those of other series are dropped here: a long list costs
 /// more for each row than the row itself.
-const MAX_LISTED_SERIES: usize = 1_000;
+pub(super) const MAX_LISTED_SERIES: usize = 1_000;
 
 /// Why rows could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -36,23 +36,32 @@ impl Source {
     /// # Errors
     /// [`NotNumeric`] for text and times.
     pub fn new(measurement: &Measurement, field: &Field) -> Result<Self, NotNumeric> {
+        let not_null = format!("{} IS NOT NULL", quote_ident(&field.column));
+        let (value, present) = Self::number(field)?;
+        Ok(Self { storage: measurement.storage(), value, present, not_null })
+    }
+
+    /// A field's value as a float8, and whether there is one.
+    pub(super) fn number(field: &Field) -> Result<(String, String), NotNumeric> {
         let column = quote_ident(&field.column);
         let not_null = format!("{column} IS NOT NULL");
         // Read as what the catalog says, or not at all: somebody may have given the column another type by hand.
-        let (value, present) = match field.kind {
+        match field.kind {
             // In PostgreSQL's order NaN is above infinity. A cast to the type that there is costs nothing.
             ColumnType::Float8 => {
                 let value = format!("{column}::float8");
                 let present = format!("{value} > '-infinity' AND {value} < 'infinity'");
-                (value, present)
+                Ok((value, present))
             }
-            ColumnType::Int8 => (format!("{column}::float8"), not_null.clone()),
-            ColumnType::Bool => (format!("({column} IS TRUE)::int4::float8"), not_null.clone()),
+            ColumnType::Int8 => Ok((format!("{column}::float8"), not_null)),
+            // NULL stays NULL, for those who read rows that have other fields.
+            ColumnType::Bool => {
+                Ok((format!("(CASE {column} WHEN true THEN 1 WHEN false THEN 0 END)::float8"), not_null))
+            }
             ColumnType::Text | ColumnType::Timestamptz => {
-                return Err(NotNumeric { field: field.name.clone(), kind: field.kind });
+                Err(NotNumeric { field: field.name.clone(), kind: field.kind })
             }
-        };
-        Ok(Self { storage: measurement.storage(), value, present, not_null })
+        }
     }
 
     /// `time, series_id, value` of the rows within `span`: of `ids`, or of all series.
@@ -60,14 +69,7 @@ impl Source {
     pub fn select_rows(&self, span: Span, ids: Option<&[i64]>) -> String {
         let Self { storage, value, not_null, .. } = self;
         let bounds = within(span);
-        let ids = match ids {
-            None => String::new(),
-            Some([id]) => format!(" AND series_id = {id}"),
-            Some(ids) => {
-                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-                format!(" AND series_id = ANY ('{{{}}}'::int8[])", ids.join(","))
-            }
-        };
+        let ids = listed(ids);
         format!("SELECT \"time\", series_id, {value} FROM {storage} WHERE {bounds} AND {not_null}{ids}")
     }
 
@@ -113,7 +115,19 @@ impl Source {
     }
 }
 
-fn within(span: Span) -> String {
+/// The condition that a row is of these series; nothing for all.
+pub(super) fn listed(ids: Option<&[i64]>) -> String {
+    match ids {
+        None => String::new(),
+        Some([id]) => format!(" AND series_id = {id}"),
+        Some(ids) => {
+            let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+            format!(" AND series_id = ANY ('{{{}}}'::int8[])", ids.join(","))
+        }
+    }
+}
+
+pub(super) fn within(span: Span) -> String {
     format!("\"time\" >= {} AND \"time\" < {}", literal(span.from_us), literal(span.to_us))
 }
 

@@ -21,6 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // When a chunk is sealed and dropped is for jobs and commands; writing and reading do not depend on it.
     ("life", &["db", "jobs", "hypertable", "question"]),
     ("series", &["protocol", "question", "hypertable", "db"]),
+    // On the owner's connection, and apart from `ingest`: `http` has its routes, and the two meet in the database.
+    ("removal", &["question", "db", "jobs", "hypertable", "series"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
     // Follows the change log, not the writers: of what others commit it learns there too.
@@ -31,11 +33,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Of `hypertable` only the ladder of chunk intervals.
     ("load", &["protocol", "question", "hypertable"]),
     ("frame", &["question"]),
-    ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
+    // Rows in, rows out: it knows neither questions nor SQL.
+    ("asof", &[]),
+    ("window", &["hypertable", "series", "question", "frame", "asof", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "correlation", "series", "hypertable", "rollup", "copy", "question", "db"]),
-    ("format", &["query", "frame", "question"]),
-    ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
+    ("query", &["window", "frame", "asof", "correlation", "series", "hypertable", "rollup", "copy", "question", "db"]),
+    ("format", &["query", "asof", "frame", "question"]),
+    (
+        "http",
+        &["query", "format", "removal", "question", "series", "hypertable", "window", "frame", "correlation", "db"],
+    ),
     // Looks at every part from outside, and no part knows it.
     ("bench", &["feed", "db", "hypertable", "batch", "copy"]),
 ];

@@ -23,6 +23,8 @@ mod life;
 mod listeners;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
+// What is taken away, and what sleeps.
+mod removal;
 // Bars and last values: what the job makes of rows, and the views upon it, against what SQL makes of the same rows.
 mod rollup;
 // Feeds that stay connected: WebSocket, MQTT, foreign feeds.

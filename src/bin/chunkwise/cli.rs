@@ -105,8 +105,12 @@ pub(crate) enum Command {
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.
     Correlate(command::correlate::CorrelateArgs),
-    /// What there is, and how long it is kept.
+    /// Rows of one measurement, each with the last row of another before it.
+    Asof(command::asof::AsofArgs),
+    /// Measurements: what there is and how long it is kept; drop one, delete a range of its rows.
     Measurement(command::measurement::MeasurementArgs),
+    /// Series: list a measurement's, drop some.
+    Series(command::series::SeriesArgs),
     /// The slices of time that a measurement is cut into: look at them, finish them, drop them.
     Chunks(command::chunks::ChunksArgs),
     /// Measure this machine and its database.

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use chunkwise::{
     config::{Config, Secret},
-    db::{self, Database, DatabaseOptions, Role},
+    db::{self, Database, DatabaseOptions, Role, Roles},
     local::{Left, LocalConfig, Membership, Running, Server, StartedBy, Status},
 };
 use sqlx::{Connection, postgres::PgConnectOptions};
@@ -96,6 +96,14 @@ impl Place {
         db::ensure_extension(&mut connection).await?;
         let server = db::check_server(&mut connection).await?;
         let migrated = db::migrate(&mut connection).await?;
+        // Without them everything works with the rights of whoever is connected.
+        match db::ensure_roles(&mut connection).await {
+            Ok(Roles::Ready) => {}
+            Ok(Roles::NotAllowed) => tracing::debug!("this role may not make roles; `chunkwise db doctor` says how"),
+            Err(error) => {
+                tracing::warn!(error = %error, "the roles chunkwise_writer and chunkwise_reader could not be set up")
+            }
+        }
         tracing::info!(
             postgres = server.postgres,
             timescaledb = server.timescaledb,

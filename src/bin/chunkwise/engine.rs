@@ -3,8 +3,8 @@
 use chunkwise::{
     config::Config,
     http::error::ApiError,
-    query::{CorrelateAnswer, QueryError, Questions, WindowAnswer},
-    question::{CorrelateQuestion, WindowQuestion},
+    query::{AsofAnswer, CorrelateAnswer, QueryError, Questions, WindowAnswer},
+    question::{AsofQuestion, CorrelateQuestion, WindowQuestion},
 };
 
 use crate::{database::Place, service};
@@ -35,11 +35,16 @@ impl Engine {
     pub(crate) async fn correlate(&self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
         self.questions.correlate(question).await.map_err(advised)
     }
+
+    /// Joins rows by time.
+    pub(crate) async fn asof(&self, question: &AsofQuestion) -> anyhow::Result<AsofAnswer> {
+        self.questions.asof(question).await.map_err(advised)
+    }
 }
 
 /// What the asker can mend is told as REST tells it, with its advice; what they cannot, with its causes, which there is no
 /// server's log for.
-fn advised(error: QueryError) -> anyhow::Error {
+pub(crate) fn advised(error: QueryError) -> anyhow::Error {
     match error {
         QueryError::Busy | QueryError::Timeout { .. } | QueryError::Unavailable(_) | QueryError::Internal(_) => {
             error.into()

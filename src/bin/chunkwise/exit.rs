@@ -93,7 +93,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         || cause.is::<FeedError>()
         || cause.is::<TargetError>()
         || cause.downcast_ref().is_some_and(is_another_journal_wanted)
-        || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. }))
+        || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. } | FormatError::NotOffered { .. }))
         || cause.downcast_ref::<ApiError>().is_some_and(|error| error.status().is_client_error())
     {
         return Some(Exit::Usage);

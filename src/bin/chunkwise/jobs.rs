@@ -5,6 +5,7 @@ use chunkwise::{
     db::Database,
     jobs::{self, Job},
     life::{DropJob, IntervalJob, LifeOptions, SealJob},
+    removal::Retire,
     rollup::{AllSettings, Level, RollupSettings, Rollups},
 };
 use tokio::task::JoinSet;
@@ -19,6 +20,7 @@ pub(crate) async fn run(place: &Place, config: &Config, stop: &CancellationToken
     jobs.start(DropJob::new(life_options(config)));
     jobs.start(IntervalJob);
     jobs.start(Rollups::new(rollup_settings(config)));
+    jobs.start(Retire::default());
     while jobs.tasks.join_next().await.is_some() {}
 }
 

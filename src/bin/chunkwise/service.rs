@@ -183,6 +183,7 @@ fn router(
     if let Some(ingest) = ingest {
         let write = write_http(ingest, config, stop);
         router = router.merge(ingest::router(write.clone())).merge(ingest::opentsdb_router(write));
+        router = router.merge(http::removal_router(state.clone()));
     }
     if roles.answer() {
         router = router.merge(http::question_router(state));

@@ -1,8 +1,8 @@
 //! Answers as tables for people. Pure.
 
 use chunkwise::{
-    format::Layout,
-    query::{AnswerRows, AnswerSeries, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
+    format::{self, Format, Layout},
+    query::{AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
     question::{Stat, Timestamp},
 };
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
@@ -65,6 +65,23 @@ pub(crate) fn correlate(answer: &CorrelateAnswer) -> String {
     let top = if others < answer.compared { format!(", the top {others}") } else { String::new() };
     let target = format!("{} against {} series{top}\n", name(&answer.rows, &answer.target), answer.compared);
     target + &with_receipt(&table, answer.as_of_us, &answer.receipt)
+}
+
+/// Joined rows: the columns of the CSV, with its names.
+pub(crate) fn asof(answer: &AsofAnswer) -> anyhow::Result<String> {
+    let csv = format::asof(answer, Format::Csv)?;
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_slice()).into_records();
+    let header = rows.next().transpose()?.unwrap_or_default();
+    let mut table = table(header.iter().map(printable));
+    let tags = answer.tag_names.len();
+    for row in rows {
+        let row = row?;
+        table.add_row(row.iter().enumerate().map(|(column, cell)| match column {
+            column if column <= tags => Cell::new(printable(cell)),
+            _ => right(cell.to_owned()),
+        }));
+    }
+    Ok(with_receipt(&table, answer.as_of_us, &answer.receipt))
 }
 
 /// Any list of named columns; on a terminal its cells are wrapped to fit.

@@ -5,11 +5,13 @@
 //! and the functions that really write answers.
 
 mod answers;
+mod asof;
 mod bars;
 mod chunks;
 mod listings;
 mod operation;
 mod questions;
+mod removals;
 mod schema;
 mod service;
 mod writes;
@@ -52,11 +54,18 @@ protocol expect.";
 /// The whole description.
 #[must_use]
 pub fn document() -> OpenApi {
-    let routes: Vec<Route> =
-        [writes::routes(), listings::routes(), questions::routes(), bars::routes(), service::routes()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let routes: Vec<Route> = [
+        writes::routes(),
+        listings::routes(),
+        questions::routes(),
+        bars::routes(),
+        asof::routes(),
+        removals::routes(),
+        service::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let mut paths = PathsBuilder::new().build();
     for route in routes {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
@@ -66,6 +75,8 @@ pub fn document() -> OpenApi {
     answers::register(&mut schemas);
     questions::register(&mut schemas);
     bars::register(&mut schemas);
+    asof::register(&mut schemas);
+    removals::register(&mut schemas);
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas);
     for (name, response) in operation::failures() {
         components = components.response(name, response);
@@ -78,8 +89,9 @@ pub fn document() -> OpenApi {
         .description(Some(DESCRIPTION))
         .license(Some(license.build()));
     let tags = [
-        (questions::TAG, "Windows and correlations, as JSON, numpy arrays, Arrow or CSV"),
+        (questions::TAG, "Windows, correlations and joins by time, as JSON, numpy arrays, Arrow or CSV"),
         (listings::TAG, "Measurements, series and chunks"),
+        (removals::TAG, "Measurements, series and rows; where the process ingests"),
         (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it, and JSON as OpenTSDB's do"),
         (service::TAG, "Health, metrics, and what clients ask before they write"),
     ];

@@ -66,6 +66,11 @@ impl RouteBuilder {
         self.parameter(ParameterIn::Query, Required::True, name, schema, description)
     }
 
+    /// A part of the path.
+    pub(super) fn path(self, name: &str, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
+        self.parameter(ParameterIn::Path, Required::True, name, schema, description)
+    }
+
     /// A header of the request.
     pub(super) fn header(self, name: &str, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
         self.parameter(ParameterIn::Header, Required::False, name, schema, description)
@@ -128,7 +133,7 @@ fn failure_name(status: u16) -> String {
 
 /// The failures that routes refer to, with their names.
 pub(super) fn failures() -> impl Iterator<Item = (String, Response)> {
-    let table: [(u16, &str, Value); 9] = [
+    let table: [(u16, &str, Value); 10] = [
         (
             400,
             "Malformed or invalid; `details.path` names the field.",
@@ -161,6 +166,16 @@ pub(super) fn failures() -> impl Iterator<Item = (String, Response)> {
                 "message": "this answer does not exist in the format asked for: ask for json, arrow, csv",
                 "details": {"formats": ["json", "arrow", "csv"],
                             "media_types": ["application/json", "application/vnd.apache.arrow.stream", "text/csv"]}
+            }),
+        ),
+        (
+            409,
+            "Others use what is to go: views that depend on it, or a query that is under way.",
+            json!({
+                "code": "measurement_in_use",
+                "message": "view public.my_ticks depend on the measurement `ticks`: drop them first, or ask for them to be \
+                            dropped with it (?cascade=true)",
+                "details": {}
             }),
         ),
         (

@@ -39,7 +39,7 @@ pub(super) fn correlate_example() -> Value {
     })
 }
 
-fn receipt_example() -> Value {
+pub(super) fn receipt_example() -> Value {
     json!({
         "chunks": {"total": 120, "pruned": 98, "cached": 20, "read": 2}, "rows_read": 4032, "bytes_read": 185_472,
         "ms": {"queue": 0.0, "plan": 0.2, "read": 3.1, "align": 0.4, "compute": 1.9, "encode": 0.1}

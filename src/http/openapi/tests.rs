@@ -15,11 +15,11 @@ use super::*;
 use crate::{
     format::{self, Format, Layout, ListedSeries, SeriesListing},
     frame::Frame,
-    query::{AnswerRows, AnswerSeries, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
-    question::{CorrelateQuestion, Stat, WindowQuestion},
+    query::{AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
+    question::{AsofQuestion, CorrelateQuestion, Stat, WindowQuestion},
 };
 
-const ROUTES: [(&str, &[&str]); 22] = [
+const ROUTES: [(&str, &[&str]); 25] = [
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
@@ -34,7 +34,9 @@ const ROUTES: [(&str, &[&str]); 22] = [
     ("/ready", &["get"]),
     ("/metrics", &["get"]),
     ("/api/v1/measurements", &["get"]),
-    ("/api/v1/series", &["get"]),
+    ("/api/v1/series", &["get", "delete"]),
+    ("/api/v1/measurements/{name}", &["delete"]),
+    ("/api/v1/rows", &["delete"]),
     ("/api/v1/chunks", &["get"]),
     ("/api/v1/dead_letters", &["get"]),
     ("/api/v1/stats", &["get"]),
@@ -42,6 +44,7 @@ const ROUTES: [(&str, &[&str]); 22] = [
     ("/api/v1/correlate", &["get", "post"]),
     ("/api/v1/bars", &["get", "post"]),
     ("/api/v1/latest", &["get"]),
+    ("/api/v1/asof", &["get", "post"]),
 ];
 
 fn json() -> Value {
@@ -157,6 +160,9 @@ fn the_questions_of_the_description_are_questions() {
     for question in examples::<CorrelateQuestion>(&document, "/api/v1/correlate") {
         question.validate().unwrap();
     }
+    for question in examples::<AsofQuestion>(&document, "/api/v1/asof") {
+        question.validate().unwrap();
+    }
 }
 
 /// The fields of a question, as serde writes one in which every optional field is set, against the description.
@@ -176,7 +182,7 @@ fn assert_same_fields(name: &str, full: &Value, minimal: &Value) {
 #[test]
 fn every_field_of_a_question_is_explained() {
     let document = json();
-    for name in ["WindowQuestion", "CorrelateQuestion", "TimeRange"] {
+    for name in ["WindowQuestion", "CorrelateQuestion", "AsofQuestion", "AsofSide", "TimeRange"] {
         for (field, schema) in document["components"]["schemas"][name]["properties"].as_object().unwrap() {
             let text = schema["description"].as_str().unwrap_or_default();
             assert!(text.ends_with('.'), "{name}.{field}: {text:?}");
@@ -202,6 +208,14 @@ fn the_fields_and_defaults_of_questions_are_the_real_ones() {
     minimal["ranges"] = json!([]);
     let parsed: CorrelateQuestion = serde_json::from_value(minimal).unwrap();
     assert_same_fields("CorrelateQuestion", &json!(correlate), &json!(parsed));
+
+    let side = json!({"measurement": "m", "fields": ["f"]});
+    let minimal = json!({"left": side, "right": side, "on": [], "from": 0, "to": 1, "tolerance": "1s"});
+    let parsed: AsofQuestion = serde_json::from_value(minimal).unwrap();
+    let mut full = parsed.clone();
+    full.limit_bytes = Some(1);
+    assert_same_fields("AsofQuestion", &json!(full), &json!(parsed));
+    assert_same_fields("AsofSide", &json!(full.left), &json!(parsed.left));
 }
 
 fn rows() -> AnswerRows {
@@ -240,6 +254,8 @@ fn answers_are_as_described() {
         receipt: Receipt::default(),
     };
     conforms("CorrelateAnswer", format::correlate(&correlate, &question, Format::Json).unwrap());
+
+    conforms("AsofAnswer", format::asof(&AsofAnswer::default(), Format::Json).unwrap());
 
     let listed = ListedSeries { series: rows().series.remove(0), first_us: Some(0), last_us: None };
     let listing = SeriesListing { tag_names: rows().tag_names, rows: vec![listed], next: None, total: 1 };

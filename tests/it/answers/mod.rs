@@ -1,5 +1,6 @@
 //! The program from outside, on real prices: what is loaded by one command is asked for by others and over HTTP.
 
+mod asof;
 mod commands;
 mod formats;
 mod golden;

@@ -1,5 +1,6 @@
 //! Questions and their answers.
 
+mod asof;
 mod consistency;
 mod correlate;
 mod fixture;

@@ -155,6 +155,11 @@ impl App {
         answer(request.send(body))
     }
 
+    /// DELETE.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        answer(self.agent.delete(format!("{}{path}", self.base)).call())
+    }
+
     /// POST with headers to a program that may be gone before it has answered: `None`.
     pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut request = self.agent.post(format!("{}{path}", self.base));

@@ -11,6 +11,7 @@ use chunkwise::{
 use clap::{ArgGroup, Args, Subcommand};
 use sqlx::{Connection, PgConnection};
 
+use super::removal::{self, DeleteRangeArgs, DropArgs};
 use crate::{
     database::{Embedded, Place},
     output, service, table,
@@ -24,6 +25,8 @@ Examples:
   chunkwise measurement set ticks --retention none     kept for ever, as at the beginning
   chunkwise measurement set ticks --chunk-interval 6h --seal-after 2h
   chunkwise measurement set ticks --chunk-interval auto
+  chunkwise measurement drop ticks                     all of it; a line that is written afterwards makes it anew
+  chunkwise measurement delete-range ticks --from 2024-05-01 --to 2024-05-02 --tag symbol=AAPL --yes
 
 What chunkwise.toml says in [measurement.NAME] is set again whenever `up` or `ingest` starts.")]
 pub(crate) struct MeasurementArgs {
@@ -37,6 +40,10 @@ enum MeasurementCommand {
     List,
     /// Set how long a measurement's rows are kept, how long its chunks are, when they are finished.
     Set(SetArgs),
+    /// Drop a measurement with all its rows, after asking.
+    Drop(DropArgs),
+    /// Delete the rows of a range of time, of some series or all, after asking.
+    DeleteRange(DeleteRangeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +96,8 @@ pub(crate) async fn run(args: MeasurementArgs, config: &Config) -> anyhow::Resul
     match args.command {
         MeasurementCommand::List => list(config).await,
         MeasurementCommand::Set(args) => set(args, config).await,
+        MeasurementCommand::Drop(args) => removal::drop(&args, config).await,
+        MeasurementCommand::DeleteRange(args) => removal::delete_range(&args, config).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file a subcommand: its flags, and the wiring of the library's parts to them.
 
+pub(crate) mod asof;
 pub(crate) mod bench;
 pub(crate) mod chunks;
 pub(crate) mod completions;
@@ -10,6 +11,8 @@ pub(crate) mod ingest;
 pub(crate) mod load;
 pub(crate) mod man;
 pub(crate) mod measurement;
+mod removal;
+pub(crate) mod series;
 pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod window;
@@ -17,6 +20,7 @@ pub(crate) mod window;
 use chunkwise::config::Config;
 
 use crate::cli::Command;
+pub(crate) use crate::engine::advised as engine_error;
 
 /// Runs a subcommand that needs settings.
 pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -28,9 +32,11 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Feed(args) => feed::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
+        Command::Asof(args) => Box::pin(asof::run(&args, config)).await,
         Command::Bench(args) => bench::run(&args, config).await,
         Command::Measurement(args) => measurement::run(args, config).await,
         Command::Chunks(args) => chunks::run(args, config).await,
+        Command::Series(args) => series::run(&args, config).await,
         Command::Db(args) => db::run(args, config).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
