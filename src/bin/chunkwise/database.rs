@@ -99,7 +99,7 @@ impl Place {
         // Without them everything works with the rights of whoever is connected.
         match db::ensure_roles(&mut connection).await {
             Ok(Roles::Ready) => {}
-            Ok(Roles::NotAllowed) => tracing::debug!("this role may not make roles; `chunkwise db doctor` says how"),
+            Ok(Roles::NotAllowed) => tracing::debug!("this role may not make roles; see docs/configuration.md"),
             Err(error) => {
                 tracing::warn!(error = %error, "the roles chunkwise_writer and chunkwise_reader could not be set up")
             }
