@@ -66,7 +66,7 @@ impl Questions {
             let queue = ms(began.elapsed());
             let mut snapshot = Snapshot::take(&self.database, self.limits.time).await?;
             let as_of_us = snapshot.as_of_us();
-            let read = self.read_bars(&mut snapshot, question).await;
+            let read = Box::pin(self.read_bars(&mut snapshot, question)).await;
             if matches!(read, Ok(_) | Err(Attempt::Failed(_))) {
                 snapshot.close().await?;
             }
@@ -74,7 +74,8 @@ impl Questions {
             receipt.ms.queue = queue;
             Ok(blocking(move || arranged(&shape, rows, bars, as_of_us, receipt)).await?)
         };
-        let answer = async { answer.await.map_err(Attempt::into_error) };
+        // On the heap: it holds several readings.
+        let answer = Box::pin(async { answer.await.map_err(Attempt::into_error) });
         self.in_time(answer, self.bar_questions(), |answer| &answer.receipt).await
     }
 

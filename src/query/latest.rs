@@ -70,12 +70,13 @@ async fn read(connection: &mut PgConnection, measurement: Measurement, field: &F
     let column = quote_ident(&field.column);
     let value = value_of(field.kind, &column);
     let mut found = Found::new();
-    let known =
-        state.has_latest.then(|| state.shape.latest.iter().find(|known| known.column == field.column)).flatten();
-    if let Some(known) = known {
-        let at = quote_ident(&known.at());
-        let sql = format!("SELECT {at}, series_id, {value} FROM {} WHERE {at} IS NOT NULL", state.shape.live_latest());
+    let known = state.shape.latest.iter().find(|known| known.column == field.column);
+    if let (Some(known), Some(latest_to_us)) = (known, state.latest_to_us) {
+        // The view says the same, and takes twice as long for all series.
+        let (at, table) = (quote_ident(&known.at()), state.shape.latest_table());
+        let sql = format!("SELECT {at}, series_id, {value} FROM {table} WHERE {at} IS NOT NULL");
         take(&mut *connection, &sql, &mut found).await?;
+        take(&mut *connection, &rows_within(&measurement, field, latest_to_us, i64::MAX), &mut found).await?;
         for dirty in state.dirty_latest(&mut *connection, MOST_DIRTY_ROWS).await? {
             take(&mut *connection, &rows_within(&measurement, field, dirty.from_us, dirty.to_us), &mut found).await?;
         }

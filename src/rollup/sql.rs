@@ -202,15 +202,21 @@ pub(super) fn replace_live(shape: &Shape, level: Level, existing: &[Column]) -> 
     )
 }
 
-/// The analysts' view of a level's bars.
+/// The analysts' view of a level's bars. Made and computed bars are joined with their series apart: so the server goes from
+/// a tag to its series, and by the index to the bars that are made; it cannot do so through what groups rows.
 pub(super) fn replace_bars_view(shape: &Shape, level: Level, existing: &[Column]) -> String {
-    let columns = in_order(existing, shown_bars(shape));
+    let columns = select_list(&in_order(existing, shown_bars(shape)));
+    let (series, watermark) = (shape.measurement.series_table(), watermark(shape, level.name()));
+    let part = |from: String, side: &str| {
+        format!(
+            "SELECT {columns} FROM {from} b JOIN {series} s ON s.series_id = b.series_id WHERE b.\"time\" {side} {watermark}"
+        )
+    };
     format!(
-        "CREATE OR REPLACE VIEW {} AS SELECT {} FROM {} b JOIN {} s ON s.series_id = b.series_id",
+        "CREATE OR REPLACE VIEW {} AS {} UNION ALL {}",
         shape.bars_view(level),
-        select_list(&columns),
-        shape.live(level),
-        shape.measurement.series_table(),
+        part(shape.bars(level), "<"),
+        part(shape.live(level), ">="),
     )
 }
 

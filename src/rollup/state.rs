@@ -19,8 +19,8 @@ use crate::hypertable::{
 pub struct State {
     /// With the levels that can be read, and the fields that these have.
     pub shape: Shape,
-    /// Whether there are last values.
-    pub has_latest: bool,
+    /// The time before which rows are in the table of last values, microseconds since 1970; none where there is none.
+    pub latest_to_us: Option<i64>,
     /// Time whose rows have changed and whose bars are not made anew yet. Of what another client has inserted a few seconds
     /// ago it may not be known yet where it is.
     pub dirty: Vec<Stretch>,
@@ -46,7 +46,7 @@ impl State {
             let settings = RollupSettings::default();
             let mut shape = Shape::of(connection, measurement, &settings).await?;
             shape.levels.clear();
-            return Ok(Self { shape, has_latest: false, dirty: Vec::new(), version: String::new() });
+            return Ok(Self { shape, latest_to_us: None, dirty: Vec::new(), version: String::new() });
         };
         let levels: Vec<String> = sqlx::query_scalar(
             "SELECT level FROM chunkwise.rollup_level WHERE measurement_id = $1 AND isfinite(watermark)",
@@ -80,9 +80,12 @@ impl State {
         if let Some(bars) = bars {
             shape.keep(&bars, &latest);
         }
-        let has_latest = !latest.is_empty() && levels.iter().any(|level| level == LATEST);
+        let latest_to_us = match levels.iter().any(|level| level == LATEST) && !latest.is_empty() {
+            true => watermark(connection, id, LATEST, "").await?,
+            false => None,
+        };
         let (dirty, version) = dirty(connection, id, row.try_get("dropped_to")?).await?;
-        Ok(Self { shape, has_latest, dirty, version })
+        Ok(Self { shape, latest_to_us, dirty, version })
     }
 
     /// The widest level of which each bucket of this width is made whole.
@@ -100,8 +103,7 @@ impl State {
         connection: &mut PgConnection,
         most_rows: u64,
     ) -> Result<Vec<Stretch>, sqlx::Error> {
-        let made = watermark(connection, self.shape.measurement.id, LATEST, "").await?.unwrap_or(i64::MIN);
-        let made = Stretch { from_us: i64::MIN, to_us: made };
+        let made = Stretch { from_us: i64::MIN, to_us: self.latest_to_us.unwrap_or(i64::MIN) };
         let dirty: Vec<Stretch> =
             self.dirty.iter().map(|dirty| dirty.intersection(made)).filter(|dirty| !dirty.is_empty()).collect();
         if dirty.is_empty() {
