@@ -19,7 +19,7 @@ mod slices;
 mod statement;
 
 pub use observed::{note_observed, previous_observed};
-pub use plan::{Piece, Plan, Slice, Span, spans};
+pub use plan::{Piece, Plan, Slice, Span, merged, spans};
 pub use session::Snapshot;
 pub use size::stored_bytes;
 pub use slices::{ReadError, Reading, Rows, read};

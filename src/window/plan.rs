@@ -45,7 +45,9 @@ pub fn spans(ranges: &[TimeRange], calendar: &Calendar) -> Vec<Span> {
     merged(whole.collect())
 }
 
-fn merged(mut spans: Vec<Span>) -> Vec<Span> {
+/// These stretches, ascending, those that overlap or touch made one.
+#[must_use]
+pub fn merged(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| !span.is_empty());
     spans.sort_unstable();
     let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
@@ -168,6 +170,12 @@ impl Plan {
     #[must_use]
     pub fn columns(&self) -> usize {
         self.pieces.last().map_or(0, |piece| piece.first_column + piece.starts.len())
+    }
+
+    /// The column of the bucket that holds this time.
+    #[must_use]
+    pub fn column_at(&self, us: i64) -> Option<usize> {
+        self.pieces.iter().find_map(|piece| Some(piece.starts.index_of(us)? + piece.first_column))
     }
 
     /// The start of each column's bucket, ascending.

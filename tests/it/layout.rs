@@ -28,7 +28,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("frame", &["question"]),
     ("window", &["hypertable", "series", "question", "frame", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    // Keeps what it has read and derived; of `correlation` it knows the layout that the kernel takes.
+    ("block", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    ("query", &["block", "window", "frame", "correlation", "series", "hypertable", "question", "db"]),
     ("format", &["query", "frame", "question"]),
     ("http", &["query", "format", "question", "series", "hypertable", "window", "frame", "correlation", "db"]),
     // Looks at every part from outside, and no part knows it.

@@ -8,6 +8,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
+    block::Blocks,
     config::{Config, SameBody, WhenAway},
     http::{self, Figures, HttpState, error, guard},
     hypertable::SchemaLimits,
@@ -234,7 +235,9 @@ async fn serve_opentsdb(
 fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {
     let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
     tokio::spawn(keep_small(metrics.clone()));
-    let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
+    let blocks = Arc::new(Blocks::new(config.blocks.memory_bytes.get()));
+    let questions = Questions::new(place.database.clone(), query_limits(config)).with_blocks(Arc::clone(&blocks));
+    let questions = Arc::new(questions);
     let mut figures: Vec<(&'static str, Arc<dyn Figures>)> = Vec::new();
     if let Some(ingest) = ingest {
         figures.push(("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters())))));

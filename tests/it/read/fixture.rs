@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chunkwise::{
+    block::Blocks,
     db::Database,
     hypertable::{ColumnType, Growth, Measurement, Perseverance, SchemaLimits, Wanted},
     query::{QueryLimits, Questions},
@@ -46,7 +47,8 @@ impl Fixture {
         let numbered = |row: &Row| Row { series_id: ids[usize::try_from(row.series_id).unwrap()], ..*row };
         let rows: Vec<Row> = rows.iter().map(numbered).collect();
         insert(&mut connection, &measurement, &rows).await;
-        let questions = Questions::new(test.database.clone(), several_connections());
+        let blocks = Arc::new(Blocks::new(1 << 30));
+        let questions = Questions::new(test.database.clone(), several_connections()).with_blocks(blocks);
         Self { test, questions, ids, rows }
     }
 

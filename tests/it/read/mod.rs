@@ -2,7 +2,7 @@
 
 mod consistency;
 mod correlate;
-mod fixture;
+pub(crate) mod fixture;
 mod oracle;
 mod plan;
 mod refusals;

@@ -1,0 +1,69 @@
+//! Looks at the change log in a question's state.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    journal::{Entry, Journal, Look},
+    visibility::PgSnapshot,
+};
+use crate::hypertable::Measurement;
+
+/// Which database's rows are kept, and which of its lives: after a restore or a recovery to a point in time, what was read
+/// before says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    system: String,
+    timeline: i32,
+    database: i64,
+    measurement: i32,
+    epoch: i64,
+}
+
+/// One round trip: who the database is, which transactions this state sees, and which entries it sees that the state
+/// before did not.
+const LOOK: &str = "\
+SELECT facts.*, c.id, c.xid::text AS xid,
+       (extract(epoch FROM c.lo) * 1000000)::int8 AS lo, (extract(epoch FROM c.hi) * 1000000)::int8 AS hi
+FROM (SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
+             (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+             (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS database,
+             pg_current_snapshot()::text AS snapshot, pg_is_in_recovery() AS replica,
+             (SELECT coalesce(max(id), 0) FROM chunkwise.change) AS last_id) AS facts
+LEFT JOIN chunkwise.change c
+     ON c.measurement_id = $1 AND c.id > $2 AND NOT pg_visible_in_snapshot(c.xid, $3::pg_snapshot)";
+
+/// Looks, from where the journal ends.
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    as_of_us: i64,
+    from: Option<(i64, String)>,
+) -> Result<(Identity, Look), sqlx::Error> {
+    let (after_id, seen) = from.unzip();
+    let rows = sqlx::query(LOOK).bind(measurement.id).bind(after_id).bind(seen).fetch_all(connection).await?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let identity = Identity {
+        system: first.try_get("system")?,
+        timeline: first.try_get("timeline")?,
+        database: first.try_get("database")?,
+        measurement: measurement.id,
+        epoch: measurement.epoch,
+    };
+    let text: &str = first.try_get("snapshot")?;
+    let snapshot = PgSnapshot::parse(text, first.try_get("replica")?)
+        .ok_or_else(|| sqlx::Error::Decode(format!("`{text}` is no snapshot").into()))?;
+    let mut entries = Vec::new();
+    for row in &rows {
+        let Some(id) = row.try_get("id")? else { continue };
+        let xid: &str = row.try_get("xid")?;
+        let xid = xid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let times_us = Option::zip(row.try_get("lo")?, row.try_get("hi")?);
+        entries.push(Entry { id, xid, times_us });
+    }
+    Ok((identity, Look { snapshot, as_of_us, last_id: first.try_get("last_id")?, entries }))
+}
+
+/// Where the next look begins.
+pub(super) fn from(journal: &Journal) -> (i64, String) {
+    (journal.after_id(), journal.last().text())
+}

@@ -1,0 +1,69 @@
+//! The series of a measurement, kept from question to question: reading a hundred thousand takes longer than correlating them.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use sqlx::PgConnection;
+
+use crate::{
+    hypertable::Measurement,
+    question::Selector,
+    series::{self, SelectError, SelectedSeries},
+};
+
+/// How many series there are, and what all their ids make together: equal sets have equal figures, and ids are never used
+/// twice.
+type Figures = (i64, Option<i64>, Option<i64>);
+
+/// All series of a measurement in one state of the database.
+#[derive(Debug)]
+pub struct Roster {
+    /// Ascending by id, as a selector of all of them gives them.
+    pub selected: SelectedSeries,
+    /// For each of them its place in panels.
+    pub places: Vec<usize>,
+    ids: Vec<i64>,
+    by_id: HashMap<i64, usize>,
+    tags: usize,
+    figures: Figures,
+}
+
+impl Roster {
+    /// The place of a series in panels.
+    #[must_use]
+    pub fn place(&self, series_id: i64) -> Option<usize> {
+        self.by_id.get(&series_id).copied()
+    }
+
+    /// The series by place; also some that were there once.
+    pub(super) fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
+    /// The series as this state has them. A series keeps its place for good, new ones come behind.
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        measurement: &Measurement,
+        known: Option<Arc<Self>>,
+    ) -> Result<Arc<Self>, SelectError> {
+        let sql = format!("SELECT count(*), max(series_id), bit_xor(series_id) FROM {}", measurement.series_table());
+        let figures: Figures = sqlx::query_as(&sql).fetch_one(&mut *connection).await?;
+        let mut ids = Vec::new();
+        if let Some(known) = known {
+            if known.figures == figures && known.tags == measurement.tags.len() {
+                return Ok(known);
+            }
+            ids.clone_from(&known.ids);
+        }
+        let selected = series::select(connection, measurement, &Selector::default()).await?;
+        let mut by_id: HashMap<i64, usize> = ids.iter().copied().zip(0..).collect();
+        let mut places = Vec::with_capacity(selected.series.len());
+        for (id, _) in &selected.series {
+            places.push(*by_id.entry(*id).or_insert_with(|| {
+                ids.push(*id);
+                ids.len() - 1
+            }));
+        }
+        Ok(Arc::new(Self { selected, places, ids, by_id, tags: measurement.tags.len(), figures }))
+    }
+}

@@ -1,0 +1,139 @@
+//! Correlations from blocks.
+
+use std::{ops::Range, sync::Arc};
+
+use ndarray::Axis;
+use rayon::prelude::*;
+use tokio::time::Instant;
+
+use super::{
+    QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
+    error::Attempt,
+    finding::{Chosen, find_target},
+    listed::Listed,
+    reading::{Asked, Found, Gathered, Planned, Selection, Values, ms},
+};
+use crate::{
+    block::{BlockError, Panels, Wanted},
+    correlation::{OneVsAll, OneVsPanels, one_vs_one, one_vs_panels},
+    question::CorrelateQuestion,
+    window::Snapshot,
+};
+
+/// What a correlation is computed from.
+pub(super) struct FromPanels {
+    panels: Panels,
+    /// For each series of the answer its place in the panels.
+    places: Vec<usize>,
+    target: usize,
+}
+
+impl Questions {
+    /// What a correlation's answer is made of, from blocks; `None` where they are not for it. `chosen` are its series if they
+    /// have been looked up already; if not, it is about all.
+    pub(super) async fn by_blocks(
+        &self,
+        snapshot: &mut Snapshot,
+        asked: &Asked<'_>,
+        planned: &Planned<'_>,
+        chosen: Option<&Chosen>,
+    ) -> Result<Option<Gathered>, Attempt> {
+        let (Some(blocks), Selection::OneAgainst { target, .. }) = (asked.blocks, asked.selection) else {
+            return Ok(None);
+        };
+        let began = Instant::now();
+        let Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes } = *planned;
+        let overtaken = || Attempt::Stale("newer questions have overtaken this one".into());
+        let view = blocks.look(snapshot, measurement).await?.ok_or_else(overtaken)?;
+        let roster = view.roster(snapshot.connection(), measurement).await;
+        let roster = roster.map_err(|error| QueryError::of_selector("against", error))?;
+        let target = match chosen {
+            Some(chosen) => chosen.target.clone().map(|(target, _)| target),
+            None => Some(find_target(snapshot.connection(), measurement, target).await?),
+        };
+        let rows = match chosen {
+            Some(chosen) => Listed::Some(chosen.rows.clone()),
+            None => Listed::All(Arc::clone(&roster)),
+        };
+        let places = rows.ids().map(|id| roster.place(id)).collect::<Option<Vec<_>>>();
+        let at = target.as_ref().and_then(|target| roster.place(target.series_id));
+        let (Some(target), Some(places), Some(at)) = (target, places, at) else { return Ok(None) };
+        let row = rows.ids().position(|id| id == target.series_id).unwrap_or(places.len());
+        let planning = began.elapsed();
+
+        let turns = self.more_turns(self.limits.connections.saturating_sub(1));
+        let wanted = Wanted {
+            database: &self.database,
+            measurement,
+            column,
+            source,
+            bucket: asked.shared.bucket,
+            calendar,
+            aggregate: asked.shared.aggregate,
+            shape,
+            spans,
+            chunks,
+            all_series: chosen.is_none(),
+            limit_bytes,
+            helpers: turns.len(),
+        };
+        let Some(panels) = view.panels(snapshot, wanted, &roster).await? else { return Ok(None) };
+        let (cost, total) = (panels.cost, chunks.len() as u64);
+        let receipt = Receipt {
+            chunks: ReceiptChunks {
+                total,
+                pruned: total.saturating_sub(cost.chunks),
+                cached: cost.chunks.saturating_sub(cost.chunks_read),
+                read: cost.chunks_read,
+            },
+            rows_read: cost.rows_read,
+            bytes_read: cost.bytes_read,
+            ms: ReceiptMs { plan: ms(planning), read: ms(began.elapsed() - planning), ..ReceiptMs::default() },
+        };
+        let (measurement, as_of_us) = (measurement.clone(), snapshot.as_of_us());
+        let found = Found { measurement, rows, target: Some((target, row)), as_of_us, receipt };
+        Ok(Some(Gathered { found, values: Values::Panels(FromPanels { panels, places, target: at }) }))
+    }
+}
+
+impl FromPanels {
+    /// r and n of the answer's series, in their order. Takes long for many.
+    pub(super) fn correlate(&self, question: &CorrelateQuestion) -> OneVsAll {
+        let Self { panels, places, target } = self;
+        let columns: Vec<Range<usize>> = question
+            .ranges
+            .iter()
+            .map(|range| panels.buckets_before(range.from.us())..panels.buckets_before(range.to.us()))
+            .collect();
+        let series = places.iter().max().map_or(0, |last| last + 1);
+        let OneVsPanels { mut r, n, mut doubtful } =
+            one_vs_panels(&panels.views(), *target, series, &columns, question.min_overlap);
+        if !doubtful.is_empty() {
+            doubtful.sort_unstable();
+            let exact: Vec<((usize, usize), f64)> = doubtful
+                .par_chunk_by(|a, b| a.0 == b.0)
+                .flat_map(|cells| {
+                    let columns = cells.first().map_or(0..0, |(range, _)| columns[*range].clone());
+                    let own = panels.row(*target, columns.clone());
+                    cells.par_iter().map(move |cell| {
+                        let other = panels.row(cell.1, columns.clone());
+                        (*cell, one_vs_one(&own, &other, question.min_overlap))
+                    })
+                })
+                .collect();
+            for (cell, exact) in exact {
+                r[cell] = exact;
+            }
+        }
+        OneVsAll { r: r.select(Axis(1), places), n: n.select(Axis(1), places) }
+    }
+}
+
+impl From<BlockError> for Attempt {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Read(error) => error.into(),
+            BlockError::Gone => Self::Stale(Box::new(error)),
+        }
+    }
+}
