@@ -23,7 +23,10 @@ pub(super) struct Identity {
 /// before did not.
 const LOOK: &str = "\
 SELECT facts.*, c.id, c.xid::text AS xid,
-       (extract(epoch FROM c.lo) * 1000000)::int8 AS lo, (extract(epoch FROM c.hi) * 1000000)::int8 AS hi
+       CASE WHEN isfinite(c.lo) THEN (extract(epoch FROM c.lo) * 1000000)::int8 WHEN c.lo IS NOT NULL
+            THEN CASE WHEN c.lo < 'epoch' THEN -9223372036854775808 ELSE 9223372036854775807 END END AS lo,
+       CASE WHEN isfinite(c.hi) THEN (extract(epoch FROM c.hi) * 1000000)::int8 WHEN c.hi IS NOT NULL
+            THEN CASE WHEN c.hi < 'epoch' THEN -9223372036854775808 ELSE 9223372036854775807 END END AS hi
 FROM (SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
              (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
              (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS database,
