@@ -112,6 +112,7 @@ impl Recipe {
             offsets = Vec::new();
         }
         let history = self.history_versions();
+        let (values, present, offsets) = (values.into(), present.into(), offsets.into());
         Compute { base: base.version, history, buckets, values, present, full, offsets, wild }
     }
 

@@ -80,6 +80,19 @@ impl Journal {
         }
     }
 
+    /// Begins with a state of which an earlier process has kept what it knew.
+    pub(super) fn restored(state: PgSnapshot, as_of_us: i64) -> Self {
+        let (first, last) = (state.clone(), state);
+        // Where to look from is not known: anywhere in the log.
+        let marks = VecDeque::from([(0, 0)]);
+        Self { first, last, last_as_of_us: as_of_us, entries: BTreeMap::new(), marks }
+    }
+
+    /// The database's clock in the newest state.
+    pub(super) fn last_as_of_us(&self) -> i64 {
+        self.last_as_of_us
+    }
+
     /// The newest state that is known.
     pub(super) fn last(&self) -> &PgSnapshot {
         &self.last
@@ -157,7 +170,10 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn look(snapshot: &str, last_id: i64, entries: &[(i64, u64, Option<(i64, i64)>)]) -> Look {
+    /// Id, transaction, times.
+    type Told = (i64, u64, Option<(i64, i64)>);
+
+    fn look(snapshot: &str, last_id: i64, entries: &[Told]) -> Look {
         let entries = entries.iter().map(|(id, xid, times_us)| Entry { id: *id, xid: *xid, times_us: *times_us });
         let snapshot = PgSnapshot::parse(snapshot, false).unwrap();
         Look { snapshot, as_of_us: 0, last_id, entries: entries.collect() }

@@ -1,9 +1,11 @@
 //! Which panels there are: chunks' slices of time, cut into stretches of buckets. Pure.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     frame::Calendar,
     hypertable::Chunk,
-    question::{Width, MAX_RANGES},
+    question::{MAX_RANGES, Width},
     window::Span,
 };
 
@@ -16,7 +18,7 @@ const MANY_SERIES: usize = 8_192;
 const MOST_BUCKETS: usize = 1_024;
 
 /// The time of a panel, and which chunks hold it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) span: Span,
     /// Ascending; several with space partitions.

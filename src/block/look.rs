@@ -1,5 +1,6 @@
 //! Looks at the change log in a question's state.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row};
 
 use super::{
@@ -10,7 +11,7 @@ use crate::hypertable::Measurement;
 
 /// Which database's rows are kept, and which of its lives: after a restore or a recovery to a point in time, what was read
 /// before says nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     system: String,
     timeline: i32,
@@ -19,10 +20,27 @@ pub(super) struct Identity {
     epoch: i64,
 }
 
+impl Identity {
+    /// A name for a folder that nobody else's has.
+    pub(super) fn folder(&self) -> String {
+        let Self { system, timeline, database, measurement, epoch } = self;
+        format!("{system}-{timeline}-{database}-{measurement}-{epoch}")
+    }
+}
+
+/// A column of a measurement's table. One that is dropped and made anew by hand is another, and so is one of another type.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Column {
+    name: String,
+    /// None where somebody has dropped it.
+    number: Option<i32>,
+    kind: Option<i64>,
+}
+
 /// One round trip: who the database is, which transactions this state sees, and which entries it sees that the state
 /// before did not.
 const LOOK: &str = "\
-SELECT facts.*, c.id, c.xid::text AS xid,
+SELECT facts.*, a.*, c.id, c.xid::text AS xid,
        CASE WHEN isfinite(c.lo) THEN (extract(epoch FROM c.lo) * 1000000)::int8 WHEN c.lo IS NOT NULL
             THEN CASE WHEN c.lo < 'epoch' THEN -9223372036854775808 ELSE 9223372036854775807 END END AS lo,
        CASE WHEN isfinite(c.hi) THEN (extract(epoch FROM c.hi) * 1000000)::int8 WHEN c.hi IS NOT NULL
@@ -32,6 +50,9 @@ FROM (SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system
              (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS database,
              pg_current_snapshot()::text AS snapshot, pg_is_in_recovery() AS replica,
              (SELECT coalesce(max(id), 0) FROM chunkwise.change) AS last_id) AS facts
+LEFT JOIN LATERAL (
+     SELECT attnum::int4 AS column_number, atttypid::int8 AS column_kind FROM pg_attribute
+     WHERE attrelid = to_regclass($4) AND attname = $5 AND NOT attisdropped) AS a ON true
 LEFT JOIN chunkwise.change c
      ON c.measurement_id = $1 AND c.id > $2 AND NOT pg_visible_in_snapshot(c.xid, $3::pg_snapshot)";
 
@@ -39,11 +60,19 @@ LEFT JOIN chunkwise.change c
 pub(super) async fn look(
     connection: &mut PgConnection,
     measurement: &Measurement,
+    column: &str,
     as_of_us: i64,
     from: Option<(i64, String)>,
-) -> Result<(Identity, Look), sqlx::Error> {
+) -> Result<(Identity, Column, Look), sqlx::Error> {
     let (after_id, seen) = from.unzip();
-    let rows = sqlx::query(LOOK).bind(measurement.id).bind(after_id).bind(seen).fetch_all(connection).await?;
+    let rows = sqlx::query(LOOK)
+        .bind(measurement.id)
+        .bind(after_id)
+        .bind(seen)
+        .bind(measurement.storage())
+        .bind(column)
+        .fetch_all(connection)
+        .await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let identity = Identity {
         system: first.try_get("system")?,
@@ -51,6 +80,11 @@ pub(super) async fn look(
         database: first.try_get("database")?,
         measurement: measurement.id,
         epoch: measurement.epoch,
+    };
+    let column = Column {
+        name: column.to_owned(),
+        number: first.try_get("column_number")?,
+        kind: first.try_get("column_kind")?,
     };
     let text: &str = first.try_get("snapshot")?;
     let snapshot = PgSnapshot::parse(text, first.try_get("replica")?)
@@ -63,7 +97,7 @@ pub(super) async fn look(
         let times_us = Option::zip(row.try_get("lo")?, row.try_get("hi")?);
         entries.push(Entry { id, xid, times_us });
     }
-    Ok((identity, Look { snapshot, as_of_us, last_id: first.try_get("last_id")?, entries }))
+    Ok((identity, column, Look { snapshot, as_of_us, last_id: first.try_get("last_id")?, entries }))
 }
 
 /// Where the next look begins.

@@ -1,6 +1,10 @@
 //! Finds the panels of a question, and makes those that are missing.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use tokio::task::JoinError;
 
@@ -10,12 +14,13 @@ use super::{
     panel::{Base, Compute},
     read::Reader,
     roster::Roster,
-    store::{Found, Shelf, Subject, View},
+    store::{Shelf, Subject},
+    view::{Found, View},
 };
 use crate::{
     correlation::Panel,
-    frame::{Calendar, Neighbour, Shape, Shaper},
     db::Database,
+    frame::{Calendar, Neighbour, Shape, Shaper},
     hypertable::{Chunk, Measurement},
     question::{Aggregate, Fill, Grid, Width},
     window::{ReadError, Snapshot, Source, Span, previous_observed},
@@ -54,8 +59,6 @@ pub struct Wanted<'q> {
     pub database: &'q Database,
     /// The measurement.
     pub measurement: &'q Measurement,
-    /// The field's column.
-    pub column: &'q str,
     /// How it is read.
     pub source: &'q Source,
     /// The width of a bucket.
@@ -72,8 +75,10 @@ pub struct Wanted<'q> {
     pub chunks: &'q [Chunk],
     /// Whether every series is asked for.
     pub all_series: bool,
-    /// For how much memory a question may ask.
+    /// For how much memory of blocks the question may ask.
     pub limit_bytes: u64,
+    /// How much memory reading may take besides.
+    pub reading_bytes: u64,
     /// Connections that help to read.
     pub helpers: usize,
 }
@@ -95,7 +100,7 @@ pub struct Cost {
     pub rows_read: u64,
     /// Bytes of them.
     pub bytes_read: u64,
-    /// Chunks that the question's time overlaps.
+    /// Chunks that the question's time overlaps, and those before that its first buckets depend on.
     pub chunks: u64,
     /// Of these, the ones of which something was read.
     pub chunks_read: u64,
@@ -145,6 +150,8 @@ struct Maker<'v, 'q> {
     shelf: Arc<Shelf>,
     /// By where they begin.
     bases: BTreeMap<i64, Arc<Base>>,
+    /// The chunks of all of them.
+    chunks: BTreeSet<i64>,
     reader: Reader<'v, 'q>,
 }
 
@@ -166,11 +173,11 @@ impl View {
         if !is_served(&wanted, &layout, roster.ids().len()) {
             return Ok(None);
         }
-        let subject =
-            Subject { column: wanted.column.to_owned(), bucket: wanted.bucket, aggregate: wanted.aggregate };
+        let subject = Subject { column: self.column.clone(), bucket: wanted.bucket, aggregate: wanted.aggregate };
         let shelf = self.shelf(&subject);
         let reader = Reader::new(self, wanted, Arc::clone(roster), Arc::clone(&shelf));
-        let mut maker = Maker { view: self, wanted, layout, shelf, bases: BTreeMap::new(), reader };
+        let mut maker =
+            Maker { view: self, wanted, layout, shelf, bases: BTreeMap::new(), chunks: BTreeSet::new(), reader };
         let panels = maker.run(snapshot).await?;
         Ok(Some(panels))
     }
@@ -211,10 +218,7 @@ impl Maker<'_, '_> {
             }
         }
         let computes = self.derived(&places, &recipes).await?;
-        let mut touched: Vec<i64> = places.iter().flat_map(|place| place.chunks.iter().copied()).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        let cost = Cost { chunks: touched.len() as u64, ..self.reader.cost(&touched) };
+        let cost = Cost { chunks: self.chunks.len() as u64, ..self.reader.cost() };
         if cost.rows_read > 0 || self.reader.has_read() {
             self.view.settle();
         }
@@ -225,6 +229,7 @@ impl Maker<'_, '_> {
     async fn have(&mut self, snapshot: &mut Snapshot, places: &[Place]) -> Result<(), BlockError> {
         let mut missing = Vec::new();
         for place in places {
+            self.chunks.extend(&place.chunks);
             match self.view.find(&self.shelf, place) {
                 _ if self.bases.contains_key(&place.span.from_us) => {}
                 Found::Usable(base) => drop(self.bases.insert(place.span.from_us, base)),
@@ -244,7 +249,9 @@ impl Maker<'_, '_> {
         let (from_us, to_us) = match history.neighbour {
             Neighbour::None if history.max_age_us == 0 => return Ok(Vec::new()),
             Neighbour::PreviousObserved => {
-                let Some(previous_us) = self.previous_observed(snapshot, first_us).await? else { return Ok(Vec::new()) };
+                let Some(previous_us) = self.previous_observed(snapshot, first_us).await? else {
+                    return Ok(Vec::new());
+                };
                 (history.read_from_us(calendar, first_us, Some(previous_us)), calendar.next(previous_us))
             }
             _ => (history.read_from_us(calendar, first_us, None), first_us),
@@ -266,11 +273,7 @@ impl Maker<'_, '_> {
     }
 
     /// The start of the last observed bucket before a time, however far back.
-    async fn previous_observed(
-        &mut self,
-        snapshot: &mut Snapshot,
-        first_us: i64,
-    ) -> Result<Option<i64>, BlockError> {
+    async fn previous_observed(&mut self, snapshot: &mut Snapshot, first_us: i64) -> Result<Option<i64>, BlockError> {
         let mut before_us = first_us;
         loop {
             let Some(end_us) = self.layout.last_before(before_us) else { return Ok(None) };

@@ -21,10 +21,17 @@
 //! client's INSERT, COPY or TRUNCATE) makes all panels of the measurement doubtful. Chunks that came or went show in the
 //! catalog, and a database that was restored, or went back in time, begins anew.
 //!
+//! Panels that are not made anew for a while go to files (`keep`), which are mapped from then on: they take no memory that the
+//! system could not have back, and the next process finds them.
+//!
 //! What is kept holds nothing that the database does not have, and may be forgotten at any time.
 
+mod cells;
 mod derive;
+mod figures;
+mod file;
 mod journal;
+mod keep;
 mod layout;
 mod look;
 mod make;
@@ -34,8 +41,13 @@ mod roster;
 mod store;
 #[cfg(test)]
 mod tests;
+mod view;
 mod visibility;
+mod written;
 
+pub use figures::BlockFigures;
+pub use keep::FolderError;
 pub use make::{BlockError, Cost, Panels, Wanted};
 pub use roster::Roster;
-pub use store::{Blocks, View};
+pub use store::{BlockOptions, Blocks};
+pub use view::View;

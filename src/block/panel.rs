@@ -9,11 +9,10 @@
 //! A tile is 16 series in the order in which they were met, the last tile padded; within it comes bucket after bucket, and
 //! in a bucket the series side by side.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use super::cells::Cells;
 use crate::correlation::Panel;
 
 pub(super) const LANES: usize = Panel::LANES;
@@ -21,13 +20,13 @@ pub(super) const LANES: usize = Panel::LANES;
 /// The aggregates of a panel's buckets, as the database has them.
 #[derive(Debug)]
 pub(super) struct Base {
-    /// No other panel of this process has the same.
+    /// Random: no other panel has the same.
     pub(super) version: u64,
     /// How many series there were.
     pub(super) series: usize,
     pub(super) buckets: usize,
     /// Missing = NaN.
-    pub(super) values: Vec<[f64; LANES]>,
+    pub(super) values: Cells<[f64; LANES]>,
     /// For each bucket whether any series of the measurement has the field.
     pub(super) observed: Vec<bool>,
     /// The same of the series here; rows may be left behind of a series that is gone.
@@ -43,13 +42,13 @@ pub(super) struct Compute {
     pub(super) history: Vec<u64>,
     pub(super) buckets: usize,
     /// Deviations from the offsets, missing = 0.
-    pub(super) values: Vec<[f32; LANES]>,
+    pub(super) values: Cells<[f32; LANES]>,
     /// A bit a value; empty where nothing is missing.
-    pub(super) present: Vec<u16>,
+    pub(super) present: Cells<u16>,
     /// For each tile whether nothing is missing.
     pub(super) full: Vec<bool>,
     /// For each tile the offsets of its series; empty where they are 0.
-    pub(super) offsets: Vec<[f64; LANES]>,
+    pub(super) offsets: Cells<[f64; LANES]>,
     /// For each tile the series that float32 cannot hold.
     pub(super) wild: Vec<u16>,
 }
@@ -68,13 +67,13 @@ impl Base {
             }
         });
         let valued = valued(&tiles, buckets);
-        Self { version: next_version(), series, buckets, values: tiles, observed, valued }
+        Self { version: rand::random(), series, buckets, values: tiles.into(), observed, valued }
     }
 
     /// This panel with some buckets, from `first` on, taken from another; the other may have more series.
     pub(super) fn with(&self, first: usize, newer: &Self) -> Self {
         let (buckets, tiles) = (self.buckets, newer.series.div_ceil(LANES));
-        let mut values = self.values.clone();
+        let mut values = self.values.to_vec();
         values.resize(tiles * buckets, [f64::NAN; LANES]);
         values
             .par_chunks_exact_mut(buckets.max(1))
@@ -83,7 +82,7 @@ impl Base {
         let (mut observed, mut valued) = (self.observed.clone(), self.valued.clone());
         observed[first..first + newer.buckets].copy_from_slice(&newer.observed);
         valued[first..first + newer.buckets].copy_from_slice(&newer.valued);
-        Self { version: next_version(), series: newer.series, buckets, values, observed, valued }
+        Self { version: rand::random(), series: newer.series, buckets, values: values.into(), observed, valued }
     }
 
     /// The value of a series in a bucket.
@@ -95,8 +94,9 @@ impl Base {
         self.series.div_ceil(LANES)
     }
 
+    /// The memory that it takes.
     pub(super) fn bytes(&self) -> u64 {
-        (size_of_val(self.values.as_slice()) + 2 * self.buckets + size_of::<Self>()) as u64
+        self.values.owned_bytes() + (2 * self.buckets + size_of::<Self>()) as u64
     }
 }
 
@@ -114,9 +114,8 @@ impl Compute {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let of_tiles = self.full.len() + size_of_val(self.offsets.as_slice()) + size_of_val(self.wild.as_slice());
-        let of_cells = size_of_val(self.values.as_slice()) + size_of_val(self.present.as_slice());
-        (of_cells + of_tiles + size_of::<Self>()) as u64
+        let of_tiles = (self.full.len() + size_of_val(self.wild.as_slice()) + size_of::<Self>()) as u64;
+        of_tiles + self.offsets.owned_bytes() + self.values.owned_bytes() + self.present.owned_bytes()
     }
 }
 
@@ -129,9 +128,4 @@ fn valued(tiles: &[[f64; LANES]], buckets: usize) -> Vec<bool> {
         }
     }
     valued
-}
-
-fn next_version() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

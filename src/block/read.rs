@@ -9,7 +9,8 @@ use super::{
     make::{BlockError, Cost, Wanted},
     panel::Base,
     roster::Roster,
-    store::{Found, Shelf, View},
+    store::Shelf,
+    view::{Found, View},
 };
 use crate::{
     frame::{Accumulator, History, Neighbour},
@@ -54,12 +55,12 @@ impl<'v, 'q> Reader<'v, 'q> {
         !self.chunks_read.is_empty()
     }
 
-    /// What was read, of these chunks in ascending order.
-    pub(super) fn cost(&mut self, touched: &[i64]) -> Cost {
+    /// What was read.
+    pub(super) fn cost(&mut self) -> Cost {
         self.chunks_read.sort_unstable();
         self.chunks_read.dedup();
-        let of_touched = self.chunks_read.iter().filter(|id| touched.binary_search(id).is_ok()).count() as u64;
-        Cost { rows_read: self.rows_read, bytes_read: self.bytes_read, chunks: 0, chunks_read: of_touched }
+        let chunks_read = self.chunks_read.len() as u64;
+        Cost { rows_read: self.rows_read, bytes_read: self.bytes_read, chunks: 0, chunks_read }
     }
 
     /// The panels at these places, ascending, by where they begin: read some at a time, unless somebody else has made them
@@ -73,7 +74,7 @@ impl<'v, 'q> Reader<'v, 'q> {
         let series = self.roster.ids().len();
         let bucket_bytes = Accumulator::bytes_needed(series.max(1), 1, self.wanted.aggregate).unwrap_or(usize::MAX);
         let bucket_bytes = bucket_bytes as u64 + (series * size_of::<f64>()) as u64;
-        let at_once = self.wanted.limit_bytes / SHARE_OF_MEMORY / bucket_bytes;
+        let at_once = self.wanted.reading_bytes / SHARE_OF_MEMORY / bucket_bytes;
         let at_once = usize::try_from(at_once).unwrap_or(usize::MAX).max(1);
         let mut made = Vec::with_capacity(places.len());
         let mut rest = places;

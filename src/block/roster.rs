@@ -15,6 +15,25 @@ use crate::{
 /// twice.
 type Figures = (i64, Option<i64>, Option<i64>);
 
+/// What is known of series when a question comes.
+#[derive(Debug)]
+pub(super) enum KnownSeries {
+    /// Their places alone: those of panels from disk.
+    Places(Vec<i64>),
+    /// All of them as they were.
+    Roster(Arc<Roster>),
+}
+
+impl KnownSeries {
+    /// The series by place.
+    pub(super) fn ids(&self) -> Vec<i64> {
+        match self {
+            Self::Places(ids) => ids.clone(),
+            Self::Roster(roster) => roster.ids.clone(),
+        }
+    }
+}
+
 /// All series of a measurement in one state of the database.
 #[derive(Debug)]
 pub struct Roster {
@@ -44,17 +63,17 @@ impl Roster {
     pub(super) async fn read(
         connection: &mut PgConnection,
         measurement: &Measurement,
-        known: Option<Arc<Self>>,
+        known: &KnownSeries,
     ) -> Result<Arc<Self>, SelectError> {
         let sql = format!("SELECT count(*), max(series_id), bit_xor(series_id) FROM {}", measurement.series_table());
         let figures: Figures = sqlx::query_as(&sql).fetch_one(&mut *connection).await?;
-        let mut ids = Vec::new();
-        if let Some(known) = known {
-            if known.figures == figures && known.tags == measurement.tags.len() {
-                return Ok(known);
-            }
-            ids.clone_from(&known.ids);
+        if let KnownSeries::Roster(known) = known
+            && known.figures == figures
+            && known.tags == measurement.tags.len()
+        {
+            return Ok(Arc::clone(known));
         }
+        let mut ids = known.ids();
         let selected = series::select(connection, measurement, &Selector::default()).await?;
         let mut by_id: HashMap<i64, usize> = ids.iter().copied().zip(0..).collect();
         let mut places = Vec::with_capacity(selected.series.len());

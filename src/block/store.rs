@@ -2,35 +2,50 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use hashbrown::HashMap;
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
 
 use super::{
     journal::{Changed, Journal, Taken},
+    keep::{Folder, FolderError, FoundKept, FoundPanel},
     layout::Place,
-    look::{self, Identity},
+    look::{self, Column, Identity},
     panel::{Base, Compute},
-    roster::Roster,
+    roster::KnownSeries,
+    view::View,
     visibility::PgSnapshot,
 };
 use crate::{
     frame::Shape,
     hypertable::Measurement,
     question::{Aggregate, Width},
-    series::SelectError,
     window::Snapshot,
 };
+
+/// How much blocks may take, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockOptions {
+    /// Memory, besides what questions under way hold and what is mapped from files.
+    pub memory_bytes: u64,
+    /// Files.
+    pub disk_bytes: u64,
+}
 
 /// Blocks of all measurements; see the module.
 #[derive(Debug)]
 pub struct Blocks {
-    limit_bytes: u64,
+    options: BlockOptions,
+    folder: Option<Folder>,
+    /// Held by whoever looks for a measurement's files.
+    loading: tokio::sync::Mutex<()>,
     measurements: Mutex<HashMap<i32, Arc<Kept>>>,
     /// Grows with every use.
     clock: AtomicU64,
@@ -39,17 +54,18 @@ pub struct Blocks {
 
 /// What is kept of a measurement.
 #[derive(Debug)]
-struct Kept {
-    identity: Identity,
-    journal: Mutex<Journal>,
-    roster: tokio::sync::Mutex<Option<Arc<Roster>>>,
-    shelves: Mutex<HashMap<Subject, Arc<Shelf>>>,
+pub(super) struct Kept {
+    pub(super) identity: Identity,
+    pub(super) journal: Mutex<Journal>,
+    pub(super) roster: tokio::sync::Mutex<KnownSeries>,
+    pub(super) shelves: Mutex<HashMap<Subject, Arc<Shelf>>>,
+    pub(super) index_written: Mutex<Option<Instant>>,
 }
 
 /// What panels are of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Subject {
-    pub(super) column: String,
+    pub(super) column: Column,
     pub(super) bucket: Width,
     pub(super) aggregate: Aggregate,
 }
@@ -59,59 +75,79 @@ pub(super) struct Subject {
 pub(super) struct Shelf {
     /// Held by whoever makes some, so that no panel is made twice.
     pub(super) making: tokio::sync::Mutex<()>,
-    panels: Mutex<BTreeMap<i64, Stored>>,
+    pub(super) panels: Mutex<BTreeMap<i64, Stored>>,
 }
 
 /// A panel, and what is known of it.
 #[derive(Debug)]
-struct Stored {
-    place: Place,
-    base: Arc<Base>,
+pub(super) struct Stored {
+    pub(super) place: Place,
+    pub(super) base: Arc<Base>,
     /// The state of the database that it is of, as far as anybody knows.
-    state: Arc<PgSnapshot>,
-    computes: Vec<(Shape, Arc<Compute>)>,
-    last_used: u64,
+    pub(super) state: Arc<PgSnapshot>,
+    pub(super) computes: Vec<(Shape, Arc<Compute>)>,
+    pub(super) last_used: u64,
+    /// When it was made, or found on disk.
+    pub(super) made: Instant,
 }
 
-/// How a stored panel stands to a question.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// As the question's state has it.
-    Usable(Arc<Base>),
-    /// Right but for these times, which have to be read again.
-    Dirty(Arc<Base>, Vec<(i64, i64)>),
-    /// Not there, or not known well enough.
-    Missing,
-}
-
-/// Blocks in the eyes of one question: as its state of the database has them, neither newer nor older.
-#[derive(Debug)]
-pub struct View {
-    blocks: Arc<Blocks>,
-    kept: Arc<Kept>,
-    state: Arc<PgSnapshot>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stored {
-    fn bytes(&self) -> u64 {
+    /// Whether a state of the database has it just so.
+    pub(super) fn is_still_so(&self, journal: &Journal, state: &PgSnapshot) -> bool {
+        journal.covers(&self.state) && journal.changed(self.place.span, &self.state, state) == Changed::Nothing
+    }
+
+    /// The bytes of its files.
+    pub(super) fn file_bytes(&self) -> u64 {
+        let computes = self.computes.iter().map(|(_, compute)| compute.values.mapped_bytes()).sum::<u64>();
+        self.base.values.mapped_bytes() + computes
+    }
+
+    /// The memory that it takes.
+    pub(super) fn bytes(&self) -> u64 {
         self.base.bytes() + self.computes.iter().map(|(_, compute)| compute.bytes()).sum::<u64>()
     }
 }
 
 impl Blocks {
-    /// Blocks that take about so much memory at most, besides what questions under way hold.
+    /// Blocks in memory alone.
     #[must_use]
-    pub fn new(limit_bytes: u64) -> Self {
+    pub fn new(options: BlockOptions) -> Self {
         Self {
-            limit_bytes,
+            options,
+            folder: None,
+            loading: tokio::sync::Mutex::default(),
             measurements: Mutex::default(),
             clock: AtomicU64::default(),
             bytes: AtomicU64::default(),
         }
+    }
+
+    /// Blocks that are also written to a folder, which is this process's alone.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn in_folder(options: BlockOptions, folder: &Path) -> Result<Self, FolderError> {
+        let folder = Folder::open(folder, options.disk_bytes)?;
+        Ok(Self { folder: Some(folder), ..Self::new(options) })
+    }
+
+    pub(super) fn folder(&self) -> Option<&Folder> {
+        self.folder.as_ref()
+    }
+
+    pub(super) fn all_kept(&self) -> Vec<Arc<Kept>> {
+        locked(&self.measurements).values().map(Arc::clone).collect()
+    }
+
+    /// The memory that panels may take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.options.memory_bytes
     }
 
     /// The memory that panels take.
@@ -130,11 +166,12 @@ impl Blocks {
         self: &Arc<Self>,
         snapshot: &mut Snapshot,
         measurement: &Measurement,
+        column: &str,
     ) -> Result<Option<View>, sqlx::Error> {
         let as_of_us = snapshot.as_of_us();
-        let known = locked(&self.measurements).get(&measurement.id).map(Arc::clone);
+        let known = self.known(snapshot, measurement, column).await?;
         let from = known.as_ref().map(|kept| look::from(&locked(&kept.journal)));
-        let (identity, look) = look::look(snapshot.connection(), measurement, as_of_us, from).await?;
+        let (identity, column, look) = look::look(snapshot.connection(), measurement, column, as_of_us, from).await?;
         let state = Arc::new(look.snapshot.clone());
         if let Some(kept) = known.filter(|kept| kept.identity == identity) {
             let mut journal = locked(&kept.journal);
@@ -144,40 +181,89 @@ impl Blocks {
                         kept.forget_old_states(&mut journal);
                     }
                     drop(journal);
-                    return Ok(Some(View { blocks: Arc::clone(self), kept, state }));
+                    return Ok(Some(View { blocks: Arc::clone(self), kept, state, column }));
                 }
                 Taken::Behind => return Ok(None),
                 Taken::TooLate => {}
             }
         }
-        let kept = Arc::new(Kept {
-            identity,
-            journal: Mutex::new(Journal::new(&look)),
-            roster: tokio::sync::Mutex::default(),
-            shelves: Mutex::default(),
-        });
+        let kept = Arc::new(Kept::new(identity, Journal::new(&look), Vec::new()));
         locked(&self.measurements).insert(measurement.id, Arc::clone(&kept));
-        Ok(Some(View { blocks: Arc::clone(self), kept, state }))
+        Ok(Some(View { blocks: Arc::clone(self), kept, state, column }))
     }
 
-    fn tick(&self) -> u64 {
+    /// What is kept of a measurement; the first to ask finds what is on disk.
+    async fn known(
+        self: &Arc<Self>,
+        snapshot: &mut Snapshot,
+        measurement: &Measurement,
+        column: &str,
+    ) -> Result<Option<Arc<Kept>>, sqlx::Error> {
+        let known = || locked(&self.measurements).get(&measurement.id).map(Arc::clone);
+        if self.folder.is_none() || known().is_some() {
+            return Ok(known());
+        }
+        let _loading = self.loading.lock().await;
+        if let Some(known) = known() {
+            return Ok(Some(known));
+        }
+        let as_of_us = snapshot.as_of_us();
+        let (identity, ..) = look::look(snapshot.connection(), measurement, column, as_of_us, None).await?;
+        let blocks = Arc::clone(self);
+        let loaded =
+            tokio::task::spawn_blocking(move || (blocks.folder().and_then(|folder| folder.load(&identity)), identity));
+        let Ok((Some(found), identity)) = loaded.await else { return Ok(None) };
+        let kept = Arc::new(Kept::found(identity, found, || self.tick()));
+        locked(&self.measurements).insert(measurement.id, Arc::clone(&kept));
+        Ok(Some(kept))
+    }
+
+    pub(super) fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Lets go of what was not used for longest until the limit holds.
-    fn evict(&self) {
-        let kept: Vec<Arc<Kept>> = locked(&self.measurements).values().map(Arc::clone).collect();
+    /// Lets go of the files of panels that were not used for longest, about so many bytes of them; gives how many.
+    pub(super) fn forget_files(&self, wanted: u64) -> u64 {
+        let mut panels = Vec::new();
+        for kept in self.all_kept() {
+            for shelf in locked(&kept.shelves).values() {
+                for (from_us, stored) in &*locked(&shelf.panels) {
+                    let (shelf, kept) = (Arc::clone(shelf), Arc::clone(&kept));
+                    panels.push((stored.last_used, *from_us, stored.file_bytes(), shelf, kept));
+                }
+            }
+        }
+        panels.sort_unstable_by_key(|(last_used, from_us, ..)| (*last_used, *from_us));
+        let mut freed = 0;
+        for (_, from_us, bytes, shelf, kept) in panels {
+            if freed >= wanted {
+                break;
+            }
+            if bytes > 0 {
+                locked(&shelf.panels).remove(&from_us);
+                *locked(&kept.index_written) = None;
+                freed += bytes;
+            }
+        }
+        freed
+    }
+
+    /// Lets go of what was not used for longest until the memory's limit holds.
+    pub(super) fn settle(&self) {
+        let kept = self.all_kept();
         let shelves: Vec<Arc<Shelf>> =
             kept.iter().flat_map(|kept| locked(&kept.shelves).values().map(Arc::clone).collect::<Vec<_>>()).collect();
         let mut panels = Vec::new();
         for (shelf, of) in shelves.iter().enumerate() {
             let stored = locked(&of.panels);
-            panels.extend(stored.iter().map(|(from_us, stored)| (stored.last_used, shelf, *from_us, stored.bytes())));
+            // What lies in files takes next to nothing, and goes last.
+            let order = |stored: &Stored| (stored.base.values.is_mapped(), stored.last_used);
+            panels.extend(stored.iter().map(|(from_us, stored)| (order(stored), shelf, *from_us, stored.bytes())));
         }
         let mut bytes: u64 = panels.iter().map(|(.., bytes)| bytes).sum();
         panels.sort_unstable();
         for (_, shelf, from_us, freed) in panels {
-            if bytes <= self.limit_bytes {
+            if bytes <= self.options.memory_bytes {
                 break;
             }
             locked(&shelves[shelf].panels).remove(&from_us);
@@ -188,13 +274,38 @@ impl Blocks {
 }
 
 impl Kept {
+    fn new(identity: Identity, journal: Journal, series: Vec<i64>) -> Self {
+        Self {
+            identity,
+            journal: Mutex::new(journal),
+            roster: tokio::sync::Mutex::new(KnownSeries::Places(series)),
+            shelves: Mutex::default(),
+            index_written: Mutex::default(),
+        }
+    }
+
+    /// As it was found on disk.
+    fn found(identity: Identity, found: FoundKept, tick: impl Fn() -> u64) -> Self {
+        let FoundKept { journal, series, panels } = found;
+        let state = Arc::new(journal.last().clone());
+        let kept = Self::new(identity, journal, series);
+        let mut shelves: HashMap<Subject, Arc<Shelf>> = HashMap::new();
+        for FoundPanel { subject, place, base, computes } in panels {
+            let computes = computes.into_iter().map(|(shape, compute)| (shape, Arc::new(compute))).collect();
+            let (from_us, state, base) = (place.span.from_us, Arc::clone(&state), Arc::new(base));
+            let stored = Stored { place, base, state, computes, last_used: tick(), made: Instant::now() };
+            locked(&shelves.entry(subject).or_default().panels).insert(from_us, stored);
+        }
+        *locked(&kept.shelves) = shelves;
+        kept
+    }
+
     /// Brings every panel to the newest state, or lets it go where it has changed since, so that the journal can be short.
     fn forget_old_states(&self, journal: &mut Journal) {
         let newest = Arc::new(journal.last().clone());
         for shelf in locked(&self.shelves).values() {
             locked(&shelf.panels).retain(|_, stored| {
-                let same = journal.covers(&stored.state)
-                    && journal.changed(stored.place.span, &stored.state, &newest) == Changed::Nothing;
+                let same = stored.is_still_so(journal, &newest);
                 if same {
                     stored.state = Arc::clone(&newest);
                 }
@@ -202,97 +313,5 @@ impl Kept {
             });
         }
         journal.forget();
-    }
-}
-
-impl View {
-    /// All series of the measurement.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn roster(
-        &self,
-        connection: &mut PgConnection,
-        measurement: &Measurement,
-    ) -> Result<Arc<Roster>, SelectError> {
-        // One reads and the others wait: each series gets one place.
-        let mut known = self.kept.roster.lock().await;
-        let roster = Roster::read(connection, measurement, known.clone()).await?;
-        *known = Some(Arc::clone(&roster));
-        Ok(roster)
-    }
-
-    pub(super) fn shelf(&self, subject: &Subject) -> Arc<Shelf> {
-        Arc::clone(locked(&self.kept.shelves).entry(subject.clone()).or_default())
-    }
-
-    /// How the panel at a place stands to the question.
-    pub(super) fn find(&self, shelf: &Shelf, place: &Place) -> Found {
-        let journal = locked(&self.kept.journal);
-        let mut panels = locked(&shelf.panels);
-        let Some(stored) = panels.get_mut(&place.span.from_us).filter(|stored| stored.place == *place) else {
-            return Found::Missing;
-        };
-        if !journal.covers(&self.state) || !journal.covers(&stored.state) {
-            return Found::Missing;
-        }
-        stored.last_used = self.blocks.tick();
-        let base = Arc::clone(&stored.base);
-        match journal.changed(place.span, &stored.state, &self.state) {
-            Changed::Nothing => Found::Usable(base),
-            Changed::Within(times_us) if self.state.sees_all_of(&stored.state) => Found::Dirty(base, times_us),
-            Changed::Within(_) | Changed::Anything => Found::Missing,
-        }
-    }
-
-    /// What a panel of this version was made into.
-    pub(super) fn find_compute(
-        &self,
-        shelf: &Shelf,
-        place: &Place,
-        shape: &Shape,
-        base: u64,
-        history: &[u64],
-    ) -> Option<Arc<Compute>> {
-        let panels = locked(&shelf.panels);
-        let stored = panels.get(&place.span.from_us)?;
-        let (_, compute) = stored.computes.iter().find(|(of, _)| of == shape)?;
-        (compute.base == base && compute.history == history).then(|| Arc::clone(compute))
-    }
-
-    /// Keeps a panel as the question's state has it, unless a newer one is there.
-    pub(super) fn put(&self, shelf: &Shelf, place: &Place, base: Arc<Base>) {
-        let mut panels = locked(&shelf.panels);
-        let is_newer = |stored: &Stored| stored.place == *place && !self.state.sees_all_of(&stored.state);
-        if panels.get(&place.span.from_us).is_some_and(is_newer) {
-            return;
-        }
-        // A panel that overlaps the new one is of chunks that are gone.
-        let Place { span, .. } = place;
-        panels.retain(|_, other| other.place.span.to_us <= span.from_us || span.to_us <= other.place.span.from_us);
-        let stored = Stored {
-            place: place.clone(),
-            base,
-            state: Arc::clone(&self.state),
-            computes: Vec::new(),
-            last_used: self.blocks.tick(),
-        };
-        panels.insert(span.from_us, stored);
-    }
-
-    /// Keeps what was derived of a panel that is still there.
-    pub(super) fn put_compute(&self, shelf: &Shelf, place: &Place, shape: &Shape, compute: &Arc<Compute>) {
-        let mut panels = locked(&shelf.panels);
-        if let Some(stored) = panels.get_mut(&place.span.from_us)
-            && stored.base.version == compute.base
-        {
-            stored.computes.retain(|(of, _)| of != shape);
-            stored.computes.push((*shape, Arc::clone(compute)));
-        }
-    }
-
-    /// Holds the memory's limit, after panels were made.
-    pub(super) fn settle(&self) {
-        self.blocks.evict();
     }
 }

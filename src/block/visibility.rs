@@ -1,7 +1,9 @@
 //! Which transactions a snapshot of PostgreSQL's sees. Pure.
 
+use serde::{Deserialize, Serialize};
+
 /// `pg_current_snapshot()`, as text `xmin:xmax:xip,xip`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PgSnapshot {
     /// Every transaction below has ended.
     xmin: u64,

@@ -15,6 +15,7 @@
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Calendar, Frame};
 use crate::question::{Fill, Grid, Transform};
@@ -33,7 +34,7 @@ pub use shaper::Shaper;
 const PARALLEL_CELLS: usize = 1 << 16;
 
 /// What is made of aggregated buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Which buckets are columns.
     pub grid: Grid,

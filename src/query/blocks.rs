@@ -44,7 +44,7 @@ impl Questions {
         let began = Instant::now();
         let Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes } = *planned;
         let overtaken = || Attempt::Stale("newer questions have overtaken this one".into());
-        let view = blocks.look(snapshot, measurement).await?.ok_or_else(overtaken)?;
+        let view = blocks.look(snapshot, measurement, column).await?.ok_or_else(overtaken)?;
         let roster = view.roster(snapshot.connection(), measurement).await;
         let roster = roster.map_err(|error| QueryError::of_selector("against", error))?;
         let target = match chosen {
@@ -65,7 +65,6 @@ impl Questions {
         let wanted = Wanted {
             database: &self.database,
             measurement,
-            column,
             source,
             bucket: asked.shared.bucket,
             calendar,
@@ -74,7 +73,9 @@ impl Questions {
             spans,
             chunks,
             all_series: chosen.is_none(),
-            limit_bytes,
+            // What questions share is bounded as a whole, not question by question, unless one asks for that.
+            limit_bytes: asked.shared.limit_bytes.unwrap_or(u64::MAX).min(blocks.memory_bytes()),
+            reading_bytes: limit_bytes,
             helpers: turns.len(),
         };
         let Some(panels) = view.panels(snapshot, wanted, &roster).await? else { return Ok(None) };

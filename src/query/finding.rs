@@ -37,7 +37,10 @@ pub(super) async fn find_measurement(
 }
 
 /// Finds measurement and field, and the field's column.
-pub(super) async fn locate(connection: &mut PgConnection, shared: &Shared) -> Result<(Measurement, Source, String), Attempt> {
+pub(super) async fn locate(
+    connection: &mut PgConnection,
+    shared: &Shared,
+) -> Result<(Measurement, Source, String), Attempt> {
     let Shared { namespace, measurement: name, field, .. } = shared;
     let measurement = find_measurement(connection, namespace, name).await?;
     let (source, column) = match measurement.field(field) {

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use hashbrown::HashMap;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -89,6 +90,12 @@ impl Questions {
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// How many panels blocks have of each chunk, by its number.
+    #[must_use]
+    pub fn panels_by_chunk(&self) -> HashMap<i64, u64> {
+        self.blocks.as_ref().map(|blocks| blocks.panels_by_chunk()).unwrap_or_default()
     }
 
     /// How many window questions there were and how long they took.

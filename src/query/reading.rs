@@ -195,7 +195,9 @@ impl Questions {
             let (measurement, source, column) = (&measurement, &source, column.as_str());
             let (chunks, calendar, spans) = (&chunks[..], &calendar, &spans[..]);
             let planned = Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes };
-            if let Some(gathered) = self.by_blocks(snapshot, asked, &planned, chosen.as_ref()).await? {
+            // In a box: what reads panels is large, and most questions do without.
+            let by_blocks = Box::pin(self.by_blocks(snapshot, asked, &planned, chosen.as_ref()));
+            if let Some(gathered) = by_blocks.await? {
                 return Ok(gathered);
             }
         }

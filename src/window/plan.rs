@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     frame::{Calendar, History, Neighbour, Starts, TooManyBuckets},
     hypertable::Chunk,
@@ -15,7 +17,7 @@ mod tests;
 const MAX_SLICES: usize = 32;
 
 /// A half-open stretch of time, microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// The first moment.
     pub from_us: i64,

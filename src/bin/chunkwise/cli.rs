@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Window(command::window::WindowArgs),
     /// One series against many, over one or several ranges of time.
     Correlate(command::correlate::CorrelateArgs),
+    /// Make ahead what correlations keep: blocks, in the data folder.
+    Warm(command::warm::WarmArgs),
     /// Measure this machine and its database.
     Bench(command::bench::BenchArgs),
     /// The database: start and stop the embedded one, look at any.

@@ -98,17 +98,17 @@ impl Sums {
         pairs: &Pairs,
     ) {
         let e = origin.target;
-        for lane in 0..LANES {
+        for (lane, reference) in references.iter_mut().enumerate() {
             let n = common.n + f64::from(pairs.n[lane]);
             let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
             let (y, yy) = (f64::from(part.y[lane]), f64::from(part.yy[lane]));
             if n == 0.0 {
                 continue;
             }
-            if references[lane].is_nan() {
-                references[lane] = origin.offsets[lane];
+            if reference.is_nan() {
+                *reference = origin.offsets[lane];
             }
-            let d = origin.offsets[lane] - references[lane];
+            let d = origin.offsets[lane] - *reference;
             self.n[lane] += n;
             self.x[lane] += x + n * e;
             self.xx[lane] += xx + 2.0 * e * x + n * e * e;
@@ -148,9 +148,8 @@ impl Sums {
             return Verdict::Trusted(f64::NAN);
         }
         let moments = Moments { xx, yy, xy: self.xy[lane] }.corrected(n, x, y);
-        let is_near = |left: f64, squares: f64, rough: f64| {
-            rough <= TRUSTED_SINGLE * left && squares <= TRUSTED_DOUBLE * left
-        };
+        let is_near =
+            |left: f64, squares: f64, rough: f64| rough <= TRUSTED_SINGLE * left && squares <= TRUSTED_DOUBLE * left;
         let trusted = is_near(moments.xx, xx, self.rough_xx[lane]) && is_near(moments.yy, yy, self.rough_yy[lane]);
         match moments.r().filter(|_| trusted) {
             Some(r) => Verdict::Trusted(r),

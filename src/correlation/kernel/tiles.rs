@@ -44,11 +44,10 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must be compiled for the caller's instructions")]
 fn add<const FMA: bool>(value: &Lane32, x: f32, part: &mut Part) {
-    for lane in 0..LANES {
-        let y = value[lane];
+    for (lane, y) in value.iter().enumerate() {
         part.y[lane] += y;
-        part.yy[lane] = fused::<FMA>(y, y, part.yy[lane]);
-        part.xy[lane] = fused::<FMA>(y, x, part.xy[lane]);
+        part.yy[lane] = fused::<FMA>(*y, *y, part.yy[lane]);
+        part.xy[lane] = fused::<FMA>(*y, x, part.xy[lane]);
     }
 }
 
@@ -130,13 +129,7 @@ fn sum_body<const FMA: bool>(group: Group<'_>, from: usize, x: &[f32], parts: &m
 /// Adds the products of some tiles' buckets from `from` on with the target's values `x`, at most [`STRETCH`] of them, to a
 /// `Part` a tile, and for tiles in which something is missing the target's side to its `Pairs`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(in crate::correlation) fn sum(
-    group: Group<'_>,
-    from: usize,
-    x: &[f32],
-    parts: &mut [Part],
-    pairs: &mut [Pairs],
-) {
+pub(in crate::correlation) fn sum(group: Group<'_>, from: usize, x: &[f32], parts: &mut [Part], pairs: &mut [Pairs]) {
     if multiversion::target::target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64")) {
         sum_body::<true>(group, from, x, parts, pairs);
     } else {

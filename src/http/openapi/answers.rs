@@ -233,7 +233,7 @@ struct Chunk {
     rows: u64,
     bytes: u64,
     index_bytes: u64,
-    /// Cached arrays of this chunk.
+    /// Panels of blocks: stretches of this chunk's buckets that correlations have kept.
     blocks: u64,
     /// What chunkwise did with the chunk, and when.
     events: Vec<Value>,

@@ -75,7 +75,9 @@ async fn every_kind_of_change_is_seen_by_the_next_question() {
             8 => {
                 // Within its chunk: TimescaleDB moves no row from one to another.
                 let even_hours = "extract(hour FROM time)::int4 % 2 = 0";
-                let sql = format!("UPDATE {table} SET time = time + interval '50 minutes' WHERE {even_hours} AND series_id = {id}");
+                let sql = format!(
+                    "UPDATE {table} SET time = time + interval '50 minutes' WHERE {even_hours} AND series_id = {id}"
+                );
                 connection.execute(sql.as_str()).await.unwrap();
             }
             _ => drop(connection.execute(format!("TRUNCATE {table}").as_str()).await.unwrap()),
@@ -99,7 +101,9 @@ async fn only_the_buckets_that_changed_are_read_again() {
 
     let mut connection = fixture.test.connect().await;
     let moment = text(START_US + 13 * HOUR_US);
-    let sql = format!("UPDATE public_store.ticks SET price = 1 WHERE time >= '{moment}' AND time < '{moment}'::timestamptz + interval '10 minutes'");
+    let sql = format!(
+        "UPDATE public_store.ticks SET price = 1 WHERE time >= '{moment}' AND time < '{moment}'::timestamptz + interval '10 minutes'"
+    );
     connection.execute(sql.as_str()).await.unwrap();
     let answer = ask_both(&fixture.questions, &plain, &question).await;
     let receipt = answer.receipt;

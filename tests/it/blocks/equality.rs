@@ -5,7 +5,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::json;
 
 use super::{ask_both, blocks_of, random_question, without_blocks};
-use crate::read::fixture::{DAY_US, Fixture, HOUR_US, START_US, ask, text};
+use crate::read::fixture::{DAY_US, Fixture, HOUR_US, START_US, ask, block_options, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_questions_are_answered_as_from_rows() {
@@ -70,7 +70,7 @@ async fn what_blocks_are_not_for_comes_from_rows() {
 async fn memory_that_is_used_up_is_freed_and_answers_stay_right() {
     let fixture = Fixture::random(8, 2 * HOUR_US, 30, DAY_US, 4_000).await;
     let plain = without_blocks(&fixture.test.database);
-    let small = std::sync::Arc::new(chunkwise::block::Blocks::new(200_000));
+    let small = std::sync::Arc::new(chunkwise::block::Blocks::new(block_options(200_000)));
     let questions = without_blocks(&fixture.test.database).with_blocks(std::sync::Arc::clone(&small));
     for transform in ["diff", "level", "diff"] {
         ask_both(&questions, &plain, &whole_day(json!({"bucket": "1m", "transform": transform}))).await;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod equality;
+mod files;
 mod moments;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use chunkwise::{
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-use crate::read::fixture::{START_US, ask, several_connections, text};
+use crate::read::fixture::{START_US, ask, block_options, several_connections, text};
 
 /// Questions about the same database that keep nothing.
 pub(crate) fn without_blocks(database: &Database) -> Questions {
@@ -73,6 +74,6 @@ pub(crate) fn random_question(random: &mut StdRng, span_us: i64, series: usize) 
 
 /// Says which panels there are to a test that wants to know: how much memory they take.
 pub(crate) fn blocks_of(questions: Questions) -> (Questions, Arc<chunkwise::block::Blocks>) {
-    let blocks = Arc::new(chunkwise::block::Blocks::new(1 << 30));
+    let blocks = Arc::new(chunkwise::block::Blocks::new(block_options(1 << 30)));
     (questions.with_blocks(Arc::clone(&blocks)), blocks)
 }

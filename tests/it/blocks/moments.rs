@@ -14,9 +14,8 @@ use crate::read::fixture::{DAY_US, Fixture, HOUR_US, MINUTE_US, Row, START_US, a
 
 /// The first hour and the last of the day.
 fn two_hours() -> CorrelateQuestion {
-    let range = |hour: i64| {
-        json!({"from": text(START_US + hour * HOUR_US), "to": text(START_US + (hour + 1) * HOUR_US)})
-    };
+    let range =
+        |hour: i64| json!({"from": text(START_US + hour * HOUR_US), "to": text(START_US + (hour + 1) * HOUR_US)});
     ask(json!({
         "bucket": "1m", "target": {"symbol": "S0"}, "min_overlap": 2, "ranges": [range(0), range(23)],
     }))
@@ -115,4 +114,17 @@ async fn a_measurement_that_is_made_anew_begins_anew() {
     connection.execute(sql.as_str()).await.unwrap();
     let answer = ask_both(&fixture.questions, &plain, &two_hours()).await;
     assert!(answer.receipt.chunks.read > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_that_is_made_anew_by_hand_is_another() {
+    let fixture = Fixture::random(33, 6 * HOUR_US, 4, DAY_US, 800).await;
+    let plain = without_blocks(&fixture.test.database);
+    let before = ask_both(&fixture.questions, &plain, &two_hours()).await;
+    assert!(before.n.sum() > 0);
+    let mut connection = fixture.test.connect().await;
+    connection.execute("ALTER TABLE public_store.ticks DROP COLUMN price CASCADE").await.unwrap();
+    connection.execute("ALTER TABLE public_store.ticks ADD COLUMN price float8").await.unwrap();
+    let after = ask_both(&fixture.questions, &plain, &two_hours()).await;
+    assert_eq!(after.n.sum(), 0);
 }
