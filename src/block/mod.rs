@@ -24,7 +24,8 @@
 //! Panels that are not made anew for a while go to files (`keep`), which are mapped from then on: they take no memory that the
 //! system could not have back, and the next process finds them.
 //!
-//! What is kept holds nothing that the database does not have, and may be forgotten at any time.
+//! What is kept holds nothing that the database does not have, and may be forgotten at any time. The change log keeps its
+//! entries for a day: what nobody has asked about for as long is made anew.
 
 mod cells;
 mod derive;

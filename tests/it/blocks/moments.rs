@@ -128,3 +128,27 @@ async fn a_column_that_is_made_anew_by_hand_is_another() {
     let after = ask_both(&fixture.questions, &plain, &two_hours()).await;
     assert_eq!(after.n.sum(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_at_once_make_each_panel_once() {
+    let fixture = Fixture::random(34, HOUR_US, 30, DAY_US, 3_000).await;
+    let day: CorrelateQuestion = ask(json!({
+        "bucket": "1m", "target": {"symbol": "S0"}, "min_overlap": 2,
+        "ranges": [{"from": text(START_US), "to": text(START_US + DAY_US)}],
+    }));
+    let (alone, _) = blocks_of(without_blocks(&fixture.test.database));
+    let read_alone = alone.correlate(&day).await.unwrap().receipt.rows_read;
+    let (questions, _) = blocks_of(without_blocks(&fixture.test.database));
+    let questions = Arc::new(questions);
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (questions, day) = (Arc::clone(&questions), day.clone());
+            tokio::spawn(async move { questions.correlate(&day).await.unwrap().receipt.rows_read })
+        })
+        .collect();
+    let mut read = 0;
+    for asking in asking {
+        read += asking.await.unwrap();
+    }
+    assert_eq!(read, read_alone);
+}
