@@ -55,6 +55,11 @@ impl Recipe {
         }
     }
 
+    /// The panel's buckets that are on the grid.
+    pub(super) fn on_grid(&self) -> impl Iterator<Item = usize> + '_ {
+        self.shaper.kept().iter().filter_map(|column| column.checked_sub(self.history.len()))
+    }
+
     /// The versions of the panels that the first buckets depend on.
     pub(super) fn history_versions(&self) -> Vec<u64> {
         let mut versions: Vec<u64> = self.history.iter().map(|earlier| earlier.panel.version).collect();

@@ -153,6 +153,12 @@ impl Journal {
         if times.is_empty() { Changed::Nothing } else { Changed::Within(times) }
     }
 
+    /// Whether nothing at all has changed between two states.
+    pub(super) fn is_quiet(&self, one: &PgSnapshot, other: &PgSnapshot) -> bool {
+        let agree = |xid: u64| matches!((one.sees(xid), other.sees(xid)), (Some(a), Some(b)) if a == b);
+        self.covers(one) && self.covers(other) && self.entries.values().all(|(xid, _)| agree(*xid))
+    }
+
     /// Whether it is time to forget old states.
     pub(super) fn is_long(&self) -> bool {
         self.entries.len() > MAX_ENTRIES
@@ -190,6 +196,8 @@ mod tests {
         assert_eq!(changed(&first, &second, &journal), Changed::Within(vec![(150, 199)]));
         assert_eq!(changed(&second, &first, &journal), Changed::Within(vec![(150, 199)]), "what was read is newer");
         assert_eq!(changed(&second, &second, &journal), Changed::Nothing);
+        assert!(journal.is_quiet(&second.snapshot, &second.snapshot));
+        assert!(!journal.is_quiet(&first.snapshot, &second.snapshot));
         let elsewhere = Span { from_us: 0, to_us: 150 };
         assert_eq!(journal.changed(elsewhere, &first.snapshot, &second.snapshot), Changed::Nothing);
 

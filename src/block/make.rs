@@ -87,7 +87,8 @@ pub struct Wanted<'q> {
 #[derive(Debug)]
 pub struct Panels {
     recipes: Vec<(Span, Arc<Recipe>)>,
-    computes: Vec<Arc<Compute>>,
+    /// None where there is so little that it is computed in float64.
+    computes: Option<Vec<Arc<Compute>>>,
     width_us: i64,
     /// What they cost.
     pub cost: Cost,
@@ -107,10 +108,23 @@ pub struct Cost {
 }
 
 impl Panels {
-    /// As correlations take them.
+    /// As correlations take them in float32; `None` where there are so few values that float64 is as good.
     #[must_use]
-    pub fn views(&self) -> Vec<Panel<'_>> {
-        self.computes.iter().map(|compute| compute.view()).collect()
+    pub fn views(&self) -> Option<Vec<Panel<'_>>> {
+        let computes = self.computes.as_ref()?;
+        Some(computes.iter().map(|compute| compute.view()).collect())
+    }
+
+    /// The buckets that are on the grid, counted through all panels, ascending.
+    #[must_use]
+    pub fn on_grid(&self) -> Vec<usize> {
+        let mut on_grid = Vec::new();
+        let mut first = 0;
+        for (_, recipe) in &self.recipes {
+            on_grid.extend(recipe.on_grid().map(|bucket| first + bucket));
+            first += recipe.base.buckets;
+        }
+        on_grid
     }
 
     /// How many buckets start before a time.
@@ -217,7 +231,9 @@ impl Maker<'_, '_> {
                 recipes.push((place.span, Arc::new(self.recipe(place, Arc::clone(base), history))));
             }
         }
-        let computes = self.derived(&places, &recipes).await?;
+        let buckets: usize = recipes.iter().map(|(_, recipe)| recipe.base.buckets).sum();
+        let is_exact = (buckets * self.reader.series()) as u64 <= self.view.blocks.exact_cells();
+        let computes = if is_exact { None } else { Some(self.derived(&places, &recipes).await?) };
         let cost = Cost { chunks: self.chunks.len() as u64, ..self.reader.cost() };
         if cost.rows_read > 0 || self.reader.has_read() {
             self.view.settle();

@@ -50,6 +50,11 @@ impl<'v, 'q> Reader<'v, 'q> {
         Self { view, wanted, roster, shelf, rows: None, rows_read: 0, bytes_read: 0, chunks_read: Vec::new() }
     }
 
+    /// How many series there are.
+    pub(super) fn series(&self) -> usize {
+        self.roster.ids().len()
+    }
+
     /// Whether anything was read.
     pub(super) fn has_read(&self) -> bool {
         !self.chunks_read.is_empty()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use sqlx::PgConnection;
 
+use super::visibility::PgSnapshot;
 use crate::{
     hypertable::Measurement,
     question::Selector,
@@ -20,8 +21,8 @@ type Figures = (i64, Option<i64>, Option<i64>);
 pub(super) enum KnownSeries {
     /// Their places alone: those of panels from disk.
     Places(Vec<i64>),
-    /// All of them as they were.
-    Roster(Arc<Roster>),
+    /// All of them as they were in a state.
+    Roster(Arc<Roster>, Arc<PgSnapshot>),
 }
 
 impl KnownSeries {
@@ -29,7 +30,7 @@ impl KnownSeries {
     pub(super) fn ids(&self) -> Vec<i64> {
         match self {
             Self::Places(ids) => ids.clone(),
-            Self::Roster(roster) => roster.ids.clone(),
+            Self::Roster(roster, _) => roster.ids.clone(),
         }
     }
 }
@@ -59,15 +60,24 @@ impl Roster {
         &self.ids
     }
 
-    /// The series as this state has them. A series keeps its place for good, new ones come behind.
+    /// The series as this state has them, where nothing in the change log tells the states apart (`is_quiet`) by a look at the
+    /// last id alone: counting a hundred thousand takes 10 ms. A series keeps its place for good, new ones come behind.
     pub(super) async fn read(
         connection: &mut PgConnection,
         measurement: &Measurement,
         known: &KnownSeries,
+        is_quiet: bool,
     ) -> Result<Arc<Self>, SelectError> {
+        if is_quiet && let KnownSeries::Roster(known, _) = known {
+            let sql = format!("SELECT max(series_id) FROM {}", measurement.series_table());
+            let last: Option<i64> = sqlx::query_scalar(&sql).fetch_one(&mut *connection).await?;
+            if last == known.figures.1 && known.tags == measurement.tags.len() {
+                return Ok(Arc::clone(known));
+            }
+        }
         let sql = format!("SELECT count(*), max(series_id), bit_xor(series_id) FROM {}", measurement.series_table());
         let figures: Figures = sqlx::query_as(&sql).fetch_one(&mut *connection).await?;
-        if let KnownSeries::Roster(known) = known
+        if let KnownSeries::Roster(known, _) = known
             && known.figures == figures
             && known.tags == measurement.tags.len()
         {

@@ -37,6 +37,9 @@ pub struct BlockOptions {
     pub memory_bytes: u64,
     /// Files.
     pub disk_bytes: u64,
+    /// With no more cells than this in its panels a question is computed in float64 throughout: it takes milliseconds either
+    /// way, and gives what rows give.
+    pub exact_cells: u64,
 }
 
 /// Blocks of all measurements; see the module.
@@ -142,6 +145,11 @@ impl Blocks {
 
     pub(super) fn all_kept(&self) -> Vec<Arc<Kept>> {
         locked(&self.measurements).values().map(Arc::clone).collect()
+    }
+
+    /// See [`BlockOptions::exact_cells`].
+    pub(super) fn exact_cells(&self) -> u64 {
+        self.options.exact_cells
     }
 
     /// The memory that panels may take.

@@ -48,8 +48,12 @@ impl View {
     ) -> Result<Arc<Roster>, SelectError> {
         // One reads and the others wait: each series gets one place.
         let mut known = self.kept.roster.lock().await;
-        let roster = Roster::read(connection, measurement, &known).await?;
-        *known = KnownSeries::Roster(Arc::clone(&roster));
+        let is_quiet = match &*known {
+            KnownSeries::Roster(_, state) => locked(&self.kept.journal).is_quiet(state, &self.state),
+            KnownSeries::Places(_) => false,
+        };
+        let roster = Roster::read(connection, measurement, &known, is_quiet).await?;
+        *known = KnownSeries::Roster(Arc::clone(&roster), Arc::clone(&self.state));
         Ok(roster)
     }
 

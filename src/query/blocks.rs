@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use ndarray::Axis;
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     block::{BlockError, Panels, Wanted},
-    correlation::{OneVsAll, OneVsPanels, one_vs_one, one_vs_panels},
+    correlation::{OneVsAll, OneVsPanels, one_vs_all, one_vs_one, one_vs_panels},
     question::CorrelateQuestion,
     window::Snapshot,
 };
@@ -106,9 +106,10 @@ impl FromPanels {
             .iter()
             .map(|range| panels.buckets_before(range.from.us())..panels.buckets_before(range.to.us()))
             .collect();
+        let Some(views) = panels.views() else { return self.exact(question, &columns) };
         let series = places.iter().max().map_or(0, |last| last + 1);
         let OneVsPanels { mut r, n, mut doubtful } =
-            one_vs_panels(&panels.views(), *target, series, &columns, question.min_overlap);
+            one_vs_panels(&views, *target, series, &columns, question.min_overlap);
         if !doubtful.is_empty() {
             doubtful.sort_unstable();
             let exact: Vec<((usize, usize), f64)> = doubtful
@@ -127,6 +128,26 @@ impl FromPanels {
             }
         }
         OneVsAll { r: r.select(Axis(1), places), n: n.select(Axis(1), places) }
+    }
+}
+
+impl FromPanels {
+    /// The same in float64 throughout.
+    fn exact(&self, question: &CorrelateQuestion, columns: &[Range<usize>]) -> OneVsAll {
+        // As of rows, which have no column for a bucket that is not on the grid.
+        let on_grid = self.panels.on_grid();
+        let row = |place: usize| {
+            let all = self.panels.row(place, 0..on_grid.last().map_or(0, |last| last + 1));
+            on_grid.iter().map(|bucket| all[*bucket]).collect::<Vec<f64>>()
+        };
+        let at = |bucket: usize| on_grid.partition_point(|other| *other < bucket);
+        let columns: Vec<Range<usize>> = columns.iter().map(|range| at(range.start)..at(range.end)).collect();
+        let mut values = Array2::from_elem((self.places.len(), on_grid.len()), f64::NAN);
+        values.axis_iter_mut(Axis(0)).into_par_iter().zip(&self.places).for_each(|(mut cells, place)| {
+            cells.iter_mut().zip(row(*place)).for_each(|(cell, value)| *cell = value);
+        });
+        let target = Array1::from_vec(row(self.target));
+        one_vs_all(target.view(), values.view(), &columns, question.method, question.min_overlap)
     }
 }
 

@@ -27,6 +27,9 @@ use crate::{
     subscriptions, supervise,
 };
 
+/// So many values of blocks are computed with in float64 within some ten milliseconds.
+const EXACT_CELLS: u64 = 2 << 20;
+
 /// How long the end waits for the writers: a client that still holds its connection open keeps them from ending.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -270,7 +273,11 @@ pub(crate) fn blocks_folder(config: &Config) -> anyhow::Result<PathBuf> {
 
 /// The settings, as blocks take them.
 pub(crate) fn block_options(config: &Config) -> BlockOptions {
-    BlockOptions { memory_bytes: config.blocks.memory_bytes.get(), disk_bytes: config.blocks.disk_bytes.get() }
+    BlockOptions {
+        memory_bytes: config.blocks.memory_bytes.get(),
+        disk_bytes: config.blocks.disk_bytes.get(),
+        exact_cells: EXACT_CELLS,
+    }
 }
 
 /// Folds what histograms have collected, which else only a look at `/metrics` does: without either they grow for ever.

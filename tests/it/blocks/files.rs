@@ -148,7 +148,7 @@ async fn the_folder_may_go_at_any_time() {
 async fn files_keep_to_their_limit() {
     let (fixture, folder) = (fixture().await, tempfile::tempdir().unwrap());
     let limit = 400_000;
-    let process = Process::start(&fixture, folder.path(), BlockOptions { memory_bytes: 1 << 30, disk_bytes: limit });
+    let process = Process::start(&fixture, folder.path(), BlockOptions { disk_bytes: limit, ..block_options(1 << 30) });
     for transform in ["diff", "level", "pct", "log_return"] {
         process.ask(transform).await;
         process.save().await;

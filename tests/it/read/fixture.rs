@@ -58,9 +58,9 @@ impl Fixture {
     }
 }
 
-/// Blocks of so much memory.
+/// Blocks of so much memory, which compute as with many series.
 pub(crate) fn block_options(memory_bytes: u64) -> BlockOptions {
-    BlockOptions { memory_bytes, disk_bytes: 1 << 30 }
+    BlockOptions { memory_bytes, disk_bytes: 1 << 30, exact_cells: 0 }
 }
 
 /// Limits under which a question about few rows is read over several connections too.
