@@ -130,7 +130,7 @@ fn panel_kernels(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes((series * BUCKETS * size_of::<f32>()) as u64)).sample_size(20);
     let whole = 0..BUCKETS;
     let five: Vec<Range<usize>> = (0..5).map(|range| range * 200..BUCKETS - (4 - range) * 150).collect();
-    for (name, buckets, missing) in [("complete", 32, 0.0), ("5 % missing", 32, 0.05), ("400 panels of 5", 5, 0.0)] {
+    for (name, buckets, missing) in [("complete", 64, 0.0), ("5 % missing", 64, 0.05), ("400 panels of 5", 5, 0.0)] {
         let panels = panels(series, buckets, missing);
         let views: Vec<Panel<'_>> = panels.iter().map(Owned::view).collect();
         group.bench_function(format!("read pass, {name}"), |bench| bench.iter(|| read_all(black_box(&panels))));

@@ -11,7 +11,7 @@ use crate::{
 
 /// Buckets of a panel of many series. A panel of so many, which is still being written to, is made anew in a moment, and
 /// sums over so many buckets may run in float32.
-pub(super) const BUCKETS: usize = 32;
+pub(super) const BUCKETS: usize = 64;
 /// With fewer series than this a panel has more buckets, so that there are not too many panels.
 const MANY_SERIES: usize = 8_192;
 /// No panel has more buckets than this.
@@ -145,21 +145,21 @@ mod tests {
 
     #[test]
     fn panels_end_where_chunks_do() {
-        let layout = layout(&[(0, 1), (0, 1), (3, 4)], MINUTE, 100_000).unwrap();
+        let layout = layout(&[(0, 2), (0, 2), (4, 6)], MINUTE, 100_000).unwrap();
         let hour = |hour: i64, minutes: [i64; 2]| {
             let [from_us, to_us] = minutes.map(|minute| hour * HOUR_US + minute * HOUR_US / 60);
             Span { from_us, to_us }
         };
-        let all = layout.panels(&[Span { from_us: 0, to_us: 4 * HOUR_US }]);
+        let all = layout.panels(&[Span { from_us: 0, to_us: 6 * HOUR_US }]);
         let spans: Vec<Span> = all.iter().map(|place| place.span).collect();
-        assert_eq!(spans, [hour(0, [0, 32]), hour(0, [32, 60]), hour(3, [0, 32]), hour(3, [32, 60])]);
+        assert_eq!(spans, [hour(0, [0, 64]), hour(0, [64, 120]), hour(4, [0, 64]), hour(4, [64, 120])]);
         assert_eq!((all[0].chunks.as_slice(), all[2].chunks.as_slice()), ([0, 1].as_slice(), [2].as_slice()));
-        assert_eq!(layout.panel_at(HOUR_US - 1).unwrap().span, spans[1]);
-        assert_eq!(layout.panel_at(2 * HOUR_US), None);
-        assert_eq!(layout.last_before(3 * HOUR_US), Some(HOUR_US));
+        assert_eq!(layout.panel_at(2 * HOUR_US - 1).unwrap().span, spans[1]);
+        assert_eq!(layout.panel_at(3 * HOUR_US), None);
+        assert_eq!(layout.last_before(4 * HOUR_US), Some(2 * HOUR_US));
         assert_eq!(layout.last_before(HOUR_US / 2), Some(HOUR_US / 2));
-        assert!(layout.has_no_holes(&[hour(0, [5, 60]), hour(3, [0, 60])]));
-        assert!(!layout.has_no_holes(&[Span { from_us: 0, to_us: 4 * HOUR_US }]));
+        assert!(layout.has_no_holes(&[hour(0, [5, 120]), hour(4, [0, 60])]));
+        assert!(!layout.has_no_holes(&[Span { from_us: 0, to_us: 5 * HOUR_US }]));
     }
 
     #[test]
@@ -177,6 +177,6 @@ mod tests {
             let layout = layout(&[(0, 240)], MINUTE, series).unwrap();
             layout.buckets(layout.panels(&[Span { from_us: 0, to_us: 1 }])[0].span)
         };
-        assert_eq!([0, 10, 300, 5_000, 100_000].map(buckets), [1_024, 1_024, 512, 32, 32]);
+        assert_eq!([0, 10, 300, 5_000, 100_000].map(buckets), [1_024, 1_024, 1_024, 64, 64]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! time      |------------- chunk -------------|------------- chunk -------------|
-//! panels    |------|------|------|------|--|    |------|------|------|------|--|     32 buckets each, more where series are few
+//! panels    |------|------|------|------|--|    |------|------|------|------|--|     64 buckets each, more where series are few
 //!              |
 //!           base panel       float64, missing = NaN; which buckets any series has       read from the database
 //!              |

@@ -4,7 +4,7 @@
 //! ranges      |------- A -------|        |-- C --|
 //!                    |------- B -------|
 //! segments    |  A   |    A+B   |  B   | |   C   |       each bucket is summed once for all ranges that hold it
-//! steps       ||||||||||||||||||||||||||||||||||||       at most 32 buckets of one panel in which the target has a value
+//! steps       ||||||||||||||||||||||||||||||||||||       at most 64 buckets of one panel in which the target has a value
 //! ```
 //!
 //! Threads take groups of tiles, and go with one through all steps, so that a panel's memory is read in order whether it has
@@ -17,7 +17,7 @@ use ndarray::{Array2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::{
-    sums::{Lane64, Origin, Sums, TargetSums, Verdict},
+    sums::{self, Lane64, Origin, Sums, TargetSums, Verdict},
     tiles::{self, Group, LANES, Pairs, Part, STRETCH},
 };
 
@@ -189,6 +189,10 @@ struct GroupSums {
     tiles: Vec<Tile>,
     parts: Vec<Part>,
     pairs: Vec<Pairs>,
+    /// For each tile whether its pairs were counted one by one since the last flush.
+    masked: Vec<bool>,
+    /// For each tile the sums over the segment.
+    segment: Vec<Sums>,
     /// For each range its tiles' sums.
     ranges: Vec<Vec<Sums>>,
     /// For each range and tile the series with values that float32 cannot hold.
@@ -198,9 +202,8 @@ struct GroupSums {
 /// What is held of a tile besides what the loops add to.
 #[derive(Clone)]
 struct Tile {
-    /// The target over the steps since the last flush of which the tile is full.
+    /// The target over the steps of which the tile is full, since the segment began, or, shifted, since the last flush.
     common: TargetSums,
-    segment: Sums,
     wild: u16,
     /// The first offset of each series, to which all its sums are brought; NaN before.
     references: Lane64,
@@ -209,7 +212,7 @@ struct Tile {
 impl Tile {
     fn new() -> Self {
         let references = [f64::NAN; LANES];
-        Self { common: TargetSums::default(), segment: Sums::default(), wild: 0, references }
+        Self { common: TargetSums::default(), wild: 0, references }
     }
 }
 
@@ -220,6 +223,8 @@ impl GroupSums {
             tiles: vec![Tile::new(); tiles],
             parts: vec![Part::default(); tiles],
             pairs: vec![Pairs::default(); tiles],
+            masked: vec![false; tiles],
+            segment: vec![Sums::default(); tiles],
             ranges: vec![vec![Sums::default(); tiles]; ranges],
             wild: vec![vec![0; tiles]; ranges],
         }
@@ -232,18 +237,18 @@ impl GroupSums {
             for step in &segment.steps {
                 let Some(panel) = panels.get(step.panel) else { continue };
                 if held + step.x.len() > STRETCH {
-                    self.flush(None);
+                    self.flush();
                     held = 0;
                 }
                 self.add(panel, step);
                 held += step.x.len();
                 if shifted {
-                    self.flush(Some((panel, step.offset)));
+                    self.flush_from(panel, step.offset);
                     held = 0;
                 }
             }
-            self.flush(None);
-            self.end_segment(&segment.ranges);
+            self.flush();
+            self.end_segment(&segment.ranges, shifted);
         }
     }
 
@@ -261,6 +266,7 @@ impl GroupSums {
         tiles::sum(group, step.from, &step.x, &mut self.parts, &mut self.pairs);
         for (at, (tile, full)) in self.tiles.iter_mut().zip(full).enumerate() {
             tile.wild |= panel.wild.get(self.first + at).copied().unwrap_or(0);
+            self.masked[at] |= !full;
             if *full {
                 let TargetSums { n, x, xx } = step.sums;
                 tile.common.n += n;
@@ -271,30 +277,32 @@ impl GroupSums {
     }
 
     /// Brings what was summed in float32 to the segment's sums.
-    fn flush(&mut self, origin: Option<(&Panel<'_>, f64)>) {
+    fn flush(&mut self) {
+        sums::flush(&mut self.segment, &mut self.parts, &mut self.pairs, &mut self.masked);
+    }
+
+    /// The same of deviations from a panel's offsets.
+    fn flush_from(&mut self, panel: &Panel<'_>, target: f64) {
         for (at, tile) in self.tiles.iter_mut().enumerate() {
-            let (part, pairs) = (&mut self.parts[at], &mut self.pairs[at]);
-            match origin {
-                None => tile.segment.add(tile.common, part, pairs),
-                Some((panel, target)) => {
-                    let offsets = panel.offsets.get(self.first + at).unwrap_or(&[0.0; LANES]);
-                    let origin = Origin { offsets, target };
-                    tile.segment.add_from(origin, &mut tile.references, tile.common, part, pairs);
-                }
-            }
+            let offsets = panel.offsets.get(self.first + at).unwrap_or(&[0.0; LANES]);
+            let (sums, part, pairs) = (&mut self.segment[at], &mut self.parts[at], &mut self.pairs[at]);
+            sums::flush_from(Origin { offsets, target }, &mut tile.references, tile.common, sums, part, pairs);
             tile.common = TargetSums::default();
-            *part = Part::default();
-            *pairs = Pairs::default();
+            self.masked[at] = false;
         }
     }
 
-    fn end_segment(&mut self, ranges: &[usize]) {
-        for (at, tile) in self.tiles.iter_mut().enumerate() {
+    fn end_segment(&mut self, ranges: &[usize], shifted: bool) {
+        for (at, (tile, segment)) in self.tiles.iter_mut().zip(&mut self.segment).enumerate() {
+            if !shifted {
+                segment.end_unshifted(tile.common);
+                tile.common = TargetSums::default();
+            }
             for range in ranges {
-                self.ranges[*range][at].merge(&tile.segment);
+                self.ranges[*range][at].merge(segment);
                 self.wild[*range][at] |= tile.wild;
             }
-            tile.segment = Sums::default();
+            *segment = Sums::default();
             tile.wild = 0;
         }
     }

@@ -8,6 +8,8 @@
 //! x  += x' + n e            xx += xx' + 2 e x' + n e^2
 //! ```
 
+use multiversion::multiversion;
+
 use super::{
     Moments,
     tiles::{LANES, Pairs, Part},
@@ -62,6 +64,63 @@ pub(in crate::correlation) enum Verdict {
     Doubtful,
 }
 
+/// Adds stretches whose deviations are from 0, tile by tile, and empties them. `masked` tells of which tiles `pairs` were
+/// counted.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn flush(sums: &mut [Sums], parts: &mut [Part], pairs: &mut [Pairs], masked: &mut [bool]) {
+    let counted = pairs.iter_mut().zip(masked);
+    for ((sums, part), (pairs, masked)) in sums.iter_mut().zip(parts).zip(counted) {
+        for lane in 0..LANES {
+            sums.y[lane] += f64::from(part.y[lane]);
+            sums.yy[lane] += f64::from(part.yy[lane]);
+            sums.xy[lane] += f64::from(part.xy[lane]);
+        }
+        *part = Part::default();
+        if *masked {
+            for lane in 0..LANES {
+                sums.n[lane] += f64::from(pairs.n[lane]);
+                sums.x[lane] += f64::from(pairs.x[lane]);
+                sums.xx[lane] += f64::from(pairs.xx[lane]);
+            }
+            *pairs = Pairs::default();
+            *masked = false;
+        }
+    }
+}
+
+/// Adds a tile's stretch of other origins, brings it to the tile's `references`, and empties it; a reference that is not set
+/// yet (NaN) is set by the first values. `common` is of the target where the tile has every value.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn flush_from(
+    origin: Origin<'_>,
+    references: &mut Lane64,
+    common: TargetSums,
+    sums: &mut Sums,
+    part: &mut Part,
+    pairs: &mut Pairs,
+) {
+    let e = origin.target;
+    for (lane, reference) in references.iter_mut().enumerate() {
+        let n = common.n + f64::from(pairs.n[lane]);
+        let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
+        let (y, yy) = (f64::from(part.y[lane]), f64::from(part.yy[lane]));
+        let offset = origin.offsets[lane];
+        let is_first = n > 0.0 && reference.is_nan();
+        *reference = if is_first { offset } else { *reference };
+        let d = if n > 0.0 { offset - *reference } else { 0.0 };
+        sums.n[lane] += n;
+        sums.x[lane] += x + n * e;
+        sums.xx[lane] += xx + 2.0 * e * x + n * e * e;
+        sums.rough_xx[lane] += xx;
+        sums.y[lane] += y + n * d;
+        sums.yy[lane] += yy + 2.0 * d * y + n * d * d;
+        sums.rough_yy[lane] += yy;
+        sums.xy[lane] += f64::from(part.xy[lane]) + d * x + e * y + n * d * e;
+    }
+    *part = Part::default();
+    *pairs = Pairs::default();
+}
+
 impl Default for Sums {
     fn default() -> Self {
         let zero = [0.0; LANES];
@@ -70,54 +129,15 @@ impl Default for Sums {
 }
 
 impl Sums {
-    /// Adds a stretch whose deviations are from 0, or from references already. `common` is of the buckets that all the
-    /// tile's series have, `pairs` of the others.
-    pub(in crate::correlation) fn add(&mut self, common: TargetSums, part: &Part, pairs: &Pairs) {
+    /// Adds what the target gave over the stretches of which the tile has every value, and remembers that no square was
+    /// brought to another reference.
+    pub(in crate::correlation) fn end_unshifted(&mut self, common: TargetSums) {
         for lane in 0..LANES {
-            let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
-            let yy = f64::from(part.yy[lane]);
-            self.n[lane] += common.n + f64::from(pairs.n[lane]);
-            self.x[lane] += x;
-            self.xx[lane] += xx;
-            self.rough_xx[lane] += xx;
-            self.y[lane] += f64::from(part.y[lane]);
-            self.yy[lane] += yy;
-            self.rough_yy[lane] += yy;
-            self.xy[lane] += f64::from(part.xy[lane]);
+            self.n[lane] += common.n;
+            self.x[lane] += common.x;
+            self.xx[lane] += common.xx;
         }
-    }
-
-    /// Adds a stretch of other origins, and brings it to the tile's `references`; one that is not set yet (NaN) is set by
-    /// the first values.
-    pub(in crate::correlation) fn add_from(
-        &mut self,
-        origin: Origin<'_>,
-        references: &mut Lane64,
-        common: TargetSums,
-        part: &Part,
-        pairs: &Pairs,
-    ) {
-        let e = origin.target;
-        for (lane, reference) in references.iter_mut().enumerate() {
-            let n = common.n + f64::from(pairs.n[lane]);
-            let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
-            let (y, yy) = (f64::from(part.y[lane]), f64::from(part.yy[lane]));
-            if n == 0.0 {
-                continue;
-            }
-            if reference.is_nan() {
-                *reference = origin.offsets[lane];
-            }
-            let d = origin.offsets[lane] - *reference;
-            self.n[lane] += n;
-            self.x[lane] += x + n * e;
-            self.xx[lane] += xx + 2.0 * e * x + n * e * e;
-            self.rough_xx[lane] += xx;
-            self.y[lane] += y + n * d;
-            self.yy[lane] += yy + 2.0 * d * y + n * d * d;
-            self.rough_yy[lane] += yy;
-            self.xy[lane] += f64::from(part.xy[lane]) + d * x + e * y + n * d * e;
-        }
+        (self.rough_xx, self.rough_yy) = (self.xx, self.yy);
     }
 
     /// Adds sums of the same references.

@@ -13,7 +13,7 @@ use multiversion::multiversion;
 /// Series of a tile.
 pub(in crate::correlation) const LANES: usize = 16;
 /// Buckets that are summed in float32.
-pub(in crate::correlation) const STRETCH: usize = 32;
+pub(in crate::correlation) const STRETCH: usize = 64;
 
 /// One bucket of a tile.
 pub(in crate::correlation) type Lane32 = [f32; LANES];
