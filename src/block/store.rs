@@ -177,11 +177,12 @@ impl Blocks {
         column: &str,
     ) -> Result<Option<View>, sqlx::Error> {
         let as_of_us = snapshot.as_of_us();
-        let known = self.known(snapshot, measurement, column).await?;
-        let from = known.as_ref().map(|kept| look::from(&locked(&kept.journal)));
-        let (identity, column, look) = look::look(snapshot.connection(), measurement, column, as_of_us, from).await?;
+        let kept = self.known(snapshot, measurement, column).await?;
+        let from = look::from(&locked(&kept.journal));
+        let (identity, column, look) =
+            look::look(snapshot.connection(), measurement, column, as_of_us, Some(from)).await?;
         let state = Arc::new(look.snapshot.clone());
-        if let Some(kept) = known.filter(|kept| kept.identity == identity) {
+        if kept.identity == identity {
             let mut journal = locked(&kept.journal);
             match journal.take_in(&look) {
                 Taken::In => {
@@ -200,30 +201,33 @@ impl Blocks {
         Ok(Some(View { blocks: Arc::clone(self), kept, state, column }))
     }
 
-    /// What is kept of a measurement; the first to ask finds what is on disk.
+    /// What is kept of a measurement; the first to ask finds what is on disk, or begins, and others wait.
     async fn known(
         self: &Arc<Self>,
         snapshot: &mut Snapshot,
         measurement: &Measurement,
         column: &str,
-    ) -> Result<Option<Arc<Kept>>, sqlx::Error> {
+    ) -> Result<Arc<Kept>, sqlx::Error> {
         let known = || locked(&self.measurements).get(&measurement.id).map(Arc::clone);
-        if self.folder.is_none() || known().is_some() {
-            return Ok(known());
+        if let Some(known) = known() {
+            return Ok(known);
         }
         let _loading = self.loading.lock().await;
         if let Some(known) = known() {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let as_of_us = snapshot.as_of_us();
-        let (identity, ..) = look::look(snapshot.connection(), measurement, column, as_of_us, None).await?;
-        let blocks = Arc::clone(self);
-        let loaded =
-            tokio::task::spawn_blocking(move || (blocks.folder().and_then(|folder| folder.load(&identity)), identity));
-        let Ok((Some(found), identity)) = loaded.await else { return Ok(None) };
-        let kept = Arc::new(Kept::found(identity, found, || self.tick()));
+        let (identity, _, look) = look::look(snapshot.connection(), measurement, column, as_of_us, None).await?;
+        let (blocks, of) = (Arc::clone(self), identity.clone());
+        // Where loading fails, or finds nothing, all is made anew.
+        let loaded = tokio::task::spawn_blocking(move || blocks.folder()?.load(&of)).await.ok().flatten();
+        let kept = match loaded {
+            Some(found) => Kept::found(identity, found, || self.tick()),
+            None => Kept::new(identity, Journal::new(&look), Vec::new()),
+        };
+        let kept = Arc::new(kept);
         locked(&self.measurements).insert(measurement.id, Arc::clone(&kept));
-        Ok(Some(kept))
+        Ok(kept)
     }
 
     pub(super) fn tick(&self) -> u64 {
