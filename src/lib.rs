@@ -27,6 +27,7 @@
 //! | [`window`] | a question -> chunks -> SQL -> rows, under one snapshot |
 //! | [`frame`] | rows -> arrays on common buckets: grid, fill, transform |
 //! | [`correlation`] | arrays -> r, n, p, intervals, ranks |
+//! | [`block`] | frames of chunks, kept for correlations |
 //! | [`query`] | a question -> an answer: what REST and the shell have in common |
 //! | [`format`](mod@format) | an answer -> JSON, npy, npz, Arrow, CSV |
 //! | [`removal`] | measurements, series and rows, taken away |
@@ -53,6 +54,7 @@
 pub mod asof;
 pub mod batch;
 pub mod bench;
+pub mod block;
 pub mod config;
 pub mod copy;
 pub mod correlation;

@@ -9,6 +9,7 @@
 //! `250ms`, `10s`, `1h`, `7d`; sizes are integers in bytes. No other module of the library reads the configuration: the
 //! binary hands each part what it needs.
 
+mod blocks;
 mod database;
 mod duration;
 mod error;
@@ -30,6 +31,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 
 pub use self::{
+    blocks::BlocksConfig,
     database::DatabaseConfig,
     error::{ConfigError, InvalidSetting},
     http::{Exposure, HttpConfig, QuestionConfig},
@@ -63,6 +65,8 @@ pub struct Config {
     pub opentsdb: OpenTsdbConfig,
     /// What questions may cost.
     pub question: QuestionConfig,
+    /// What correlations keep.
+    pub blocks: BlocksConfig,
     /// What writes may cost, and when two of them are one.
     pub ingest: IngestConfig,
     /// When chunks are finished.
@@ -91,6 +95,7 @@ impl Default for Config {
             line_protocol: LineProtocolConfig::default(),
             opentsdb: OpenTsdbConfig::default(),
             question: QuestionConfig::default(),
+            blocks: BlocksConfig::default(),
             ingest: IngestConfig::default(),
             chunk: ChunkConfig::default(),
             rollups: RollupLevel::ALL.to_vec(),

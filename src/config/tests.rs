@@ -150,7 +150,8 @@ fn the_documented_example_names_every_setting_and_no_other() {
     load(&complete, &[], Vec::new()).unwrap();
     let documented: BTreeSet<String> =
         toml::from_str::<toml::Table>(&complete).unwrap().iter().flat_map(keys).collect();
-    let sections = ["", "database", "http", "line_protocol", "opentsdb", "question", "ingest", "chunk", "spool", "log"];
+    let sections =
+        ["", "database", "http", "line_protocol", "opentsdb", "question", "blocks", "ingest", "chunk", "spool", "log"];
     let known: BTreeSet<String> =
         sections.into_iter().flat_map(known).filter(|key| !sections.contains(&&**key)).collect();
     assert_eq!(documented, known);

@@ -20,9 +20,11 @@
 
 mod kernel;
 mod one_vs_all;
+mod panels;
 mod ranking;
 mod significance;
 
-pub use one_vs_all::{OneVsAll, one_vs_all};
+pub use one_vs_all::{OneVsAll, one_vs_all, one_vs_one};
+pub use panels::{OneVsPanels, Panel, one_vs_panels};
 pub use ranking::rank;
 pub use significance::{ci95, p_value, q_values};

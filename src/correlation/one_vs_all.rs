@@ -73,6 +73,15 @@ pub fn one_vs_all(
     }
 }
 
+/// Pearson's r of two slices of equal length, missing = NaN: a cell of [`one_vs_all`].
+///
+/// # Panics
+/// If the slices differ in length.
+#[must_use]
+pub fn one_vs_one(target: &[f64], other: &[f64], min_overlap: usize) -> f64 {
+    Target::new(target).pearson(other, min_overlap).r
+}
+
 #[cfg(test)]
 mod tests {
     use std::slice::from_ref;

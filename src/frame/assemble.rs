@@ -15,23 +15,26 @@
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Calendar, Frame};
 use crate::question::{Fill, Grid, Transform};
 
 mod history;
 mod row;
+mod shaper;
 #[cfg(test)]
 mod tests;
 
 pub use history::{History, Neighbour};
 use row::{Neighbours, RowPlan};
+pub use shaper::Shaper;
 
 /// With fewer cells than this, threads cost more than they save.
 const PARALLEL_CELLS: usize = 1 << 16;
 
 /// What is made of aggregated buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Which buckets are columns.
     pub grid: Grid,
@@ -85,7 +88,7 @@ pub fn assemble(raw: Frame, observed: &[bool], shape: &Shape, calendar: &Calenda
     let plan = RowPlan {
         times_us: &times_us,
         max_age_us: shape.max_age_us(),
-        neighbours: Neighbours::new(shape, calendar, &kept_us),
+        neighbours: &Neighbours::new(shape, calendar, &kept_us),
         kept: &kept,
         transform: shape.transform,
     };

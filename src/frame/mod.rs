@@ -20,7 +20,7 @@ mod starts;
 use ndarray::Array2;
 
 pub use accumulate::Accumulator;
-pub use assemble::{History, Neighbour, Shape, assemble};
+pub use assemble::{History, Neighbour, Shape, Shaper, assemble};
 pub use calendar::Calendar;
 pub use starts::{Starts, TooManyBuckets};
 

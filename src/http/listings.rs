@@ -146,6 +146,7 @@ pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQ
     let (from, to) = (parameters.time("from")?, parameters.time("to")?);
     parameters.finish()?;
     let chunks = state.questions.chunks(&namespace, measurement.as_deref(), from, to).await?;
+    let panels = state.questions.panels_by_chunk();
     let chunks: Vec<Value> = chunks
         .iter()
         .map(|(measurement, detail)| {
@@ -159,7 +160,7 @@ pub(super) async fn chunks(State(state): State<HttpState>, RawQuery(query): RawQ
                 "rows": detail.rows,
                 "bytes": detail.bytes,
                 "index_bytes": detail.index_bytes,
-                "blocks": 0,
+                "blocks": panels.get(&detail.chunk.id).copied().unwrap_or(0),
                 "events": detail.events.iter().map(shown_event).collect::<Vec<_>>(),
             })
         })

@@ -8,8 +8,9 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::Instant};
 use super::{
     QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
     error::Attempt,
+    finding::find_measurement,
     questions::blocking,
-    reading::{ATTEMPTS, find_measurement, ms},
+    reading::{ATTEMPTS, ms},
 };
 use crate::{
     asof::{AsofJoin, Joined, SideRows, Unmatched},

@@ -3,10 +3,8 @@
 use tokio::time::Instant;
 
 use super::{
-    AnswerRows, AnswerSeries, QueryError, Questions, Receipt,
-    error::Attempt,
-    questions::blocking,
-    reading::{find_measurement, ms},
+    AnswerRows, AnswerSeries, QueryError, Questions, Receipt, error::Attempt, finding::find_measurement,
+    questions::blocking, reading::ms,
 };
 use crate::{
     frame::Calendar,

@@ -7,63 +7,53 @@ use rayon::prelude::*;
 use tokio::time::Instant;
 
 use super::{
-    AnswerRows, CorrelateAnswer, QueryError, StatColumn,
-    reading::{Found, ms},
+    CorrelateAnswer, QueryError, StatColumn,
+    reading::{Found, Gathered, Values, ms},
 };
 use crate::{
     correlation::{OneVsAll, ci95, one_vs_all, p_value, q_values, rank},
     frame::Frame,
     question::{CorrelateQuestion, Stat},
-    series,
 };
 
 /// Correlates the target with the answer's series. Takes long for many.
-pub(super) fn correlated(
-    found: Found,
-    frame: &Frame,
-    question: &CorrelateQuestion,
-) -> Result<CorrelateAnswer, QueryError> {
-    let began = Instant::now();
-    let Found { measurement, mut rows, target, as_of_us, mut receipt } = found;
-    let (target, row) = target.ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
-    let series = rows.series.len();
+pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Result<CorrelateAnswer, QueryError> {
+    let Gathered { mut found, values } = gathered;
+    let (target, row) =
+        found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
+    let series = found.rows.len();
+    let (began, computed) = match values {
+        Values::Rows(rows) => {
+            let frame = rows.align(&mut found.receipt);
+            (Instant::now(), from_frame(&frame, row, series, question))
+        }
+        Values::Panels(panels) => (Instant::now(), panels.correlate(question)),
+    };
+    let OneVsAll { mut r, mut n } = computed;
+    let Found { measurement, rows, as_of_us, mut receipt, .. } = found;
     // A target that is no row of the answer stands behind them.
     let own = (row < series).then_some(row);
     let unmatched = rows.unmatched(&question.against);
     let compared = series - usize::from(own.is_some());
-    let columns: Vec<Range<usize>> = question
-        .ranges
-        .iter()
-        .map(|range| {
-            let at = |t_us: i64| frame.times_us.partition_point(|start| *start < t_us);
-            at(range.from.us())..at(range.to.us())
-        })
-        .collect();
-    let OneVsAll { mut r, mut n } = one_vs_all(
-        frame.values.row(row),
-        frame.values.slice(s![..series, ..]),
-        &columns,
-        question.method,
-        question.min_overlap,
-    );
 
     let wanted = question.stats_or_default();
     let mut q = wanted.contains(&Stat::QValue).then(|| adjusted(&r, &n, own));
+    let listed;
     if let Some(top) = question.top {
         let ranked = rank(r.view(), question.order, question.rank_by, top, own);
         let in_rank = |array: &Array2<f64>| array.select(Axis(1), &ranked);
         q = q.as_ref().map(in_rank);
         r = in_rank(&r);
         n = n.select(Axis(1), &ranked);
-        let series: Vec<_> = ranked.iter().map(|column| rows.series[*column].clone()).collect();
-        let version = series::version(&measurement, series.iter().map(|series| series.series_id));
-        rows = AnswerRows { series, version, ..rows };
+        listed = rows.into_some(&measurement, &ranked);
+    } else {
+        listed = rows.into_rows();
     }
     let stats = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
     receipt.ms.compute = ms(began.elapsed());
     Ok(CorrelateAnswer {
         target,
-        rows,
+        rows: listed,
         compared,
         unmatched,
         ranges: question.ranges.clone(),
@@ -73,6 +63,24 @@ pub(super) fn correlated(
         as_of_us,
         receipt,
     })
+}
+
+fn from_frame(frame: &Frame, row: usize, series: usize, question: &CorrelateQuestion) -> OneVsAll {
+    let columns: Vec<Range<usize>> = question
+        .ranges
+        .iter()
+        .map(|range| {
+            let at = |t_us: i64| frame.times_us.partition_point(|start| *start < t_us);
+            at(range.from.us())..at(range.to.us())
+        })
+        .collect();
+    one_vs_all(
+        frame.values.row(row),
+        frame.values.slice(s![..series, ..]),
+        &columns,
+        question.method,
+        question.min_overlap,
+    )
 }
 
 fn figure(stat: Stat, r: &Array2<f64>, n: &Array2<i64>, q: Option<&Array2<f64>>) -> Option<StatColumn> {

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use hashbrown::HashMap;
 use sqlx::{Executor, PgConnection};
 
-use super::{AnswerRows, AnswerSeries, QueryError, Questions, error::Attempt, reading::find_measurement};
+use super::{AnswerRows, AnswerSeries, QueryError, Questions, error::Attempt, finding::find_measurement};
 use crate::{
     copy::{TupleDecoder, timestamptz_us},
     hypertable::{ColumnType, Field, Measurement, list_chunks, quote_ident, time_literal},

@@ -6,15 +6,19 @@
 //! 2. It takes a snapshot, and in that state finds measurement, series and chunks, plans, and reads.
 //! 3. Whatever chunk it meant to read and has been dropped meanwhile makes it begin again: a snapshot keeps rows from
 //!    changing, not chunks from going.
+//!    A correlation about many series takes what it can from blocks instead, and reads only what they lack.
 //! 4. It computes, on threads for such work, after its connections have gone back.
 
 mod answer;
 mod asof;
 mod bars;
+mod blocks;
 mod correlate;
 mod dead_letters;
 mod error;
+mod finding;
 mod latest;
+mod listed;
 mod overview;
 mod questions;
 mod reading;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use sqlx::{PgConnection, Row};
 
-use super::{QueryError, Questions, error::Attempt, reading::find_measurement};
+use super::{QueryError, Questions, error::Attempt, finding::find_measurement};
 use crate::{
     hypertable::{Chunk, ChunkDetail, Field, Measurement, list_chunk_details, list_chunks, load_measurements, moment},
     question::{Invalid, Width},

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use hashbrown::HashMap;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -10,11 +11,12 @@ use tokio::{
 use super::{
     CorrelateAnswer, QueryError, Receipt, Tally, WindowAnswer,
     correlate::correlated,
-    reading::{Asked, Found, Selection},
+    reading::{Asked, Found, Selection, Values},
 };
 use crate::{
+    block::Blocks,
     db::Database,
-    question::{CorrelateQuestion, TimeRange, WindowQuestion},
+    question::{CorrelateQuestion, Method, TimeRange, WindowQuestion},
 };
 
 /// So many of the reader's connections are left to everything that is no question.
@@ -54,6 +56,8 @@ impl Default for QueryLimits {
 pub struct Questions {
     pub(super) database: Database,
     pub(super) limits: QueryLimits,
+    /// What correlations keep; `None` where they keep nothing.
+    pub(super) blocks: Option<Arc<Blocks>>,
     /// A permit for each connection that questions may have.
     turns: Arc<Semaphore>,
     windows: Tally,
@@ -71,6 +75,7 @@ impl Questions {
         Self {
             database,
             limits,
+            blocks: None,
             turns: Arc::new(Semaphore::new(permits)),
             windows: Tally::of("window"),
             correlations: Tally::of("correlate"),
@@ -79,10 +84,22 @@ impl Questions {
         }
     }
 
+    /// The same with blocks for correlations.
+    #[must_use]
+    pub fn with_blocks(self, blocks: Arc<Blocks>) -> Self {
+        Self { blocks: Some(blocks), ..self }
+    }
+
     /// The database that is asked.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// How many panels blocks have of each chunk, by its number.
+    #[must_use]
+    pub fn panels_by_chunk(&self) -> HashMap<i64, u64> {
+        self.blocks.as_ref().map(|blocks| blocks.panels_by_chunk()).unwrap_or_default()
     }
 
     /// How many window questions there were and how long they took.
@@ -120,15 +137,20 @@ impl Questions {
         let asked = Asked {
             shared: question.shared(),
             ranges: vec![TimeRange { from: question.from, to: question.to }],
+            blocks: None,
             selection: Selection::Some(&question.series),
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;
             blocking(move || {
-                let (Found { rows, as_of_us, receipt, .. }, frame) = gathered.align();
-                WindowAnswer { rows, frame, as_of_us, receipt }
+                let Found { rows, as_of_us, mut receipt, .. } = gathered.found;
+                let Values::Rows(values) = gathered.values else {
+                    return Err(QueryError::Internal("a window was answered from blocks".into()));
+                };
+                let frame = values.align(&mut receipt);
+                Ok(WindowAnswer { rows: rows.into_rows(), frame, as_of_us, receipt })
             })
-            .await
+            .await?
         };
         self.in_time(answer, &self.windows, |answer| &answer.receipt).await
     }
@@ -144,16 +166,13 @@ impl Questions {
         let asked = Asked {
             shared: question.shared(),
             ranges: question.ranges.clone(),
+            blocks: self.blocks.as_ref().filter(|_| question.method == Method::Pearson),
             selection: Selection::OneAgainst { target: &question.target, against: &question.against },
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;
             let question = question.clone();
-            blocking(move || {
-                let (found, frame) = gathered.align();
-                correlated(found, &frame, &question)
-            })
-            .await?
+            blocking(move || correlated(gathered, &question)).await?
         };
         self.in_time(answer, &self.correlations, |answer| &answer.receipt).await
     }

@@ -6,15 +6,19 @@ use sqlx::PgConnection;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    AnswerRows, AnswerSeries, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs, error::Attempt,
+    AnswerSeries, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
+    blocks::FromPanels,
+    error::Attempt,
+    finding::{Chosen, choose, locate},
+    listed::Listed,
     questions::blocking,
 };
 use crate::{
+    block::Blocks,
     frame::{Accumulator, Calendar, Frame, Neighbour, Shape, assemble},
-    hypertable::{Field, Measurement, list_chunks, load_measurement, load_measurements},
-    question::{Grid, Invalid, Selector, Shared, TimeRange},
-    series,
-    window::{self, Plan, Reading, Rows, Snapshot, Source},
+    hypertable::{Chunk, Measurement, list_chunks},
+    question::{Grid, Selector, Shared, TimeRange},
+    window::{self, Plan, Reading, Rows, Snapshot, Source, Span},
 };
 
 /// A question whose chunks are dropped under it begins again so often.
@@ -26,6 +30,8 @@ const SLICES_A_CONNECTION: usize = 3;
 pub(super) struct Asked<'q> {
     pub(super) shared: Shared,
     pub(super) ranges: Vec<TimeRange>,
+    /// What may answer instead of rows.
+    pub(super) blocks: Option<&'q Arc<Blocks>>,
     pub(super) selection: Selection<'q>,
 }
 
@@ -38,11 +44,20 @@ pub(super) enum Selection<'q> {
     OneAgainst { target: &'q Selector, against: &'q Selector },
 }
 
+impl Selection<'_> {
+    /// Whether it asks for every series.
+    fn is_about_all(self) -> bool {
+        match self {
+            Self::Some(selector) | Self::OneAgainst { against: selector, .. } => selector.is_all(),
+        }
+    }
+}
+
 /// What a question found besides values.
 pub(super) struct Found {
     pub(super) measurement: Measurement,
     /// The series of the answer.
-    pub(super) rows: AnswerRows,
+    pub(super) rows: Listed,
     /// The target and its row in the frame: that of the answer's series where it is one of them, else one more at the
     /// end.
     pub(super) target: Option<(AnswerSeries, usize)>,
@@ -50,9 +65,22 @@ pub(super) struct Found {
     pub(super) receipt: Receipt,
 }
 
-/// What a question found, and the values not yet aligned.
+/// What a question found, and its values.
 pub(super) struct Gathered {
-    found: Found,
+    pub(super) found: Found,
+    pub(super) values: Values,
+}
+
+/// The values of a question's series, not yet computed with.
+pub(super) enum Values {
+    /// Rows, for a frame.
+    Rows(Unaligned),
+    /// Blocks.
+    Panels(FromPanels),
+}
+
+/// What was read, not yet aligned.
+pub(super) struct Unaligned {
     reading: Reading,
     /// For each column whether it is known to be observed, besides what was read.
     observed: Vec<bool>,
@@ -61,11 +89,26 @@ pub(super) struct Gathered {
     shape: Shape,
 }
 
-impl Gathered {
+/// What a question is about before its series are known.
+#[derive(Clone, Copy)]
+pub(super) struct Planned<'a> {
+    pub(super) measurement: &'a Measurement,
+    pub(super) source: &'a Source,
+    /// The field's column.
+    pub(super) column: &'a str,
+    pub(super) chunks: &'a [Chunk],
+    pub(super) calendar: &'a Calendar,
+    pub(super) shape: Shape,
+    pub(super) spans: &'a [Span],
+    /// The memory that it may take.
+    pub(super) limit_bytes: u64,
+}
+
+impl Unaligned {
     /// Makes the frame. Takes long for many cells.
-    pub(super) fn align(self) -> (Found, Frame) {
+    pub(super) fn align(self, receipt: &mut Receipt) -> Frame {
         let began = Instant::now();
-        let Self { mut found, reading, mut observed, plan, calendar, shape } = self;
+        let Self { reading, mut observed, plan, calendar, shape } = self;
         let Reading { accumulator, seen_of_others, .. } = reading;
         if shape.grid == Grid::Observed {
             let seen = accumulator.observed();
@@ -76,8 +119,8 @@ impl Gathered {
         let raw = Frame { times_us: plan.times_us(), values: accumulator.finish() };
         let keep_from_us = plan.spans.first().map_or(i64::MAX, |span| span.from_us);
         let frame = assemble(raw, &observed, &shape, &calendar, keep_from_us);
-        found.receipt.ms.align = ms(began.elapsed());
-        (found, frame)
+        receipt.ms.align = ms(began.elapsed());
+        frame
     }
 }
 
@@ -120,27 +163,48 @@ impl Questions {
     /// Whether a chunk that was to be read is not there any more. Whoever drops a chunk waits for those who read it, but a
     /// chunk that nobody reads yet goes at once, whatever snapshots there are.
     async fn has_gone(&self, gathered: &Gathered) -> Result<bool, Attempt> {
-        if gathered.plan.touched.is_empty() {
+        // Blocks look themselves, before they keep what they have read.
+        let Values::Rows(Unaligned { plan, .. }) = &gathered.values else { return Ok(false) };
+        if plan.touched.is_empty() {
             return Ok(false);
         }
         let mut connection = self.database.reader().acquire().await?;
         let mut there: Vec<i64> =
             list_chunks(&mut connection, &gathered.found.measurement).await?.iter().map(|chunk| chunk.id).collect();
         there.sort_unstable();
-        Ok(gathered.plan.touched.iter().any(|id| there.binary_search(id).is_err()))
+        Ok(plan.touched.iter().any(|id| there.binary_search(id).is_err()))
     }
 
     /// Everything that is read in the snapshot's state.
     async fn within(&self, snapshot: &mut Snapshot, asked: &Asked<'_>) -> Result<Gathered, Attempt> {
         let began = Instant::now();
         let Shared { bucket, timezone, aggregate, grid, fill, transform, .. } = asked.shared;
-        let (measurement, source) = locate(snapshot.connection(), &asked.shared).await?;
-        let (rows, target, wanted) = choose(snapshot.connection(), &measurement, asked.selection).await?;
-
+        let (measurement, source, column) = locate(snapshot.connection(), &asked.shared).await?;
         let calendar = Calendar::new(bucket, timezone);
         let shape = Shape { grid, fill, transform };
         let chunks = list_chunks(snapshot.connection(), &measurement).await?;
         let spans = window::spans(&asked.ranges, &calendar);
+        let limit_bytes = asked.shared.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
+        // Blocks know all series of a measurement, so that these are not looked up for them.
+        let about_all = asked.blocks.is_some() && asked.selection.is_about_all();
+        let chosen = match asked.selection {
+            _ if about_all => None,
+            selection => Some(choose(snapshot.connection(), &measurement, selection).await?),
+        };
+        if chosen.as_ref().is_none_or(|chosen| !chosen.wanted.are_few()) {
+            let (measurement, source, column) = (&measurement, &source, column.as_str());
+            let (chunks, calendar, spans) = (&chunks[..], &calendar, &spans[..]);
+            let planned = Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes };
+            // In a box: what reads panels is large, and most questions do without.
+            let by_blocks = Box::pin(self.by_blocks(snapshot, asked, &planned, chosen.as_ref()));
+            if let Some(gathered) = by_blocks.await? {
+                return Ok(gathered);
+            }
+        }
+        let Chosen { rows, target, wanted } = match chosen {
+            Some(chosen) => chosen,
+            None => choose(snapshot.connection(), &measurement, asked.selection).await?,
+        };
         let history = shape.history();
         let mut previous = Vec::with_capacity(spans.len());
         if history.neighbour == Neighbour::PreviousObserved {
@@ -153,7 +217,6 @@ impl Questions {
         }
 
         let bucket_bytes = Accumulator::bytes_needed(wanted.len().max(1), 1, aggregate).unwrap_or(usize::MAX) as u64;
-        let limit_bytes = asked.shared.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
         let max_buckets = usize::try_from(limit_bytes / bucket_bytes).unwrap_or(usize::MAX);
         let plan = Plan::new(&calendar, history, spans, &previous, &chunks, max_buckets).map_err(|over| {
             QueryError::TooLarge { estimate_bytes: over.would_be.saturating_mul(bucket_bytes), limit_bytes }
@@ -193,8 +256,8 @@ impl Questions {
             ms: ReceiptMs { plan: ms(planned), read: ms(began.elapsed() - planned), ..ReceiptMs::default() },
         };
         let as_of_us = snapshot.as_of_us();
-        let found = Found { measurement, rows, target, as_of_us, receipt };
-        Ok(Gathered { found, reading, observed, plan, calendar, shape })
+        let found = Found { measurement, rows: Listed::Some(rows), target, as_of_us, receipt };
+        Ok(Gathered { found, values: Values::Rows(Unaligned { reading, observed, plan, calendar, shape }) })
     }
 }
 
@@ -231,100 +294,6 @@ fn note_previous(plan: &Plan, previous: &[Option<i64>], observed: &mut [bool]) {
     for start_us in previous.iter().flatten() {
         if let Some(observed) = times_us.binary_search(start_us).ok().and_then(|column| observed.get_mut(column)) {
             *observed = true;
-        }
-    }
-}
-
-/// Finds the measurement.
-pub(super) async fn find_measurement(
-    connection: &mut PgConnection,
-    namespace: &str,
-    name: &str,
-) -> Result<Measurement, Attempt> {
-    // PostgreSQL's text cannot hold NUL, so that nothing has such a name, and binding it would be an error.
-    let impossible = namespace.contains('\0') || name.contains('\0');
-    if !impossible && let Some(found) = load_measurement(&mut *connection, namespace, name).await? {
-        return Ok(found);
-    }
-    let known = load_measurements(connection, &namespace.replace('\0', "")).await?;
-    let known = known.into_iter().map(|measurement| measurement.name).collect();
-    Err(QueryError::UnknownMeasurement { name: name.to_owned(), known }.into())
-}
-
-/// Finds measurement and field.
-async fn locate(connection: &mut PgConnection, shared: &Shared) -> Result<(Measurement, Source), Attempt> {
-    let Shared { namespace, measurement: name, field, .. } = shared;
-    let measurement = find_measurement(connection, namespace, name).await?;
-    let source = match measurement.field(field) {
-        Some(field) => numbers(&measurement, field)?,
-        None => {
-            let known = measurement.fields.iter().map(|field| field.name.clone()).collect();
-            return Err(QueryError::UnknownField { measurement: name.clone(), name: field.clone(), known }.into());
-        }
-    };
-    Ok((measurement, source))
-}
-
-fn numbers(measurement: &Measurement, field: &Field) -> Result<Source, Invalid> {
-    Source::new(measurement, field).map_err(|error| Invalid::new("field", error.to_string()))
-}
-
-/// Finds the series: those of the answer, the target with its row, and all whose rows are read, in the frame's order.
-async fn choose(
-    connection: &mut PgConnection,
-    measurement: &Measurement,
-    selection: Selection<'_>,
-) -> Result<(AnswerRows, Option<(AnswerSeries, usize)>, Rows), Attempt> {
-    let (path, selector, target) = match selection {
-        Selection::Some(selector) => ("series", selector, None),
-        Selection::OneAgainst { target, against } => {
-            ("against", against, Some(find_target(&mut *connection, measurement, target).await?))
-        }
-    };
-    let selected = series::select(connection, measurement, selector)
-        .await
-        .map_err(|error| QueryError::of_selector(path, error))?;
-    let rows = AnswerRows {
-        tag_names: selected.tag_names,
-        series: selected.series.into_iter().map(|(series_id, tags)| AnswerSeries { series_id, tags }).collect(),
-        version: selected.version,
-    };
-    let mut ids: Vec<i64> = rows.series.iter().map(|series| series.series_id).collect();
-    let target = target.map(|target| {
-        let row = ids.binary_search(&target.series_id).unwrap_or_else(|_| {
-            ids.push(target.series_id);
-            ids.len() - 1
-        });
-        (target, row)
-    });
-    Ok((rows, target, Rows::new(ids, selector.is_all())))
-}
-
-async fn find_target(
-    connection: &mut PgConnection,
-    measurement: &Measurement,
-    selector: &Selector,
-) -> Result<AnswerSeries, Attempt> {
-    let mut found = series::select(connection, measurement, selector)
-        .await
-        .map_err(|error| QueryError::of_selector("target", error))?;
-    let total = found.series.len();
-    match (found.series.pop(), total) {
-        (Some((series_id, tags)), 1) => Ok(AnswerSeries { series_id, tags }),
-        (None, _) => Err(QueryError::NoSeries {
-            measurement: measurement.name.clone(),
-            path: "target",
-            selector: Box::new(selector.clone()),
-        }
-        .into()),
-        (Some(last), _) => {
-            found.series.push(last);
-            let named = |(id, tags): (i64, Vec<Option<String>>)| {
-                let tags = found.tag_names.iter().zip(tags);
-                (id, tags.filter_map(|(name, value)| Some((name.clone(), value?))).collect())
-            };
-            let matches = found.series.into_iter().take(QueryError::MAX_NAMED).map(named).collect();
-            Err(QueryError::AmbiguousTarget { total, matches }.into())
         }
     }
 }

@@ -22,7 +22,7 @@ mod slices;
 mod statement;
 
 pub use observed::{note_observed, previous_observed};
-pub use plan::{Piece, Plan, Slice, Span, spans};
+pub use plan::{Piece, Plan, Slice, Span, merged, spans};
 pub use raw::{Cost, RawReading, RawSide, estimated_rows, raw_slices};
 pub use session::Snapshot;
 pub use size::stored_bytes;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     frame::{Calendar, History, Neighbour, Starts, TooManyBuckets},
     hypertable::Chunk,
@@ -15,7 +17,7 @@ mod tests;
 const MAX_SLICES: usize = 32;
 
 /// A half-open stretch of time, microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// The first moment.
     pub from_us: i64,
@@ -45,7 +47,9 @@ pub fn spans(ranges: &[TimeRange], calendar: &Calendar) -> Vec<Span> {
     merged(whole.collect())
 }
 
-fn merged(mut spans: Vec<Span>) -> Vec<Span> {
+/// These stretches, ascending, those that overlap or touch made one.
+#[must_use]
+pub fn merged(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| !span.is_empty());
     spans.sort_unstable();
     let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
@@ -168,6 +172,12 @@ impl Plan {
     #[must_use]
     pub fn columns(&self) -> usize {
         self.pieces.last().map_or(0, |piece| piece.first_column + piece.starts.len())
+    }
+
+    /// The column of the bucket that holds this time.
+    #[must_use]
+    pub fn column_at(&self, us: i64) -> Option<usize> {
+        self.pieces.iter().find_map(|piece| Some(piece.starts.index_of(us)? + piece.first_column))
     }
 
     /// The start of each column's bucket, ascending.

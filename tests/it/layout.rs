@@ -37,7 +37,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("asof", &[]),
     ("window", &["hypertable", "series", "question", "frame", "asof", "copy", "db"]),
     ("correlation", &["frame", "question"]),
-    ("query", &["window", "frame", "asof", "correlation", "series", "hypertable", "rollup", "copy", "question", "db"]),
+    // Keeps what it has read and derived; of `correlation` it knows the layout that the kernel takes.
+    ("block", &["window", "frame", "correlation", "series", "hypertable", "question", "db"]),
+    (
+        "query",
+        &[
+            "block",
+            "window",
+            "frame",
+            "asof",
+            "correlation",
+            "series",
+            "hypertable",
+            "rollup",
+            "copy",
+            "question",
+            "db",
+        ],
+    ),
     ("format", &["query", "asof", "frame", "question"]),
     (
         "http",
@@ -172,8 +189,10 @@ fn files_stay_under_four_hundred_lines() {
 }
 
 #[test]
-fn unsafe_code_is_only_in_kernels() {
-    let files = rust_files("src").into_iter().filter(|(path, _)| !path.contains("kernel"));
+fn unsafe_code_is_only_in_kernels_and_mappings() {
+    // And where files of blocks are mapped, which no safe interface can promise.
+    let is_excused = |path: &str| path.contains("kernel") || path == "src/block/cells.rs";
+    let files = rust_files("src").into_iter().filter(|(path, _)| !is_excused(path));
     let unsafe_files: Vec<_> = files.filter(|(_, text)| has_unsafe(&code(text))).map(|(path, _)| path).collect();
     assert!(unsafe_files.is_empty(), "{unsafe_files:?}");
 }

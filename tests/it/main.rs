@@ -5,6 +5,8 @@
 mod answers;
 // The program measures itself.
 mod bench;
+// Correlations from blocks, beside those from rows, while rows change.
+mod blocks;
 // Clients as others wrote them, unmodified, write to the program.
 mod clients;
 // The program with a server of its own: started, crashed, found again.

@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Correlate(command::correlate::CorrelateArgs),
     /// Rows of one measurement, each with the last row of another before it.
     Asof(command::asof::AsofArgs),
+    /// Make ahead what correlations keep: blocks, in the data folder.
+    Warm(command::warm::WarmArgs),
     /// Measurements: what there is and how long it is kept; drop one, delete a range of its rows.
     Measurement(command::measurement::MeasurementArgs),
     /// Series: list a measurement's, drop some.

@@ -1,6 +1,6 @@
 //! The services: what answers on the port, until a signal says to drain.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -8,6 +8,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
+    block::{BlockOptions, Blocks},
     config::{Config, SameBody, WhenAway},
     http::{self, Figures, HttpState, error, guard},
     hypertable::SchemaLimits,
@@ -26,6 +27,9 @@ use crate::{
     listen::{Listeners, StopSignal},
     subscriptions, supervise,
 };
+
+/// So many values of blocks are computed with in float64 within some ten milliseconds.
+const EXACT_CELLS: u64 = 2 << 20;
 
 /// How long the end waits for the writers: a client that still holds its connection open keeps them from ending.
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
@@ -178,7 +182,7 @@ fn router(
     ingest: Option<&Ingest>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Router> {
-    let state = http_state(place, config, ingest)?;
+    let state = http_state(place, config, ingest, stop)?;
     let mut router = http::service_router(state.clone());
     if let Some(ingest) = ingest {
         let write = write_http(ingest, config, stop);
@@ -242,10 +246,18 @@ async fn serve_opentsdb(
     tokio::join!(lines, http::serve_handed(handed, router, config.http.header_timeout, stop.cancelled()));
 }
 
-fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow::Result<HttpState> {
+fn http_state(
+    place: &Place,
+    config: &Config,
+    ingest: Option<&Ingest>,
+    stop: &CancellationToken,
+) -> anyhow::Result<HttpState> {
     let metrics = PrometheusBuilder::new().install_recorder().context("collecting metrics")?;
     tokio::spawn(keep_small(metrics.clone()));
-    let questions = Arc::new(Questions::new(place.database.clone(), query_limits(config)));
+    let blocks = Arc::new(open_blocks(config)?);
+    tokio::spawn(Arc::clone(&blocks).keep(stop.clone().cancelled_owned()));
+    let questions = Questions::new(place.database.clone(), query_limits(config)).with_blocks(Arc::clone(&blocks));
+    let questions = Arc::new(questions);
     let mut figures: Vec<(&'static str, Arc<dyn Figures>)> = Vec::new();
     if let Some(ingest) = ingest {
         figures.push(("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters())))));
@@ -253,7 +265,30 @@ fn http_state(place: &Place, config: &Config, ingest: Option<&Ingest>) -> anyhow
     if let Some(figures_of_spool) = ingest.and_then(Ingest::spool) {
         figures.push(("spool", Arc::new(SpoolFigures(figures_of_spool))));
     }
+    figures.push(("blocks", Arc::new(BlocksShown(blocks))));
     Ok(HttpState::new(questions, Some(metrics), figures))
+}
+
+/// Blocks in the data folder, unless another process has them there, or it cannot be used.
+fn open_blocks(config: &Config) -> anyhow::Result<Blocks> {
+    Ok(Blocks::in_folder(block_options(config), &blocks_folder(config)?).unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "blocks are kept in memory alone");
+        Blocks::new(block_options(config))
+    }))
+}
+
+/// Where blocks are on disk.
+pub(crate) fn blocks_folder(config: &Config) -> anyhow::Result<PathBuf> {
+    Ok(database::local_config(config)?.data_dir.join("blocks"))
+}
+
+/// The settings, as blocks take them.
+pub(crate) fn block_options(config: &Config) -> BlockOptions {
+    BlockOptions {
+        memory_bytes: config.blocks.memory_bytes.get(),
+        disk_bytes: config.blocks.disk_bytes.get(),
+        exact_cells: EXACT_CELLS,
+    }
 }
 
 /// Folds what histograms have collected, which else only a look at `/metrics` does: without either they grow for ever.
@@ -278,6 +313,15 @@ impl Figures for IngestFigures {
         let restarts = self.0.values().writer_restarts;
         let status = if restarts == 0 { "pass" } else { "warn" };
         Some(serde_json::json!({ "name": "writers", "status": status, "restarts": restarts }))
+    }
+}
+
+/// What blocks show in `/api/v1/stats`.
+struct BlocksShown(Arc<Blocks>);
+
+impl Figures for BlocksShown {
+    fn figures(&self) -> serde_json::Value {
+        serde_json::to_value(self.0.figures()).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,9 @@
 //! keep rounding errors small. Where neither side has a gap ([`complete`]) the target's deviations are computed once
 //! for all series; the other kernel ([`paired`]) masks. A third path ([`scaled`]) takes over where squares would leave
 //! the range of a float64.
+//!
+//! One against many over panels sums in one pass instead: [`tiles`] in float32 over a few buckets, [`sums`] in float64 over
+//! all, which also knows where the result cannot be trusted, so that it is computed anew as above.
 
 use std::ops::RangeInclusive;
 
@@ -13,8 +16,10 @@ mod lanes;
 mod paired;
 mod ranks;
 mod scaled;
+pub(super) mod sums;
 #[cfg(test)]
 mod tests;
+pub(super) mod tiles;
 
 use complete::Centred;
 pub(super) use ranks::{Scratch, of_target as ranks_of_target};

@@ -15,12 +15,13 @@ pub(super) struct RowPlan<'a> {
     /// The raw columns that are on the grid.
     pub(super) kept: &'a [usize],
     /// Which of the kept columns are neighbours.
-    pub(super) neighbours: Neighbours,
+    pub(super) neighbours: &'a Neighbours,
     /// What is made of them.
     pub(super) transform: Transform,
 }
 
 /// Which column is a column's neighbour.
+#[derive(Debug, Clone)]
 pub(super) enum Neighbours {
     /// The one before, but for these columns, which have none.
     Before {

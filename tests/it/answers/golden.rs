@@ -102,6 +102,7 @@ async fn the_command_gives_the_answer_that_the_port_gives() {
     let told: Value = serde_json::from_str(run(&arguments).successful().text()).unwrap();
     let asked = real.app.ask("/api/v1/correlate", &correlation(json!({"stats": ["p_value"]}))).json();
     assert_eq!((&told["target"], &told["ranges"]), (&asked["target"], &asked["ranges"]));
-    assert_eq!(told["receipt"]["chunks"], asked["receipt"]["chunks"]);
+    // A service keeps what it has read.
+    assert_eq!(told["receipt"]["chunks"]["total"], asked["receipt"]["chunks"]["total"]);
     assert_eq!(told["ranges"][0]["results"].as_array().unwrap().len(), 20);
 }

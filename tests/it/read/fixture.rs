@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chunkwise::{
+    block::{BlockOptions, Blocks},
     db::Database,
     hypertable::{ColumnType, Growth, Measurement, Perseverance, SchemaLimits, Wanted},
     query::{QueryLimits, Questions},
@@ -46,7 +47,8 @@ impl Fixture {
         let numbered = |row: &Row| Row { series_id: ids[usize::try_from(row.series_id).unwrap()], ..*row };
         let rows: Vec<Row> = rows.iter().map(numbered).collect();
         insert(&mut connection, &measurement, &rows).await;
-        let questions = Questions::new(test.database.clone(), several_connections());
+        let blocks = Arc::new(Blocks::new(block_options(1 << 30)));
+        let questions = Questions::new(test.database.clone(), several_connections()).with_blocks(blocks);
         Self { test, questions, ids, rows }
     }
 
@@ -54,6 +56,11 @@ impl Fixture {
     pub(crate) async fn random(seed: u64, interval_us: i64, series: usize, span_us: i64, rows: usize) -> Self {
         Self::new(interval_us, series, random_rows(seed, series, span_us, rows)).await
     }
+}
+
+/// Blocks of so much memory, which compute as with many series.
+pub(crate) fn block_options(memory_bytes: u64) -> BlockOptions {
+    BlockOptions { memory_bytes, disk_bytes: 1 << 30, exact_cells: 0 }
 }
 
 /// Limits under which a question about few rows is read over several connections too.

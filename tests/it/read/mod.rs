@@ -3,7 +3,7 @@
 mod asof;
 mod consistency;
 mod correlate;
-mod fixture;
+pub(crate) mod fixture;
 mod oracle;
 mod plan;
 mod refusals;

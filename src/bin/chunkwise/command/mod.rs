@@ -15,6 +15,7 @@ mod removal;
 pub(crate) mod series;
 pub(crate) mod serve;
 pub(crate) mod up;
+pub(crate) mod warm;
 pub(crate) mod window;
 
 use chunkwise::config::Config;
@@ -30,6 +31,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Serve(_) => serve::run(config).await,
         Command::Load(args) => load::run(&args, config).await,
         Command::Feed(args) => feed::run(&args, config).await,
+        Command::Warm(args) => warm::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
         Command::Correlate(args) => correlate::run(&args, config).await,
         Command::Asof(args) => Box::pin(asof::run(&args, config)).await,

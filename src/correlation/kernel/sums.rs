@@ -1,0 +1,179 @@
+//! Sums in float64 of what tiles gave stretch by stretch, and what becomes of them.
+//!
+//! Deviations of a stretch may be from an offset of its own, a series' as well as the target's. Then they are brought to one
+//! reference as they are added: with `d = offset - reference`, `e` the same of the target, and n pairs
+//!
+//! ```text
+//! y  += y' + n d            yy += yy' + 2 d y' + n d^2          xy += xy' + d x' + e y' + n d e
+//! x  += x' + n e            xx += xx' + 2 e x' + n e^2
+//! ```
+
+use multiversion::multiversion;
+
+use super::{
+    Moments,
+    tiles::{LANES, Pairs, Part},
+};
+
+/// One bucket, or one sum, a series of a tile.
+pub(in crate::correlation) type Lane64 = [f64; LANES];
+
+/// A sum is trusted while the squares that went into it are at most so many times what is left about the mean: with
+/// deviations in float32 an r then keeps an error below 1e-6.
+const TRUSTED_SINGLE: f64 = 4.0;
+/// The same for what is lost in float64.
+const TRUSTED_DOUBLE: f64 = 1e6;
+
+/// The sums of the target over a stretch of which it has every bucket.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::correlation) struct TargetSums {
+    pub(in crate::correlation) n: f64,
+    pub(in crate::correlation) x: f64,
+    pub(in crate::correlation) xx: f64,
+}
+
+/// Where a stretch's deviations are counted from.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::correlation) struct Origin<'a> {
+    /// The offsets of a tile's series.
+    pub(in crate::correlation) offsets: &'a Lane64,
+    /// The target's offset, as a deviation from its reference.
+    pub(in crate::correlation) target: f64,
+}
+
+/// All sums of a tile over a number of stretches.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::correlation) struct Sums {
+    n: Lane64,
+    x: Lane64,
+    xx: Lane64,
+    y: Lane64,
+    yy: Lane64,
+    xy: Lane64,
+    /// The squares as they came, about the offsets of their stretches: what float32 has rounded.
+    rough_xx: Lane64,
+    rough_yy: Lane64,
+}
+
+/// What the sums of a series say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::correlation) enum Verdict {
+    /// r, NaN where a side is constant.
+    Trusted(f64),
+    /// Rounding may have spoilt it.
+    Doubtful,
+}
+
+/// Adds stretches whose deviations are from 0, tile by tile, and empties them. `masked` tells of which tiles `pairs` were
+/// counted.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn flush(sums: &mut [Sums], parts: &mut [Part], pairs: &mut [Pairs], masked: &mut [bool]) {
+    let counted = pairs.iter_mut().zip(masked);
+    for ((sums, part), (pairs, masked)) in sums.iter_mut().zip(parts).zip(counted) {
+        for lane in 0..LANES {
+            sums.y[lane] += f64::from(part.y[lane]);
+            sums.yy[lane] += f64::from(part.yy[lane]);
+            sums.xy[lane] += f64::from(part.xy[lane]);
+        }
+        *part = Part::default();
+        if *masked {
+            for lane in 0..LANES {
+                sums.n[lane] += f64::from(pairs.n[lane]);
+                sums.x[lane] += f64::from(pairs.x[lane]);
+                sums.xx[lane] += f64::from(pairs.xx[lane]);
+            }
+            *pairs = Pairs::default();
+            *masked = false;
+        }
+    }
+}
+
+/// Adds a tile's stretch of other origins, brings it to the tile's `references`, and empties it; a reference that is not set
+/// yet (NaN) is set by the first values. `common` is of the target where the tile has every value.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn flush_from(
+    origin: Origin<'_>,
+    references: &mut Lane64,
+    common: TargetSums,
+    sums: &mut Sums,
+    part: &mut Part,
+    pairs: &mut Pairs,
+) {
+    let e = origin.target;
+    for (lane, reference) in references.iter_mut().enumerate() {
+        let n = common.n + f64::from(pairs.n[lane]);
+        let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
+        let (y, yy) = (f64::from(part.y[lane]), f64::from(part.yy[lane]));
+        let offset = origin.offsets[lane];
+        let is_first = n > 0.0 && reference.is_nan();
+        *reference = if is_first { offset } else { *reference };
+        let d = if n > 0.0 { offset - *reference } else { 0.0 };
+        sums.n[lane] += n;
+        sums.x[lane] += x + n * e;
+        sums.xx[lane] += xx + 2.0 * e * x + n * e * e;
+        sums.rough_xx[lane] += xx;
+        sums.y[lane] += y + n * d;
+        sums.yy[lane] += yy + 2.0 * d * y + n * d * d;
+        sums.rough_yy[lane] += yy;
+        sums.xy[lane] += f64::from(part.xy[lane]) + d * x + e * y + n * d * e;
+    }
+    *part = Part::default();
+    *pairs = Pairs::default();
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        let zero = [0.0; LANES];
+        Self { n: zero, x: zero, xx: zero, y: zero, yy: zero, xy: zero, rough_xx: zero, rough_yy: zero }
+    }
+}
+
+impl Sums {
+    /// Adds what the target gave over the stretches of which the tile has every value, and remembers that no square was
+    /// brought to another reference.
+    pub(in crate::correlation) fn end_unshifted(&mut self, common: TargetSums) {
+        for lane in 0..LANES {
+            self.n[lane] += common.n;
+            self.x[lane] += common.x;
+            self.xx[lane] += common.xx;
+        }
+        (self.rough_xx, self.rough_yy) = (self.xx, self.yy);
+    }
+
+    /// Adds sums of the same references.
+    pub(in crate::correlation) fn merge(&mut self, other: &Self) {
+        let each = |into: &mut Lane64, from: &Lane64| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+        each(&mut self.n, &other.n);
+        each(&mut self.x, &other.x);
+        each(&mut self.xx, &other.xx);
+        each(&mut self.y, &other.y);
+        each(&mut self.yy, &other.yy);
+        each(&mut self.xy, &other.xy);
+        each(&mut self.rough_xx, &other.rough_xx);
+        each(&mut self.rough_yy, &other.rough_yy);
+    }
+
+    /// The number of pairs of a series.
+    #[expect(clippy::cast_possible_truncation, reason = "a sum of numbers of buckets")]
+    pub(in crate::correlation) fn count(&self, lane: usize) -> i64 {
+        self.n[lane] as i64
+    }
+
+    /// r of a series.
+    pub(in crate::correlation) fn verdict(&self, lane: usize) -> Verdict {
+        let (n, x, y) = (self.n[lane], self.x[lane], self.y[lane]);
+        let (xx, yy) = (self.xx[lane], self.yy[lane]);
+        // Nothing but zeros has no squares: equal to its reference throughout.
+        if xx == 0.0 || yy == 0.0 {
+            return Verdict::Trusted(f64::NAN);
+        }
+        let moments = Moments { xx, yy, xy: self.xy[lane] }.corrected(n, x, y);
+        let is_near =
+            |left: f64, squares: f64, rough: f64| rough <= TRUSTED_SINGLE * left && squares <= TRUSTED_DOUBLE * left;
+        let trusted = is_near(moments.xx, xx, self.rough_xx[lane]) && is_near(moments.yy, yy, self.rough_yy[lane]);
+        match moments.r().filter(|_| trusted) {
+            Some(r) => Verdict::Trusted(r),
+            None => Verdict::Doubtful,
+        }
+    }
+}
