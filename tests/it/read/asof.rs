@@ -146,7 +146,8 @@ async fn a_join_is_what_sql_says_over_chunks_of_different_lengths() {
     for (join, sql) in [("left", "LEFT"), ("inner", "INNER")] {
         let answer = questions.asof(&question(json!({"join": join}))).await.unwrap();
         let expected = expected(&test, sql, "true").await;
-        assert!(expected.len() > 500, "{}", expected.len());
+        // The times are random.
+        assert!(expected.len() > 200, "{}", expected.len());
         assert_eq!(told(&answer), expected, "{join}");
         let sorted = |row: usize| (answer.rows.pairs[row], answer.rows.times_us[row]);
         assert!((1..answer.rows.len()).all(|row| sorted(row - 1) <= sorted(row)), "by pair and then by time");
