@@ -94,7 +94,7 @@ impl Panel<'_> {
 }
 
 /// Correlates the series number `target` with the first `series` of the panels over each of `ranges`, which are numbers of
-/// buckets counted through all panels, and may overlap. r is Pearson's, as of [`one_vs_all`](super::one_vs_all).
+/// buckets counted through all panels, and may overlap. r is Pearson's, as of [`one_vs_all`](super::one_vs_all()).
 ///
 /// An r that is not doubtful is within 1e-6 of what float64 gives. A series with itself gives exactly 1. O(series x buckets
 /// of all ranges together) time on all cores.

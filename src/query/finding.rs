@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Chosen {
     /// Those of the answer.
     pub(super) rows: AnswerRows,
-    /// See [`Found::target`].
+    /// The one that the others are compared with, and its row in the frame.
     pub(super) target: Option<(AnswerSeries, usize)>,
     /// All whose rows are read, in the frame's order.
     pub(super) wanted: Rows,

@@ -41,7 +41,7 @@ pub struct Look {
     pub truncated: bool,
 }
 
-/// An entry is kept at least for so long after it could be seen; see [`super::prune`].
+/// An entry is kept at least for so long after it could be seen; see [`super::prune()`].
 pub(super) const KEPT: &str = "interval '1 day'";
 
 /// Which changes of a measurement `since` did not see and are visible now. Entries that were in a transaction under way at
