@@ -17,6 +17,7 @@ mod column;
 mod ddl;
 mod growth;
 mod interval;
+mod lock;
 mod mend;
 mod name;
 mod schema;
@@ -31,6 +32,7 @@ pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted, lock_g
 pub use interval::{
     CHUNK_BYTES, CHUNK_ROWS, DEFAULT_INTERVAL_US, LADDER_US, Rate, interval_for, row_bytes, rows_per_us,
 };
+pub use lock::lock_out_writers;
 pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};

@@ -6,10 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::{ChunkLook, LifeError, LifeOptions, Verdict, look, metric, seal};
-use crate::db::Edition;
-
-/// "cwme" in ASCII: chunkwise, measurement. Writers hold it shared; see migration V4.
-const MEASUREMENT_LOCK: i32 = 1_668_771_173;
+use crate::{db::Edition, hypertable::lock_out_writers};
 
 /// Drops the chunks that are older than their measurement's retention, oldest first; one that somebody reads is left for
 /// the next time. Returns how many were dropped, and whether any was left.
@@ -51,11 +48,7 @@ pub async fn drop_chunk(connection: &mut PgConnection, chunk: &ChunkLook, note: 
     let began = Instant::now();
     let mut transaction = connection.begin().await?;
     transaction.execute("SET LOCAL lock_timeout = '200ms'").await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
-        .bind(MEASUREMENT_LOCK)
-        .bind(chunk.measurement_id)
-        .execute(&mut *transaction)
-        .await?;
+    lock_out_writers(&mut transaction, chunk.measurement_id).await?;
     // Who seals it holds it; a table's lock would be waited for in vain.
     sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
         .bind(seal::CHUNK_LOCK)

@@ -5,11 +5,11 @@ use sqlx::{Executor, PgConnection, Row};
 use super::{
     RemovalError, dependents,
     ledger::{Forget, forget},
-    session::{Session, lock_out_writers},
+    session::Session,
 };
 use crate::{
     db::Database,
-    hypertable::{Measurement, list_chunks, lock_growth, quote_literal},
+    hypertable::{Measurement, list_chunks, lock_growth, lock_out_writers, quote_literal},
 };
 
 /// A transaction takes a lock for each chunk and its indexes, of which a server has some thousands: more chunks than this are

@@ -10,9 +10,8 @@ use std::{collections::HashSet, time::Duration};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Row};
 
-use super::session::lock_out_writers;
 use crate::{
-    hypertable::{Measurement, list_chunks, load_measurement, moment},
+    hypertable::{Measurement, list_chunks, load_measurement, lock_out_writers, moment},
     jobs::{Job, JobError, Next, Turn},
 };
 

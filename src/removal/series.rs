@@ -7,10 +7,11 @@ use super::{
     RemovalError,
     ledger::{Forget, forget},
     rows::{delete, delete_within},
-    session::{Session, lock_out_writers},
+    session::Session,
 };
 use crate::{
     db::Database,
+    hypertable::lock_out_writers,
     question::{Invalid, Selector},
     series::{self, Asleep},
 };

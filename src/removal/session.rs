@@ -11,8 +11,6 @@ use crate::{
     hypertable::{Measurement, load_measurement, load_measurements},
 };
 
-/// "cwme" in ASCII: chunkwise, measurement. Also in `chunkwise.open_write`.
-const MEASUREMENT_LOCK: i32 = 1_668_771_173;
 /// While a transaction of this module waits for a lock, writers wait behind it.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '1s'";
 const PAUSE: Duration = Duration::from_millis(500);
@@ -79,14 +77,4 @@ async fn find(connection: &mut PgConnection, namespace: &str, name: &str) -> Res
         name: name.to_owned(),
         known: known.into_iter().map(|measurement| measurement.name).collect(),
     })
-}
-
-/// Takes the measurement's lock exclusively: no write transaction of chunkwise's is under way from here on.
-pub(super) async fn lock_out_writers(connection: &mut PgConnection, measurement_id: i32) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
-        .bind(MEASUREMENT_LOCK)
-        .bind(measurement_id)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
