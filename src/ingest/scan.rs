@@ -150,6 +150,7 @@ impl State {
     fn stretch<'b>(&mut self, scan: &Context<'b>, lines: &mut Lines<'b>, learned: &mut Learned<'b>) -> bool {
         let known = scan.core.parts.read();
         let mut values = Values::new();
+        let mut line = Line::default();
         for _ in 0..STRETCH_LINES {
             let glance = lines.glance();
             if let Some(glance) = &glance
@@ -158,9 +159,9 @@ impl State {
                 lines.pass(glance);
                 continue;
             }
-            let Some(line) = lines.next() else { return false };
-            match line {
-                Ok(mut line) => {
+            let Some(read) = lines.next_into(&mut line) else { return false };
+            match read {
+                Ok(()) => {
                     line.sort_tags();
                     let series = self.line(scan, &line);
                     // (A glance may have been at a blank line or a comment before this one.)

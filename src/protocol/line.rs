@@ -11,7 +11,7 @@ pub type Tags<'a> = SmallVec<[(Cow<'a, str>, Cow<'a, str>); 8]>;
 pub type Fields<'a> = SmallVec<[(Cow<'a, str>, FieldValue<'a>); 4]>;
 
 /// One line. Text is borrowed from the body wherever it has no escapes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Line<'a> {
     /// Which line of the body it is (where it begins, if text in it has line breaks); the first is 1.
     pub number: u32,
@@ -49,15 +49,18 @@ pub enum FieldValue<'a> {
 impl Line<'_> {
     /// A line of which nothing is read yet.
     pub(super) fn empty(number: u32) -> Self {
-        Self {
-            number,
-            measurement: Cow::Borrowed(""),
-            tags: SmallVec::new(),
-            fields: SmallVec::new(),
-            time_us: None,
-            rounded: false,
-            bytes: 0..0,
-        }
+        Self { number, ..Self::default() }
+    }
+
+    /// Makes this a line of which nothing is read yet. Its lists keep their memory.
+    pub(super) fn begin(&mut self, number: u32) {
+        self.number = number;
+        self.measurement = Cow::Borrowed("");
+        self.tags.clear();
+        self.fields.clear();
+        self.time_us = None;
+        self.rounded = false;
+        self.bytes = 0..0;
     }
 
     /// Puts the tags in the order of their names' bytes: two lines with the same tags then have equal lists.

@@ -85,17 +85,43 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Reads the next line into `line`, whatever was in it; none at the end. What is there after an error means nothing.
+    ///
+    /// A [`Line`] is large enough for its moves to cost as much as its reading: whoever looks at one line after the other
+    /// does it in one place by this. Others iterate.
+    pub fn next_into(&mut self, line: &mut Line<'a>) -> Option<Result<(), LineError>> {
+        while self.at < self.body.len() {
+            let start = self.at;
+            let end = line_end(self.body, start);
+            let bytes = &self.body[start..end];
+            match indent(bytes).map(|indent| &bytes[indent..]) {
+                None | Some(b"\r" | [b'#', ..]) => self.go_behind(end),
+                Some(_) => {
+                    line.begin(self.number);
+                    return Some(match self.read(start, end, line) {
+                        Ok(()) => {
+                            self.go_behind(end);
+                            Ok(())
+                        }
+                        Err(fault) => self.second_look(start, end, fault, line),
+                    });
+                }
+            }
+        }
+        None
+    }
+
     /// What to make of a line that is not right up to `end`, its first line break. Goes to the line behind it.
     #[cold]
-    fn second_look(&mut self, start: usize, end: usize, fault: Fault) -> Result<Line<'a>, LineError> {
+    fn second_look(&mut self, start: usize, end: usize, fault: Fault, line: &mut Line<'a>) -> Result<(), LineError> {
         let whole = match extent(&self.body[start..]) {
             Extent::To(length) => start + length,
             Extent::FirstBreak | Extent::Open => end,
         };
         let result = match fault.reason {
             Reason::UnclosedText if whole > end => {
-                let mut line = Line::empty(self.number);
-                self.read(start, whole, &mut line).map(|()| line)
+                line.begin(self.number);
+                self.read(start, whole, line)
             }
             _ => Err(fault),
         };
@@ -123,25 +149,9 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Result<Line<'a>, LineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at < self.body.len() {
-            let start = self.at;
-            let end = line_end(self.body, start);
-            let bytes = &self.body[start..end];
-            match indent(bytes).map(|indent| &bytes[indent..]) {
-                None | Some(b"\r" | [b'#', ..]) => self.go_behind(end),
-                Some(_) => {
-                    let mut line = Line::empty(self.number);
-                    return Some(match self.read(start, end, &mut line) {
-                        Ok(()) => {
-                            self.go_behind(end);
-                            Ok(line)
-                        }
-                        Err(fault) => self.second_look(start, end, fault),
-                    });
-                }
-            }
-        }
-        None
+        let mut line = Line::default();
+        let read = self.next_into(&mut line)?;
+        Some(read.map(|()| line))
     }
 }
 
