@@ -49,6 +49,12 @@ impl SideRows {
         self.times_us.is_empty()
     }
 
+    /// Each row's pair, time in microseconds since 1970, and values, in the order of their arrival.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i64, &[f64])> {
+        let values = self.values.chunks_exact(self.fields.max(1));
+        self.pairs.iter().zip(&self.times_us).zip(values).map(|((pair, time_us), values)| (*pair, *time_us, values))
+    }
+
     /// The memory that so many rows take while they are joined, the answer not counted.
     #[must_use]
     pub fn bytes_needed(rows: u64, fields: usize) -> u64 {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use super::kernel::{Correlation, Scratch, Target, ranks_of_target};
+use super::kernel::{Correlation, Scratch, Target, Weights, ranks_of_target};
 use crate::question::Method;
 
 /// The correlations of one series with many; rows = ranges, columns = series.
@@ -21,8 +21,8 @@ pub struct OneVsAll {
 /// columns and may overlap.
 ///
 /// r is NaN where fewer than `min_overlap` pairs are there, or all values of a side are equal. A series with itself
-/// gives exactly 1. O(series x buckets of all ranges) time for Pearson, with a logarithm more for Spearman, on all
-/// cores; O(buckets of all ranges) memory besides the answer.
+/// gives exactly 1, but for weighted pairs, where it is 1 to rounding. O(series x buckets of all ranges) time for Pearson
+/// and weighted pairs, with a logarithm more for Spearman, on all cores; O(buckets of all ranges) memory besides the answer.
 ///
 /// # Panics
 /// If `target` is not as long as `others` has columns, or a range reaches beyond.
@@ -34,20 +34,67 @@ pub fn one_vs_all(
     method: Method,
     min_overlap: usize,
 ) -> OneVsAll {
+    let parts: Vec<Part> = ranges.iter().map(|range| Part { target: range.clone(), other: range.clone() }).collect();
+    by_parts(target, others, &parts, method, min_overlap)
+}
+
+/// Correlates `target` with every row of `others` (series x buckets, missing = NaN), moved by -`max_lag` to `max_lag`
+/// buckets: with the lag k, target(t) is paired with other(t + k), both within the columns there are.
+///
+/// The answer's rows are lags, ascending; otherwise as [`one_vs_all`] by Pearson.
+///
+/// # Panics
+/// If `target` is not as long as `others` has columns.
+#[must_use]
+pub fn lagged(
+    target: ArrayView1<'_, f64>,
+    others: ArrayView2<'_, f64>,
+    max_lag: usize,
+    min_overlap: usize,
+) -> OneVsAll {
+    let buckets = target.len();
+    let part = |ahead: usize, behind: usize| {
+        let length = buckets.saturating_sub(ahead.max(behind));
+        let (ahead, behind) = (ahead.min(buckets), behind.min(buckets));
+        Part { target: behind..behind + length, other: ahead..ahead + length }
+    };
+    let earlier = (1..=max_lag).rev().map(|lag| part(0, lag));
+    let later = (0..=max_lag).map(|lag| part(lag, 0));
+    let parts: Vec<Part> = earlier.chain(later).collect();
+    by_parts(target, others, &parts, Method::Pearson, min_overlap)
+}
+
+/// Columns of the target, and as many of the others that are paired with them.
+struct Part {
+    target: Range<usize>,
+    other: Range<usize>,
+}
+
+fn by_parts(
+    target: ArrayView1<'_, f64>,
+    others: ArrayView2<'_, f64>,
+    parts: &[Part],
+    method: Method,
+    min_overlap: usize,
+) -> OneVsAll {
     assert_eq!(target.len(), others.ncols(), "target and others have the same buckets");
     let target = target.to_vec();
-    let parts: Vec<Vec<f64>> = ranges
+    let values: Vec<Vec<f64>> = parts
         .iter()
-        .map(|range| match method {
-            Method::Pearson => target[range.clone()].to_vec(),
-            Method::Spearman => ranks_of_target(&target[range.clone()]),
+        .map(|part| match method {
+            Method::Pearson | Method::Ewma { .. } => target[part.target.clone()].to_vec(),
+            Method::Spearman => ranks_of_target(&target[part.target.clone()]),
         })
         .collect();
-    let targets: Vec<Target<'_>> = parts.iter().map(|part| Target::new(part)).collect();
+    let targets: Vec<Target<'_>> = values.iter().map(|part| Target::new(part)).collect();
+    let weights = match method {
+        Method::Ewma { half_life } => Some(Weights::new(half_life.buckets(), target.len())),
+        Method::Pearson | Method::Spearman => None,
+    };
 
-    let (series, shape) = (others.nrows(), (ranges.len(), others.nrows()));
-    let mut cells = vec![Correlation { r: f64::NAN, n: 0 }; series * ranges.len()];
-    cells.par_chunks_mut(ranges.len().max(1)).enumerate().for_each_init(
+    let (series, shape) = (others.nrows(), (parts.len(), others.nrows()));
+    let mut cells = vec![Correlation { r: f64::NAN, n: 0 }; series * parts.len()];
+    cells.par_chunks_mut(parts.len().max(1)).enumerate().for_each_init(
         || (Scratch::default(), Vec::new()),
         |(scratch, copy), (series, cells)| {
             let row = others.row(series);
@@ -56,17 +103,18 @@ pub fn one_vs_all(
                 copy.extend(row.iter().copied());
                 copy
             });
-            for ((cell, target), range) in cells.iter_mut().zip(&targets).zip(ranges) {
-                let other = &row[range.clone()];
-                *cell = match method {
-                    Method::Pearson => target.pearson(other, min_overlap),
-                    Method::Spearman => target.spearman(other, min_overlap, scratch),
+            for (((cell, target), values), part) in cells.iter_mut().zip(&targets).zip(&values).zip(parts) {
+                let other = &row[part.other.clone()];
+                *cell = match (&weights, method) {
+                    (Some(weights), _) => weights.pearson(values, other, min_overlap),
+                    (None, Method::Spearman) => target.spearman(other, min_overlap, scratch),
+                    (None, _) => target.pearson(other, min_overlap),
                 };
             }
         },
     );
 
-    let cell = |(range, series): (usize, usize)| cells[series * ranges.len() + range];
+    let cell = |(part, series): (usize, usize)| cells[series * parts.len() + part];
     OneVsAll {
         r: Array2::from_shape_fn(shape, |at| cell(at).r),
         n: Array2::from_shape_fn(shape, |at| i64::try_from(cell(at).n).unwrap_or(i64::MAX)),
@@ -126,5 +174,26 @@ mod tests {
             assert_eq!(answer.n, array![[3, 2]]);
             assert!(answer.r[(0, 0)] == 1.0 && answer.r[(0, 1)].is_nan());
         }
+    }
+
+    #[test]
+    fn a_lag_moves_the_others() {
+        // The other follows the target two buckets later.
+        let target = array![1.0, 3.0, 2.0, 5.0, 4.0, 7.0, 1.0];
+        let others = array![[NAN, NAN, 1.0, 3.0, 2.0, 5.0, 4.0]];
+        let answer = lagged(target.view(), others.view(), 2, 2);
+        assert_eq!(answer.n.column(0).to_vec(), [3, 4, 5, 5, 5]);
+        assert_eq!(answer.r[(4, 0)], 1.0, "at lag 2");
+        for (row, lag) in (-2_isize..=2).enumerate() {
+            let pairs: Vec<(f64, f64)> = (0..7_isize)
+                .filter(|at| (0..7).contains(&(at + lag)))
+                .map(|at| (target[at.unsigned_abs()], others[(0, (at + lag).unsigned_abs())]))
+                .filter(|(_, other)| !other.is_nan())
+                .collect();
+            let (x, y): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+            assert!((answer.r[(row, 0)] - one_vs_one(&x, &y, 2)).abs() < 1e-12, "lag {lag}");
+        }
+        let beyond = lagged(target.view(), others.view(), 9, 2);
+        assert_eq!((beyond.n.dim(), beyond.n[(0, 0)], beyond.n[(18, 0)]), ((19, 1), 0, 0));
     }
 }

@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// A generous guess at one number's text, so that the buffer seldom grows.
-const NUMBER_BYTES: usize = 20;
-const RESULT_BYTES: usize = 160;
+pub(super) const NUMBER_BYTES: usize = 20;
+pub(super) const RESULT_BYTES: usize = 160;
 
 pub(super) fn window(answer: &WindowAnswer) -> Result<Vec<u8>, FormatError> {
     write(&Window(answer, Instant::now()), answer.frame.values.len() * NUMBER_BYTES)
@@ -71,7 +71,7 @@ impl Serialize for Tags<'_> {
 }
 
 /// `{"series_id", "tags"}`
-struct Series<'a>(&'a [String], &'a AnswerSeries);
+pub(super) struct Series<'a>(pub(super) &'a [String], pub(super) &'a AnswerSeries);
 
 impl Serialize for Series<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,6 +7,13 @@
 //! | npz | `values`, `series_id`, `times` | `r`, `n`, `series_id`, `ranges` (ranges, 2) | - |
 //! | Arrow, CSV | `series_id, <tags>, time, value`, or wide: `time`, one column a series | `range, series_id, <tags>, r, n, <stats>` | `series_id, <tags>, first, last` |
 //!
+//! | format | matrix | rolling | lag |
+//! |---|---|---|---|
+//! | JSON | `series`, `order`, `r`, `n`, or `pairs` | `times`, `results` | `lags`, `results` |
+//! | npy | float64 (series, series): r | float64 (series, windows): r | float64 (series, lags): r |
+//! | npz | `r`, `n`, `series_id`, `order` | `r`, `series_id`, `times` | `r`, `n`, `series_id`, `lags` |
+//! | Arrow, CSV | pairs: `a_series_id, a_<tags>, b_series_id, b_<tags>, r, n` | - | - |
+//!
 //! A join of rows has the columns `<tags>, time, <left fields>, right_<field>, right_time, age_us` in JSON (`rows`, an object a
 //! row), Arrow and CSV.
 //!
@@ -21,6 +28,7 @@ mod bars;
 mod columns;
 mod csv;
 mod json;
+mod kinds;
 mod listing;
 mod media;
 mod npy;
@@ -33,9 +41,8 @@ pub use bars::{bars, latest};
 pub use listing::{ListedSeries, SeriesListing};
 pub use media::{Format, Layout, UnknownFormat, UnknownLayout};
 
-use crate::{
-    query::{AsofAnswer, CorrelateAnswer, StatColumn, WindowAnswer},
-    question::CorrelateQuestion,
+use crate::query::{
+    AllPairs, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, RollingAnswer, StatColumn, WindowAnswer,
 };
 
 /// The greatest `top` of a question whose answer is npy or npz.
@@ -106,7 +113,7 @@ pub fn window(answer: &WindowAnswer, format: Format, layout: Layout) -> Result<V
     }
 }
 
-/// Writes the answer to a correlate question.
+/// Writes the answer to a correlate question, or to one about raw rows; `top` is the question's.
 ///
 /// The stats are written in the order `p_value`, `ci95`, `q_value`, each once, whatever order they were asked in.
 /// In JSON `receipt.ms.encode` is the time that the writing took up to the receipt, which is the last key.
@@ -114,12 +121,8 @@ pub fn window(answer: &WindowAnswer, format: Format, layout: Layout) -> Result<V
 /// # Errors
 /// Those of [`check_top`]; [`FormatError::Shape`] unless every array is (ranges, series); what the format's own writer
 /// says.
-pub fn correlate(
-    answer: &CorrelateAnswer,
-    question: &CorrelateQuestion,
-    format: Format,
-) -> Result<Vec<u8>, FormatError> {
-    check_top(question.top, format)?;
+pub fn correlate(answer: &CorrelateAnswer, top: Option<usize>, format: Format) -> Result<Vec<u8>, FormatError> {
+    check_top(top, format)?;
     let expected = [answer.ranges.len(), answer.rows.series.len()];
     check_shape("r", answer.r.shape(), &expected)?;
     check_shape("n", answer.n.shape(), &expected)?;
@@ -138,6 +141,66 @@ pub fn correlate(
         Format::Npz => npy::correlate_npz(answer),
         Format::Arrow => arrow::stream(table::correlate(answer)),
         Format::Csv => csv::text(table::correlate(answer)),
+    }
+}
+
+/// Writes the correlations of all pairs. The strongest pairs alone are no array, and exist as JSON, Arrow and CSV; a matrix
+/// exists as JSON, npy and npz.
+///
+/// # Errors
+/// [`FormatError::NotOffered`] for the others; [`FormatError::Shape`] unless both arrays are (series, series); what the
+/// format's own writer says.
+pub fn matrix(answer: &MatrixAnswer, format: Format) -> Result<Vec<u8>, FormatError> {
+    let series = answer.rows.series.len();
+    match &answer.pairs {
+        AllPairs::Strongest(pairs) => match format {
+            Format::Json => json::write(&kinds::Pairs::new(answer, pairs), pairs.len() * json::RESULT_BYTES),
+            Format::Arrow => arrow::stream(kinds::pairs(answer, pairs)),
+            Format::Csv => csv::text(kinds::pairs(answer, pairs)),
+            Format::Npy | Format::Npz => Err(FormatError::NotOffered { answer: "a list of pairs", format }),
+        },
+        AllPairs::Matrix { r, n, order } => {
+            check_shape("r", r.shape(), &[series, series])?;
+            check_shape("n", n.shape(), &[series, series])?;
+            match format {
+                Format::Json => json::write(&kinds::Matrix::new(answer, r, n, order), r.len() * 2 * json::NUMBER_BYTES),
+                Format::Npy => npy::npy(r),
+                Format::Npz => npy::matrix_npz(&answer.rows, r, n, order),
+                Format::Arrow | Format::Csv => Err(FormatError::NotOffered { answer: "a matrix", format }),
+            }
+        }
+    }
+}
+
+/// Writes correlations over windows that move.
+///
+/// # Errors
+/// [`FormatError::NotOffered`] for Arrow and CSV; [`FormatError::Shape`] unless r is (series, windows); what the format's own
+/// writer says.
+pub fn rolling(answer: &RollingAnswer, format: Format) -> Result<Vec<u8>, FormatError> {
+    check_shape("r", answer.r.shape(), &[answer.rows.series.len(), answer.times_us.len()])?;
+    match format {
+        Format::Json => json::write(&kinds::Rolling::new(answer), answer.r.len() * json::NUMBER_BYTES),
+        Format::Npy => npy::npy(&answer.r),
+        Format::Npz => npy::rolling_npz(answer),
+        Format::Arrow | Format::Csv => Err(FormatError::NotOffered { answer: "a rolling correlation", format }),
+    }
+}
+
+/// Writes correlations by lag.
+///
+/// # Errors
+/// [`FormatError::NotOffered`] for Arrow and CSV; [`FormatError::Shape`] unless both arrays are (series, lags); what the
+/// format's own writer says.
+pub fn lag(answer: &LagAnswer, format: Format) -> Result<Vec<u8>, FormatError> {
+    let expected = [answer.rows.series.len(), answer.lags.len()];
+    check_shape("r", answer.r.shape(), &expected)?;
+    check_shape("n", answer.n.shape(), &expected)?;
+    match format {
+        Format::Json => json::write(&kinds::Lag::new(answer), answer.r.len() * json::NUMBER_BYTES),
+        Format::Npy => npy::npy(&answer.r),
+        Format::Npz => npy::lag_npz(answer),
+        Format::Arrow | Format::Csv => Err(FormatError::NotOffered { answer: "correlations by lag", format }),
     }
 }
 

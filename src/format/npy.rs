@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpyExt};
 
 use super::FormatError;
-use crate::query::{AnswerRows, CorrelateAnswer, WindowAnswer};
+use crate::query::{AnswerRows, CorrelateAnswer, LagAnswer, RollingAnswer, WindowAnswer};
 
 /// More than any header and the archive's own records take.
 const OVERHEAD_BYTES: usize = 4 * 1024;
@@ -36,6 +36,38 @@ pub(super) fn correlate_npz(answer: &CorrelateAnswer) -> Result<Vec<u8>, FormatE
         if end == 0 { range.from.us() } else { range.to.us() }
     });
     npz.add_array("ranges", &ranges)?;
+    Ok(npz.finish()?.into_inner())
+}
+
+pub(super) fn matrix_npz(
+    rows: &AnswerRows,
+    r: &Array2<f64>,
+    n: &Array2<i64>,
+    order: &[usize],
+) -> Result<Vec<u8>, FormatError> {
+    let mut npz = archive((r.len() + n.len()) * size_of::<f64>());
+    npz.add_array("r", &r.as_standard_layout())?;
+    npz.add_array("n", &n.as_standard_layout())?;
+    npz.add_array("series_id", &series_ids(rows))?;
+    let order: Array1<i64> = order.iter().map(|row| i64::try_from(*row).unwrap_or(i64::MAX)).collect();
+    npz.add_array("order", &order)?;
+    Ok(npz.finish()?.into_inner())
+}
+
+pub(super) fn rolling_npz(answer: &RollingAnswer) -> Result<Vec<u8>, FormatError> {
+    let mut npz = archive(answer.r.len() * size_of::<f64>());
+    npz.add_array("r", &answer.r.as_standard_layout())?;
+    npz.add_array("series_id", &series_ids(&answer.rows))?;
+    npz.add_array("times", &ArrayView1::from(&answer.times_us))?;
+    Ok(npz.finish()?.into_inner())
+}
+
+pub(super) fn lag_npz(answer: &LagAnswer) -> Result<Vec<u8>, FormatError> {
+    let mut npz = archive(answer.r.len() * (size_of::<f64>() + size_of::<i64>()));
+    npz.add_array("r", &answer.r.as_standard_layout())?;
+    npz.add_array("n", &answer.n.as_standard_layout())?;
+    npz.add_array("series_id", &series_ids(&answer.rows))?;
+    npz.add_array("lags", &ArrayView1::from(&answer.lags))?;
     Ok(npz.finish()?.into_inner())
 }
 

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     format::{self, Format, FormatError},
     query::Receipt,
-    question::{AsofQuestion, BarsQuestion, CorrelateQuestion, WindowQuestion},
+    question::{
+        AsofQuestion, BarsQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, TicksQuestion,
+        WindowQuestion,
+    },
 };
 
 /// Equal values mean equal series in equal order.
@@ -50,7 +53,63 @@ pub(super) async fn correlate(State(state): State<HttpState>, request: Request) 
     let answer = state.questions.correlate(question).await?;
     let Question { format, question, .. } = asked.question;
     let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
-    let bytes = written(move || format::correlate(&answer, &question, format)).await?;
+    let bytes = written(move || format::correlate(&answer, question.top, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn matrix(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<MatrixQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.matrix(question).await?;
+    let Question { format, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::matrix(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn rolling(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<RollingQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.rolling(question).await?;
+    let Question { format, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::rolling(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn lag(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<LagQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.lag(question).await?;
+    let Question { format, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::lag(&answer, format)).await?;
+    Ok(respond(bytes, format, &version, Some(&receipt), tag))
+}
+
+pub(super) async fn ticks(State(state): State<HttpState>, request: Request) -> Result<Response, ApiError> {
+    let asked = Asked::<TicksQuestion>::read(request, &state).await?;
+    let question = &asked.question.question;
+    let tag = match asked.tag(&state, &question.namespace, &[&question.measurement]).await? {
+        Tag::Unchanged(response) => return Ok(response),
+        Tag::Changed(tag) => tag,
+    };
+    let answer = state.questions.ticks(question).await?;
+    let Question { format, question, .. } = asked.question;
+    let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
+    let bytes = written(move || format::correlate(&answer, question.top, format)).await?;
     Ok(respond(bytes, format, &version, Some(&receipt), tag))
 }
 

@@ -191,6 +191,10 @@ pub(super) async fn stats(State(state): State<HttpState>) -> Json<Value> {
             "correlate": questions.correlations().show(),
             "bars": questions.bar_questions().show(),
             "asof": questions.asofs().show(),
+            "matrix": questions.kinds().matrix.show(),
+            "rolling": questions.kinds().rolling.show(),
+            "lag": questions.kinds().lag.show(),
+            "ticks": questions.kinds().ticks.show(),
         }),
     );
     for (name, figures) in Arc::clone(&state.figures).iter() {

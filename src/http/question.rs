@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     format::{self, Format, Layout},
-    question::{AsofQuestion, BarsQuestion, CorrelateQuestion, Invalid, WindowQuestion},
+    question::{
+        AsofQuestion, BarsQuestion, CorrelateQuestion, Invalid, LagQuestion, MatrixQuestion, RollingQuestion,
+        TicksQuestion, WindowQuestion,
+    },
 };
 
 /// A type of question: what the extractor must know of it.
@@ -52,6 +55,54 @@ impl Ask for WindowQuestion {
 }
 
 impl Ask for CorrelateQuestion {
+    const FORMATS: &'static [Format] = &Format::ALL;
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+
+    fn check_format(&self, format: Format) -> Result<(), ApiError> {
+        Ok(format::check_top(self.top, format)?)
+    }
+}
+
+impl Ask for MatrixQuestion {
+    const FORMATS: &'static [Format] = &Format::ALL;
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+
+    fn check_format(&self, format: Format) -> Result<(), ApiError> {
+        /// Pairs are no array, and a matrix is no table.
+        const PAIRS: &[Format] = &[Format::Json, Format::Arrow, Format::Csv];
+        const MATRIX: &[Format] = &[Format::Json, Format::Npy, Format::Npz];
+        let offered = if self.top.is_some() { PAIRS } else { MATRIX };
+        if offered.contains(&format) { Ok(()) } else { Err(ApiError::NotAcceptable { offered }) }
+    }
+}
+
+impl Ask for RollingQuestion {
+    const FORMATS: &'static [Format] = &[Format::Json, Format::Npy, Format::Npz];
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Ask for LagQuestion {
+    const FORMATS: &'static [Format] = &[Format::Json, Format::Npy, Format::Npz];
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Ask for TicksQuestion {
     const FORMATS: &'static [Format] = &Format::ALL;
     const LAYOUTS: &'static [Layout] = &[Layout::Long];
 

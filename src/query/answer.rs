@@ -135,6 +135,19 @@ pub enum StatColumn {
     Interval(Array2<f64>, Array2<f64>),
 }
 
+impl StatColumn {
+    /// Makes every figure undefined.
+    pub(super) fn undefine(&mut self) {
+        match self {
+            Self::One(_, values) => values.fill(f64::NAN),
+            Self::Interval(low, high) => {
+                low.fill(f64::NAN);
+                high.fill(f64::NAN);
+            }
+        }
+    }
+}
+
 impl CorrelateAnswer {
     /// Whether the answer is in rank order.
     #[must_use]

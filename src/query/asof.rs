@@ -7,10 +7,10 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::Instant};
 
 use super::{
     QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
-    error::Attempt,
+    error::{Attempt, Attempts},
     finding::find_measurement,
     questions::blocking,
-    reading::{ATTEMPTS, ms},
+    reading::ms,
 };
 use crate::{
     asof::{AsofJoin, Joined, SideRows, Unmatched},
@@ -74,19 +74,14 @@ impl Questions {
             let began = Instant::now();
             let _turn = self.turn().await?;
             let queued = began.elapsed();
-            let mut attempt = 1;
+            let mut attempts = Attempts::default();
             loop {
                 match self.asof_attempt(question).await {
                     Ok(mut answer) => {
                         answer.receipt.ms.queue = ms(queued);
                         return Ok(answer);
                     }
-                    Err(Attempt::Failed(error) | Attempt::Broken(error)) => return Err(error),
-                    Err(Attempt::Stale(error)) if attempt >= ATTEMPTS => return Err(QueryError::Unavailable(error)),
-                    Err(Attempt::Stale(error)) => {
-                        tracing::debug!(attempt, error = %error, "a question is planned again");
-                        attempt += 1;
-                    }
+                    Err(ended) => attempts.again(ended)?,
                 }
             }
         };

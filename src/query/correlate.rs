@@ -13,7 +13,7 @@ use super::{
 use crate::{
     correlation::{OneVsAll, ci95, one_vs_all, p_value, q_values, rank},
     frame::Frame,
-    question::{CorrelateQuestion, Stat},
+    question::{CorrelateQuestion, Method, Stat},
 };
 
 /// Correlates the target with the answer's series. Takes long for many.
@@ -49,7 +49,11 @@ pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Re
     } else {
         listed = rows.into_rows();
     }
-    let stats = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
+    let mut stats: Vec<StatColumn> = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
+    if matches!(question.method, Method::Ewma { .. }) {
+        // Student's t and Fisher's z are of pairs that all count the same.
+        stats.iter_mut().for_each(StatColumn::undefine);
+    }
     receipt.ms.compute = ms(began.elapsed());
     Ok(CorrelateAnswer {
         target,

@@ -109,6 +109,31 @@ pub(super) enum Attempt {
     Broken(QueryError),
 }
 
+/// A question whose chunks are dropped under it begins again so often.
+const ATTEMPTS: usize = 3;
+
+/// Counts the attempts to answer one question.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(usize);
+
+impl Attempts {
+    /// Whether to begin again after this one.
+    ///
+    /// # Errors
+    /// The attempt's, if another one is of no use or there were enough.
+    pub(super) fn again(&mut self, ended: Attempt) -> Result<(), QueryError> {
+        self.0 += 1;
+        match ended {
+            Attempt::Failed(error) | Attempt::Broken(error) => Err(error),
+            Attempt::Stale(error) if self.0 >= ATTEMPTS => Err(QueryError::Unavailable(error)),
+            Attempt::Stale(error) => {
+                tracing::debug!(attempt = self.0, error = %error, "a question is planned again");
+                Ok(())
+            }
+        }
+    }
+}
+
 impl From<QueryError> for Attempt {
     fn from(error: QueryError) -> Self {
         Self::Failed(error)

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    CorrelateAnswer, QueryError, Receipt, Tally, WindowAnswer,
+    CorrelateAnswer, KindTallies, QueryError, Receipt, Tally, WindowAnswer,
     correlate::correlated,
     reading::{Asked, Found, Selection, Values},
 };
@@ -64,6 +64,7 @@ pub struct Questions {
     correlations: Tally,
     bars: Tally,
     pub(super) asofs: Tally,
+    pub(super) kinds: KindTallies,
 }
 
 impl Questions {
@@ -81,6 +82,7 @@ impl Questions {
             correlations: Tally::of("correlate"),
             bars: Tally::of("bars"),
             asofs: Tally::of("asof"),
+            kinds: KindTallies::new(),
         }
     }
 
@@ -126,6 +128,12 @@ impl Questions {
         &self.asofs
     }
 
+    /// How many questions of the other kinds of correlation there were and how long they took.
+    #[must_use]
+    pub fn kinds(&self) -> &KindTallies {
+        &self.kinds
+    }
+
     /// The values of some series over one range: a row for every series that the selector matches.
     ///
     /// Dropped before it is finished, it stops what the server does for it.
@@ -139,6 +147,7 @@ impl Questions {
             ranges: vec![TimeRange { from: question.from, to: question.to }],
             blocks: None,
             selection: Selection::Some(&question.series),
+            most_series: usize::MAX,
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;
@@ -168,6 +177,7 @@ impl Questions {
             ranges: question.ranges.clone(),
             blocks: self.blocks.as_ref().filter(|_| question.method == Method::Pearson),
             selection: Selection::OneAgainst { target: &question.target, against: &question.against },
+            most_series: usize::MAX,
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;

@@ -8,7 +8,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use super::{
     AnswerSeries, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
     blocks::FromPanels,
-    error::Attempt,
+    error::{Attempt, Attempts},
     finding::{Chosen, choose, locate},
     listed::Listed,
     questions::blocking,
@@ -17,12 +17,10 @@ use crate::{
     block::Blocks,
     frame::{Accumulator, Calendar, Frame, Neighbour, Shape, assemble},
     hypertable::{Chunk, Measurement, list_chunks},
-    question::{Grid, Selector, Shared, TimeRange},
+    question::{Grid, Invalid, Selector, Shared, TimeRange},
     window::{self, Plan, Reading, Rows, Snapshot, Source, Span},
 };
 
-/// A question whose chunks are dropped under it begins again so often.
-pub(super) const ATTEMPTS: usize = 3;
 /// More slices than connections, so that none waits long for the last of the others.
 const SLICES_A_CONNECTION: usize = 3;
 
@@ -33,6 +31,8 @@ pub(super) struct Asked<'q> {
     /// What may answer instead of rows.
     pub(super) blocks: Option<&'q Arc<Blocks>>,
     pub(super) selection: Selection<'q>,
+    /// The most series that the selection may match.
+    pub(super) most_series: usize,
 }
 
 /// Whose values are asked for.
@@ -130,19 +130,15 @@ impl Questions {
         let began = Instant::now();
         let _turn = self.turn().await?;
         let queued = began.elapsed();
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
-            match self.attempt(asked).await {
+            // In a box: it is large, and so would be all that waits for it.
+            match Box::pin(self.attempt(asked)).await {
                 Ok(mut gathered) => {
                     gathered.found.receipt.ms.queue = ms(queued);
                     return Ok(gathered);
                 }
-                Err(Attempt::Failed(error) | Attempt::Broken(error)) => return Err(error),
-                Err(Attempt::Stale(error)) if attempt >= ATTEMPTS => return Err(QueryError::Unavailable(error)),
-                Err(Attempt::Stale(error)) => {
-                    tracing::debug!(attempt, error = %error, "a question is planned again");
-                    attempt += 1;
-                }
+                Err(ended) => attempts.again(ended)?,
             }
         }
     }
@@ -191,6 +187,9 @@ impl Questions {
             _ if about_all => None,
             selection => Some(choose(snapshot.connection(), &measurement, selection).await?),
         };
+        if let Some(chosen) = &chosen {
+            check_series(asked.selection, chosen.rows.series.len(), asked.most_series)?;
+        }
         if chosen.as_ref().is_none_or(|chosen| !chosen.wanted.are_few()) {
             let (measurement, source, column) = (&measurement, &source, column.as_str());
             let (chunks, calendar, spans) = (&chunks[..], &calendar, &spans[..]);
@@ -286,6 +285,18 @@ impl Questions {
         let turns = self.more_turns(readers.saturating_sub(1));
         Ok((plan, turns))
     }
+}
+
+/// Whether a selection matches no more series than a question may be about.
+pub(super) fn check_series(selection: Selection<'_>, found: usize, most: usize) -> Result<(), Invalid> {
+    if found <= most {
+        return Ok(());
+    }
+    let path = match selection {
+        Selection::Some(_) => "series",
+        Selection::OneAgainst { .. } => "against",
+    };
+    Err(Invalid::new(path, format!("matches {found} series, and this question takes at most {most}: select fewer")))
 }
 
 /// A neighbour before a span is observed by definition, though perhaps not by the series asked for.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Invalid, Selector, Timestamp, Width,
-    ask::{check_range, public},
+    shared::{check_range, public},
 };
 
 /// The most fields of a side.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Invalid, Selector, Timestamp, Width,
-    ask::{check_range, public, timezone, timezone_name, utc},
+    shared::{check_range, public, timezone, timezone_name, utc},
 };
 
 /// `POST /api/v1/bars`: the bars of some series over one range.

@@ -6,16 +6,19 @@
 mod ask;
 mod asof;
 mod bars;
+mod kinds;
 mod selector;
+mod shared;
+mod terms;
 mod timestamp;
 mod width;
 
-pub use ask::{
-    Aggregate, CorrelateQuestion, Fill, Grid, Invalid, MAX_RANGES, Method, Order, RankBy, Shared, Stat, TimeRange,
-    Transform, WindowQuestion,
-};
+pub use ask::{CorrelateQuestion, Invalid, MAX_RANGES, WindowQuestion};
 pub use asof::{AsofQuestion, AsofSide, Join, MAX_ASOF_FIELDS};
 pub use bars::BarsQuestion;
+pub use kinds::{LagQuestion, MAX_ROLLING, MAX_TICKS, MatrixQuestion, RollingQuestion, TickMethod, TicksQuestion};
 pub use selector::{Selector, SelectorError};
+pub use shared::Shared;
+pub use terms::{Aggregate, Fill, Grid, HalfLife, Method, Order, RankBy, Stat, TimeRange, Transform};
 pub use timestamp::{Timestamp, TimestampError};
 pub use width::{Width, WidthError};

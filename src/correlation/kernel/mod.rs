@@ -20,9 +20,11 @@ pub(super) mod sums;
 #[cfg(test)]
 mod tests;
 pub(super) mod tiles;
+mod weighted;
 
 use complete::Centred;
 pub(super) use ranks::{Scratch, of_target as ranks_of_target};
+pub(super) use weighted::Weights;
 
 /// Sums of squares within these bounds, and their products, neither overflow nor lose digits to underflow.
 const TRUSTED: RangeInclusive<f64> = 1e-140..=1e140;

@@ -169,13 +169,13 @@ fn a_correlation_has_a_row_for_every_range_and_series() {
     // A tag is prefixed only by a column of the answer, and `time` is none of a correlation's.
     let columns = ["range", "series_id", "time", "symbol", "r", "n", "p_value", "ci95_low", "ci95_high", "q_value"];
 
-    let (names, types, cells) = read_arrow(&correlate(&answer, &question(None), Format::Arrow).unwrap());
+    let (names, types, cells) = read_arrow(&correlate(&answer, None, Format::Arrow).unwrap());
     assert_eq!(names, columns);
     assert_eq!(types, [INT, INT, TAG, TAG, FLOAT, INT, FLOAT, FLOAT, FLOAT, FLOAT]);
     assert_eq!(cells, expected);
 
     let floats = ["r", "p_value", "ci95_low", "ci95_high", "q_value"];
-    let (names, cells) = read_csv(&correlate(&answer, &question(None), Format::Csv).unwrap(), &floats);
+    let (names, cells) = read_csv(&correlate(&answer, None, Format::Csv).unwrap(), &floats);
     assert_eq!(names, columns);
     assert_eq!(cells, as_csv(&expected));
 }

@@ -8,6 +8,7 @@ mod answers;
 mod asof;
 mod bars;
 mod chunks;
+mod kinds;
 mod listings;
 mod operation;
 mod questions;
@@ -58,6 +59,7 @@ pub fn document() -> OpenApi {
         writes::routes(),
         listings::routes(),
         questions::routes(),
+        kinds::routes(),
         bars::routes(),
         asof::routes(),
         removals::routes(),
@@ -74,6 +76,7 @@ pub fn document() -> OpenApi {
     let mut schemas = Vec::new();
     answers::register(&mut schemas);
     questions::register(&mut schemas);
+    kinds::register(&mut schemas);
     bars::register(&mut schemas);
     asof::register(&mut schemas);
     removals::register(&mut schemas);

@@ -8,7 +8,7 @@ use utoipa::openapi::{
 
 use super::{
     operation::{Route, RouteBuilder, bytes, content, response, route, with_header},
-    schema::{choice, date_time, integer, list, named, named_as, one_of, text, word},
+    schema::{choice, date_time, integer, list, named, named_as, number, one_of, text, word},
 };
 use crate::{
     format::{Format, MAX_RANKED_ARRAY},
@@ -17,8 +17,8 @@ use crate::{
 
 pub(super) const TAG: &str = "Questions";
 
-const FROM: &str = "The first moment; a bucket belongs to the range if its start does.";
-const TO: &str = "The first moment after.";
+pub(super) const FROM: &str = "The first moment; a bucket belongs to the range if its start does.";
+pub(super) const TO: &str = "The first moment after.";
 
 pub(super) fn window_example() -> Value {
     json!({
@@ -211,7 +211,7 @@ fn selector() -> ObjectBuilder {
 }
 
 /// The fields that all questions share.
-fn question() -> ObjectBuilder {
+pub(super) fn question() -> ObjectBuilder {
     let locf = closed(
         ObjectBuilder::new()
             .property("max_age", named_as("Duration", "How old a value may be that is carried on."))
@@ -272,6 +272,11 @@ fn question() -> ObjectBuilder {
     ["measurement", "field", "bucket"].into_iter().fold(object, ObjectBuilder::required)
 }
 
+pub(super) fn min_overlap() -> RefOr<Schema> {
+    let described = integer().minimum(Some(2)).default(Some(10.into()));
+    described.description(Some("With fewer common buckets r is null.")).into()
+}
+
 fn correlate() -> ObjectBuilder {
     let ranges = list(named("TimeRange")).min_items(Some(1)).max_items(Some(MAX_RANGES));
     let ranges = ranges.description(Some("Each is correlated for itself."));
@@ -280,24 +285,23 @@ fn correlate() -> ObjectBuilder {
         .description(Some("The index of a range, or the greatest score over all ranges."));
     let stats = list(choice(&["p_value", "ci95", "q_value"]))
         .description(Some("Default: `p_value` and `ci95` where `top` is given, else none."));
+    let half_life = number().exclusive_minimum(Some(0)).description(Some("After so many buckets a pair weighs half."));
+    let ewma = closed(ObjectBuilder::new().property("half_life", half_life)).required("half_life");
+    let method = one_of([
+        choice(&["pearson", "spearman"]).into(),
+        closed(ObjectBuilder::new().property("ewma", ewma)).required("ewma").into(),
+    ])
+    .default(Some("pearson".into()))
+    .description(Some(
+        "Pearson's r over the buckets that both series have, of their ranks there, or with weights that fall with age, as \
+         pandas' `ewm(halflife).corr` at the range's last bucket; the last has no p-value and no interval.",
+    ));
     let fields: [(&str, RefOr<Schema>); 9] = [
         ("target", named_as("Selector", "Must match exactly one series.")),
         ("against", named_as("Selector", "Which series; all by default.")),
         ("ranges", ranges.into()),
-        (
-            "method",
-            word(&["pearson", "spearman"])
-                .description(Some("Pearson's r over the buckets that both series have, or of their ranks there."))
-                .into(),
-        ),
-        (
-            "min_overlap",
-            integer()
-                .minimum(Some(2))
-                .default(Some(10.into()))
-                .description(Some("With fewer common buckets r is null."))
-                .into(),
-        ),
+        ("method", method.into()),
+        ("min_overlap", min_overlap()),
         ("top", integer().minimum(Some(1)).description(Some("Only the best so many; default all.")).into()),
         ("order", word(&["abs", "desc", "asc"]).description(Some("The score is |r|, r or -r.")).into()),
         ("rank_by", rank_by.into()),

@@ -14,6 +14,10 @@ pub(super) fn integer() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
 }
 
+pub(super) fn number() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
+}
+
 pub(super) fn boolean(default: bool) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into()))
 }

@@ -11,15 +11,28 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+mod kinds;
+
 use super::*;
 use crate::{
+    correlation::Pair,
     format::{self, Format, Layout, ListedSeries, SeriesListing},
     frame::Frame,
-    query::{AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
-    question::{AsofQuestion, CorrelateQuestion, Stat, WindowQuestion},
+    query::{
+        AllPairs, AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Receipt,
+        RollingAnswer, StatColumn, WindowAnswer,
+    },
+    question::{
+        AsofQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, Stat, TicksQuestion,
+        WindowQuestion,
+    },
 };
 
-const ROUTES: [(&str, &[&str]); 25] = [
+const ROUTES: [(&str, &[&str]); 29] = [
+    ("/api/v1/correlate/matrix", &["get", "post"]),
+    ("/api/v1/correlate/rolling", &["get", "post"]),
+    ("/api/v1/correlate/lag", &["get", "post"]),
+    ("/api/v1/correlate/ticks", &["get", "post"]),
     ("/write", &["post"]),
     ("/api/v2/write", &["post"]),
     ("/api/v3/write_lp", &["post"]),
@@ -163,6 +176,18 @@ fn the_questions_of_the_description_are_questions() {
     for question in examples::<AsofQuestion>(&document, "/api/v1/asof") {
         question.validate().unwrap();
     }
+    for question in examples::<MatrixQuestion>(&document, "/api/v1/correlate/matrix") {
+        question.validate().unwrap();
+    }
+    for question in examples::<RollingQuestion>(&document, "/api/v1/correlate/rolling") {
+        question.validate().unwrap();
+    }
+    for question in examples::<LagQuestion>(&document, "/api/v1/correlate/lag") {
+        question.validate().unwrap();
+    }
+    for question in examples::<TicksQuestion>(&document, "/api/v1/correlate/ticks") {
+        question.validate().unwrap();
+    }
 }
 
 /// The fields of a question, as serde writes one in which every optional field is set, against the description.
@@ -182,7 +207,17 @@ fn assert_same_fields(name: &str, full: &Value, minimal: &Value) {
 #[test]
 fn every_field_of_a_question_is_explained() {
     let document = json();
-    for name in ["WindowQuestion", "CorrelateQuestion", "AsofQuestion", "AsofSide", "TimeRange"] {
+    for name in [
+        "WindowQuestion",
+        "CorrelateQuestion",
+        "MatrixQuestion",
+        "RollingQuestion",
+        "LagQuestion",
+        "TicksQuestion",
+        "AsofQuestion",
+        "AsofSide",
+        "TimeRange",
+    ] {
         for (field, schema) in document["components"]["schemas"][name]["properties"].as_object().unwrap() {
             let text = schema["description"].as_str().unwrap_or_default();
             assert!(text.ends_with('.'), "{name}.{field}: {text:?}");
@@ -253,9 +288,37 @@ fn answers_are_as_described() {
         as_of_us: 0,
         receipt: Receipt::default(),
     };
-    conforms("CorrelateAnswer", format::correlate(&correlate, &question, Format::Json).unwrap());
+    conforms("CorrelateAnswer", format::correlate(&correlate, question.top, Format::Json).unwrap());
 
     conforms("AsofAnswer", format::asof(&AsofAnswer::default(), Format::Json).unwrap());
+
+    let (target, receipt) = (rows().series.remove(0), Receipt::default());
+    let whole = AllPairs::Matrix { r: array![[f64::NAN]], n: array![[1]], order: vec![0] };
+    let strongest = AllPairs::Strongest(vec![Pair { a: 0, b: 0, r: 0.5, n: 20 }]);
+    for pairs in [whole, strongest] {
+        let matrix = MatrixAnswer { rows: rows(), pairs, as_of_us: 0, receipt: receipt.clone() };
+        conforms("MatrixAnswer", format::matrix(&matrix, Format::Json).unwrap());
+    }
+    let rolling = RollingAnswer {
+        target: target.clone(),
+        rows: rows(),
+        times_us: vec![0],
+        r: array![[0.5]],
+        as_of_us: 0,
+        receipt: receipt.clone(),
+    };
+    conforms("RollingAnswer", format::rolling(&rolling, Format::Json).unwrap());
+    let lag = LagAnswer {
+        target,
+        rows: rows(),
+        lags: vec![0],
+        r: array![[0.5]],
+        n: array![[20]],
+        best: vec![Some(0)],
+        as_of_us: 0,
+        receipt,
+    };
+    conforms("LagAnswer", format::lag(&lag, Format::Json).unwrap());
 
     let listed = ListedSeries { series: rows().series.remove(0), first_us: Some(0), last_us: None };
     let listing = SeriesListing { tag_names: rows().tag_names, rows: vec![listed], next: None, total: 1 };

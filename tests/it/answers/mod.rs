@@ -4,6 +4,7 @@ mod asof;
 mod commands;
 mod formats;
 mod golden;
+mod kinds;
 mod listings;
 mod load;
 mod parquet;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chunkwise::{
     config::Config,
     format,
-    question::{CorrelateQuestion, Method, Order, RankBy, Selector, SelectorError, Stat, TimeRange},
+    question::{CorrelateQuestion, HalfLife, Method, Order, RankBy, Selector, SelectorError, Stat, TimeRange},
 };
 use clap::Args;
 
@@ -43,6 +43,9 @@ pub(crate) struct CorrelateArgs {
     #[arg(long, value_name = "NAME", default_value = "pearson", help_heading = "Correlation",
           value_parser = word::<Method>(&["pearson", "spearman"]))]
     method: Method,
+    /// Weigh pairs by age: after so many buckets one weighs half (exponentially weighted Pearson)
+    #[arg(long, value_name = "BUCKETS", value_parser = half_life, conflicts_with = "method", help_heading = "Correlation")]
+    half_life: Option<HalfLife>,
     /// With fewer common buckets there is no r
     #[arg(long, value_name = "BUCKETS", default_value_t = 10, help_heading = "Correlation")]
     min_overlap: usize,
@@ -91,6 +94,10 @@ fn rank_by(text: &str) -> Result<RankBy, &'static str> {
     }
 }
 
+fn half_life(text: &str) -> Result<HalfLife, &'static str> {
+    text.parse().ok().and_then(HalfLife::new).ok_or("write a number of buckets greater than 0, such as 20")
+}
+
 impl CorrelateArgs {
     fn question(&self, namespace: &str) -> Result<CorrelateQuestion, SelectorError> {
         let shared = &self.question;
@@ -108,7 +115,7 @@ impl CorrelateArgs {
             target: Selector::from_pairs(&self.target)?,
             against: Selector::from_pairs(&self.against)?,
             ranges: self.range.clone(),
-            method: self.method,
+            method: self.half_life.map_or(self.method, |half_life| Method::Ewma { half_life }),
             min_overlap: self.min_overlap,
             top: self.top,
             order: self.order,
@@ -129,7 +136,7 @@ pub(crate) async fn run(args: &CorrelateArgs, config: &Config) -> anyhow::Result
     note_unmatched(&answer.unmatched);
     match args.answer.format {
         Shown::Table => output.write(table::correlate(&answer).as_bytes()),
-        Shown::As(format) => output.write(&format::correlate(&answer, &question, format)?),
+        Shown::As(format) => output.write(&format::correlate(&answer, question.top, format)?),
     }
 }
 

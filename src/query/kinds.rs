@@ -1,0 +1,300 @@
+//! All pairs, windows that move, and lags: from a frame to the answer.
+
+use ndarray::{Array2, Axis, s};
+use tokio::time::Instant;
+
+use super::{
+    AnswerRows, AnswerSeries, QueryError, Questions, Receipt, Tally,
+    questions::blocking,
+    reading::{Asked, Found, Gathered, Selection, Values, ms},
+};
+use crate::{
+    correlation::{
+        Matrix, OneVsAll, Pair, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes,
+        window_ends,
+    },
+    frame::Frame,
+    question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion, TimeRange},
+};
+
+/// How many questions of each kind there were and how long they took.
+#[derive(Debug)]
+pub struct KindTallies {
+    /// All pairs.
+    pub matrix: Tally,
+    /// Windows that move.
+    pub rolling: Tally,
+    /// Lags.
+    pub lag: Tally,
+    /// Raw rows.
+    pub ticks: Tally,
+}
+
+impl KindTallies {
+    pub(super) fn new() -> Self {
+        Self {
+            matrix: Tally::of("matrix"),
+            rolling: Tally::of("rolling"),
+            lag: Tally::of("lag"),
+            ticks: Tally::of("ticks"),
+        }
+    }
+}
+
+/// The correlations of all pairs.
+#[derive(Debug, Clone)]
+pub struct MatrixAnswer {
+    /// The series, ascending by id.
+    pub rows: AnswerRows,
+    /// Their correlations.
+    pub pairs: AllPairs,
+    /// See [`WindowAnswer::as_of_us`](super::WindowAnswer::as_of_us).
+    pub as_of_us: i64,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+/// All pairs, or some.
+#[derive(Debug, Clone)]
+pub enum AllPairs {
+    /// All of them.
+    Matrix {
+        /// (series, series); NaN where undefined.
+        r: Array2<f64>,
+        /// Common buckets; the same shape.
+        n: Array2<i64>,
+        /// An order of the rows: similar ones together if that was asked for, else ascending.
+        order: Vec<usize>,
+    },
+    /// The strongest, best first; their rows are those of the answer.
+    Strongest(Vec<Pair>),
+}
+
+/// The correlations of one series with some over windows.
+#[derive(Debug, Clone)]
+pub struct RollingAnswer {
+    /// The target.
+    pub target: AnswerSeries,
+    /// The series, ascending by id.
+    pub rows: AnswerRows,
+    /// Each window's last bucket: its start, microseconds since 1970 UTC.
+    pub times_us: Vec<i64>,
+    /// (series, windows); NaN where undefined.
+    pub r: Array2<f64>,
+    /// See [`WindowAnswer::as_of_us`](super::WindowAnswer::as_of_us).
+    pub as_of_us: i64,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+/// The correlations of one series with others that are moved.
+#[derive(Debug, Clone)]
+pub struct LagAnswer {
+    /// The target.
+    pub target: AnswerSeries,
+    /// The series: ascending id, or rank order where the question has `top`.
+    pub rows: AnswerRows,
+    /// From -`max_lag` to `max_lag`, in buckets; with the lag k, target(t) is paired with other(t + k).
+    pub lags: Vec<i64>,
+    /// (series, lags); NaN where undefined.
+    pub r: Array2<f64>,
+    /// Common buckets; the same shape.
+    pub n: Array2<i64>,
+    /// For each series the column of its greatest |r|, the smallest lag of equal ones; `None` where no lag has an r.
+    pub best: Vec<Option<usize>>,
+    /// See [`WindowAnswer::as_of_us`](super::WindowAnswer::as_of_us).
+    pub as_of_us: i64,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+impl Questions {
+    /// All pairs of some series over one range, or the strongest of them.
+    ///
+    /// Dropped before it is finished, it stops what the server does for it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn matrix(&self, question: &MatrixQuestion) -> Result<MatrixAnswer, QueryError> {
+        question.validate()?;
+        let asked = Asked {
+            shared: question.shared(),
+            ranges: vec![TimeRange { from: question.from, to: question.to }],
+            blocks: None,
+            selection: Selection::Some(&question.series),
+            most_series: usize::MAX,
+        };
+        let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            let question = question.clone();
+            blocking(move || all_pairs(gathered, &question, limit_bytes)).await?
+        };
+        self.in_time(answer, &self.kinds.matrix, |answer| &answer.receipt).await
+    }
+
+    /// One series against some over a window that moves through one range.
+    ///
+    /// Dropped before it is finished, it stops what the server does for it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn rolling(&self, question: &RollingQuestion) -> Result<RollingAnswer, QueryError> {
+        question.validate()?;
+        let asked = Asked {
+            shared: question.shared(),
+            ranges: vec![TimeRange { from: question.from, to: question.to }],
+            blocks: None,
+            selection: Selection::OneAgainst { target: &question.target, against: &question.against },
+            most_series: MAX_ROLLING,
+        };
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            let question = question.clone();
+            blocking(move || {
+                let (mut found, frame, target, row) = aligned(gathered)?;
+                let RollingQuestion { window, step, min_overlap, .. } = question;
+                let began = Instant::now();
+                let others = frame.values.slice(s![..found.rows.len(), ..]);
+                let r = rolling(frame.values.row(row), others, window, step, min_overlap);
+                let ends = window_ends(frame.times_us.len(), window, step);
+                found.receipt.ms.compute = ms(began.elapsed());
+                Ok(RollingAnswer {
+                    target,
+                    times_us: ends.map(|end| frame.times_us[end]).collect(),
+                    rows: found.rows.into_rows(),
+                    r,
+                    as_of_us: found.as_of_us,
+                    receipt: found.receipt,
+                })
+            })
+            .await?
+        };
+        self.in_time(answer, &self.kinds.rolling, |answer| &answer.receipt).await
+    }
+
+    /// One series against others that are moved by some buckets.
+    ///
+    /// Dropped before it is finished, it stops what the server does for it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn lag(&self, question: &LagQuestion) -> Result<LagAnswer, QueryError> {
+        question.validate()?;
+        let asked = Asked {
+            shared: question.shared(),
+            ranges: vec![TimeRange { from: question.from, to: question.to }],
+            blocks: None,
+            selection: Selection::OneAgainst { target: &question.target, against: &question.against },
+            most_series: usize::MAX,
+        };
+        let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            let question = question.clone();
+            blocking(move || lags(gathered, &question, limit_bytes)).await?
+        };
+        self.in_time(answer, &self.kinds.lag, |answer| &answer.receipt).await
+    }
+}
+
+/// The frame of one series and others, with the target and its row.
+fn aligned(gathered: Gathered) -> Result<(Found, Frame, AnswerSeries, usize), QueryError> {
+    let (mut found, frame) = framed(gathered)?;
+    let (target, row) =
+        found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
+    Ok((found, frame, target, row))
+}
+
+fn framed(gathered: Gathered) -> Result<(Found, Frame), QueryError> {
+    let Gathered { mut found, values } = gathered;
+    let Values::Rows(values) = values else {
+        return Err(QueryError::Internal("a question without blocks was answered from blocks".into()));
+    };
+    let frame = values.align(&mut found.receipt);
+    Ok((found, frame))
+}
+
+fn check_memory(estimate_bytes: u64, limit_bytes: u64) -> Result<(), QueryError> {
+    if estimate_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(QueryError::TooLarge { estimate_bytes, limit_bytes })
+}
+
+fn all_pairs(gathered: Gathered, question: &MatrixQuestion, limit_bytes: u64) -> Result<MatrixAnswer, QueryError> {
+    let (mut found, frame) = framed(gathered)?;
+    let values = frame.values.view();
+    let (series, buckets) = (values.nrows() as u64, values.ncols() as u64);
+    let (method, min_overlap) = (question.method, question.min_overlap);
+    let frame_bytes = values.len() as u64 * 8;
+    let began = Instant::now();
+    let pairs = if let Some(top) = question.top {
+        check_memory(frame_bytes.saturating_add(top_pairs_bytes(series, buckets)), limit_bytes)?;
+        AllPairs::Strongest(top_pairs(values, method, min_overlap, top, question.order))
+    } else {
+        // The tree needs half a matrix more.
+        let tree = if question.cluster { series.saturating_mul(series).saturating_mul(4) } else { 0 };
+        let needed = frame_bytes.saturating_add(Matrix::bytes_needed(series, buckets)).saturating_add(tree);
+        check_memory(needed, limit_bytes)?;
+        let Matrix { r, n } = matrix(values, method, min_overlap);
+        let order = if question.cluster { similar_together(&r) } else { (0..r.nrows()).collect() };
+        AllPairs::Matrix { r, n, order }
+    };
+    found.receipt.ms.compute = ms(began.elapsed());
+    let Found { rows, as_of_us, receipt, .. } = found;
+    Ok(MatrixAnswer { rows: rows.into_rows(), pairs, as_of_us, receipt })
+}
+
+fn lags(gathered: Gathered, question: &LagQuestion, limit_bytes: u64) -> Result<LagAnswer, QueryError> {
+    let (found, frame, target, row) = aligned(gathered)?;
+    let series = found.rows.len();
+    // Once by lag, and once more by series.
+    let cells = (series as u64).saturating_mul((question.max_lag as u64).saturating_mul(2).saturating_add(1));
+    check_memory((frame.values.len() as u64 * 8).saturating_add(cells.saturating_mul(48)), limit_bytes)?;
+    let began = Instant::now();
+    let others = frame.values.slice(s![..series, ..]);
+    let OneVsAll { r, n } = lagged(frame.values.row(row), others, question.max_lag, question.min_overlap);
+    let (mut r, mut n) = (r.reversed_axes(), n.reversed_axes());
+    let mut best: Vec<Option<usize>> = r.rows().into_iter().map(|r| strongest(&r.to_vec(), question.max_lag)).collect();
+    let Found { measurement, rows, as_of_us, mut receipt, .. } = found;
+    let listed;
+    if let Some(top) = question.top {
+        let own = (row < series).then_some(row);
+        let strengths = Array2::from_shape_fn((1, series), |(_, row)| best[row].map_or(f64::NAN, |at| r[(row, at)]));
+        let ranked = rank(strengths.view(), Order::Abs, RankBy::Range(0), top, own);
+        r = r.select(Axis(0), &ranked);
+        n = n.select(Axis(0), &ranked);
+        best = ranked.iter().map(|row| best[*row]).collect();
+        listed = rows.into_some(&measurement, &ranked);
+    } else {
+        listed = rows.into_rows();
+    }
+    receipt.ms.compute = ms(began.elapsed());
+    let max_lag = i64::try_from(question.max_lag).unwrap_or(i64::MAX);
+    Ok(LagAnswer { target, rows: listed, lags: (-max_lag..=max_lag).collect(), r, n, best, as_of_us, receipt })
+}
+
+/// The column of the greatest |r|; of equal ones that of the smallest lag, and of those the earlier.
+fn strongest(r: &[f64], max_lag: usize) -> Option<usize> {
+    let known = r.iter().enumerate().filter(|(_, r)| !r.is_nan());
+    let best = known.max_by(|(a, x), (b, y)| {
+        let nearness = |at: &usize| std::cmp::Reverse((at.abs_diff(max_lag), *at));
+        x.abs().total_cmp(&y.abs()).then_with(|| nearness(a).cmp(&nearness(b)))
+    });
+    best.map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equally_strong_lags_the_smallest_counts() {
+        const NAN: f64 = f64::NAN;
+        assert_eq!(strongest(&[0.5, -0.9, 0.1, 0.2, 0.3], 2), Some(1));
+        assert_eq!(strongest(&[0.9, NAN, 0.1, -0.9, 0.9], 2), Some(3));
+        assert_eq!(strongest(&[NAN, 0.5, NAN, -0.5, NAN], 2), Some(1));
+        assert_eq!(strongest(&[NAN, NAN, NAN], 1), None);
+    }
+}
