@@ -58,6 +58,8 @@ pub struct Roster {
     pub selected: SelectedSeries,
     /// For each of them its place in panels.
     pub places: Vec<usize>,
+    /// Whether each of them stands in panels where it stands in the list.
+    pub is_in_order: bool,
     ids: Vec<i64>,
     by_id: HashMap<i64, usize>,
     tags: usize,
@@ -120,6 +122,8 @@ impl Roster {
                 ids.len() - 1
             }));
         }
-        Ok(Arc::new(Self { selected, places, ids, by_id, tags: measurement.tags.len(), figures }))
+        let is_in_order = places.iter().enumerate().all(|(row, place)| row == *place);
+        let tags = measurement.tags.len();
+        Ok(Arc::new(Self { selected, places, is_in_order, ids, by_id, tags, figures }))
     }
 }

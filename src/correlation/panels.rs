@@ -17,7 +17,7 @@ use ndarray::{Array2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::kernel::{
-    sums::{self, Lane64, Origin, Sums, TargetSums, Verdict},
+    sums::{self, Lane64, Origin, Sums, TargetSums},
     tiles::{self, Group, LANES, Pairs, Part, STRETCH},
 };
 
@@ -109,21 +109,21 @@ pub fn one_vs_panels(
     let segments = segments(panels, target, ranges);
     let shifted = panels.iter().any(|panel| !panel.offsets.is_empty());
     let min_overlap = i64::try_from(min_overlap).unwrap_or(i64::MAX);
-    let mut r = Array2::from_elem((series, ranges.len()), f64::NAN);
-    let mut n = Array2::zeros((series, ranges.len()));
-    let rows = GROUP_TILES * LANES;
+    let mut r = Array2::from_elem((ranges.len(), series), f64::NAN);
+    let mut n = Array2::zeros((ranges.len(), series));
+    let columns = GROUP_TILES * LANES;
     let doubtful = r
-        .axis_chunks_iter_mut(Axis(0), rows)
+        .axis_chunks_iter_mut(Axis(1), columns)
         .into_par_iter()
-        .zip(n.axis_chunks_iter_mut(Axis(0), rows))
+        .zip(n.axis_chunks_iter_mut(Axis(1), columns))
         .enumerate()
         .flat_map_iter(|(group, (r, n))| {
-            let mut sums = GroupSums::new(group * GROUP_TILES, r.nrows().div_ceil(LANES), ranges.len());
+            let mut sums = GroupSums::new(group * GROUP_TILES, r.ncols().div_ceil(LANES), ranges.len());
             sums.run(panels, shifted, &segments);
             sums.finish(r, n, min_overlap, target)
         })
         .collect();
-    OneVsPanels { r: r.reversed_axes(), n: n.reversed_axes(), doubtful }
+    OneVsPanels { r, n, doubtful }
 }
 
 /// Cuts the ranges into segments, and these into steps.
@@ -307,7 +307,7 @@ impl GroupSums {
         }
     }
 
-    /// r and n of the series, rows = series, and what is doubtful of them as (range, series).
+    /// r and n of the series, rows = ranges, columns = series, and what is doubtful of them as (range, series).
     fn finish(
         self,
         mut r: ArrayViewMut2<'_, f64>,
@@ -317,20 +317,25 @@ impl GroupSums {
     ) -> Vec<(usize, usize)> {
         let mut doubtful = Vec::new();
         let first = self.first * LANES;
-        for (row, (mut r, mut n)) in r.rows_mut().into_iter().zip(n.rows_mut()).enumerate() {
-            let (tile, lane, series) = (row / LANES, row % LANES, first + row);
-            for (range, (r, n)) in r.iter_mut().zip(n.iter_mut()).enumerate() {
-                let sums = &self.ranges[range][tile];
-                *n = sums.count(lane);
-                if *n < min_overlap.max(2) {
-                    continue;
-                }
-                let wild = self.wild[range][tile] >> lane & 1 == 1;
-                match sums.verdict(lane) {
-                    Verdict::Trusted(value) if !wild => {
-                        *r = if series == target && !value.is_nan() { 1.0 } else { value };
+        for (range, (mut r, mut n)) in r.rows_mut().into_iter().zip(n.rows_mut()).enumerate() {
+            let (tiles, wild) = (&self.ranges[range], &self.wild[range]);
+            let of_tiles = r.axis_chunks_iter_mut(Axis(0), LANES).zip(n.axis_chunks_iter_mut(Axis(0), LANES));
+            for (tile, (mut r, mut n)) in of_tiles.enumerate() {
+                let found = sums::verdicts(&tiles[tile]);
+                for (lane, (r, n)) in r.iter_mut().zip(n.iter_mut()).enumerate() {
+                    #[expect(clippy::cast_possible_truncation, reason = "a sum of numbers of buckets")]
+                    let count = found.n[lane] as i64;
+                    *n = count;
+                    if count < min_overlap.max(2) {
+                        continue;
                     }
-                    _ => doubtful.push((range, series)),
+                    let series = first + tile * LANES + lane;
+                    if found.trusted[lane] && wild[tile] >> lane & 1 == 0 {
+                        let value = found.r[lane];
+                        *r = if series == target && !value.is_nan() { 1.0 } else { value };
+                    } else {
+                        doubtful.push((range, series));
+                    }
                 }
             }
         }

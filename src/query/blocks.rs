@@ -23,9 +23,17 @@ use crate::{
 /// What a correlation is computed from.
 pub(super) struct FromPanels {
     panels: Panels,
-    /// For each series of the answer its place in the panels.
-    places: Vec<usize>,
+    places: Places,
+    /// How many series the answer has.
+    series: usize,
     target: usize,
+}
+
+/// For each series of the answer its place in the panels.
+enum Places {
+    /// Every place in its order.
+    All,
+    Some(Vec<usize>),
 }
 
 impl Questions {
@@ -55,10 +63,17 @@ impl Questions {
             Some(chosen) => Listed::Some(chosen.rows.clone()),
             None => Listed::All(Arc::clone(&roster)),
         };
-        let places = rows.ids().map(|id| roster.place(id)).collect::<Option<Vec<_>>>();
         let at = target.as_ref().and_then(|target| roster.place(target.series_id));
+        let places = match chosen {
+            None if roster.is_in_order => Some(Places::All),
+            None => Some(Places::Some(roster.places.clone())),
+            Some(_) => rows.ids().map(|id| roster.place(id)).collect::<Option<Vec<_>>>().map(Places::Some),
+        };
         let (Some(target), Some(places), Some(at)) = (target, places, at) else { return Ok(None) };
-        let row = rows.ids().position(|id| id == target.series_id).unwrap_or(places.len());
+        let row = match &places {
+            Places::All => at,
+            Places::Some(places) => places.iter().position(|place| *place == at).unwrap_or(places.len()),
+        };
         let planning = began.elapsed();
 
         let turns = self.more_turns(self.limits.connections.saturating_sub(1));
@@ -92,22 +107,26 @@ impl Questions {
             ms: ReceiptMs { plan: ms(planning), read: ms(began.elapsed() - planning), ..ReceiptMs::default() },
         };
         let (measurement, as_of_us) = (measurement.clone(), snapshot.as_of_us());
+        let series = rows.len();
         let found = Found { measurement, rows, target: Some((target, row)), as_of_us, receipt };
-        Ok(Some(Gathered { found, values: Values::Panels(FromPanels { panels, places, target: at }) }))
+        Ok(Some(Gathered { found, values: Values::Panels(FromPanels { panels, places, series, target: at }) }))
     }
 }
 
 impl FromPanels {
     /// r and n of the answer's series, in their order. Takes long for many.
     pub(super) fn correlate(&self, question: &CorrelateQuestion) -> OneVsAll {
-        let Self { panels, places, target } = self;
+        let Self { panels, places, series, target } = self;
         let columns: Vec<Range<usize>> = question
             .ranges
             .iter()
             .map(|range| panels.buckets_before(range.from.us())..panels.buckets_before(range.to.us()))
             .collect();
         let Some(views) = panels.views() else { return self.exact(question, &columns) };
-        let series = places.iter().max().map_or(0, |last| last + 1);
+        let series = match places {
+            Places::All => *series,
+            Places::Some(places) => places.iter().max().map_or(0, |last| last + 1),
+        };
         let OneVsPanels { mut r, n, mut doubtful } =
             one_vs_panels(&views, *target, series, &columns, question.min_overlap);
         if !doubtful.is_empty() {
@@ -127,7 +146,10 @@ impl FromPanels {
                 r[cell] = exact;
             }
         }
-        OneVsAll { r: r.select(Axis(1), places), n: n.select(Axis(1), places) }
+        match places {
+            Places::All => OneVsAll { r, n },
+            Places::Some(places) => OneVsAll { r: r.select(Axis(1), places), n: n.select(Axis(1), places) },
+        }
     }
 }
 
@@ -142,9 +164,13 @@ impl FromPanels {
         };
         let at = |bucket: usize| on_grid.partition_point(|other| *other < bucket);
         let columns: Vec<Range<usize>> = columns.iter().map(|range| at(range.start)..at(range.end)).collect();
-        let mut values = Array2::from_elem((self.places.len(), on_grid.len()), f64::NAN);
-        values.axis_iter_mut(Axis(0)).into_par_iter().zip(&self.places).for_each(|(mut cells, place)| {
-            cells.iter_mut().zip(row(*place)).for_each(|(cell, value)| *cell = value);
+        let mut values = Array2::from_elem((self.series, on_grid.len()), f64::NAN);
+        values.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(series, mut cells)| {
+            let place = match &self.places {
+                Places::All => series,
+                Places::Some(places) => places[series],
+            };
+            cells.iter_mut().zip(row(place)).for_each(|(cell, value)| *cell = value);
         });
         let target = Array1::from_vec(row(self.target));
         one_vs_all(target.view(), values.view(), &columns, question.method, question.min_overlap)

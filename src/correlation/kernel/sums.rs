@@ -11,7 +11,7 @@
 use multiversion::multiversion;
 
 use super::{
-    Moments,
+    Moments, TRUSTED,
     tiles::{LANES, Pairs, Part},
 };
 
@@ -55,13 +55,15 @@ pub(in crate::correlation) struct Sums {
     rough_yy: Lane64,
 }
 
-/// What the sums of a series say.
+/// What the sums of a tile say.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::correlation) enum Verdict {
-    /// r, NaN where a side is constant.
-    Trusted(f64),
-    /// Rounding may have spoilt it.
-    Doubtful,
+pub(in crate::correlation) struct Verdicts {
+    /// r of each series, NaN where a side is constant.
+    pub(in crate::correlation) r: Lane64,
+    /// The pairs of each series.
+    pub(in crate::correlation) n: Lane64,
+    /// Whether r is as good as it has to be; rounding may have spoilt the others.
+    pub(in crate::correlation) trusted: [bool; LANES],
 }
 
 /// Adds stretches whose deviations are from 0, tile by tile, and empties them. `masked` tells of which tiles `pairs` were
@@ -152,28 +154,26 @@ impl Sums {
         each(&mut self.rough_xx, &other.rough_xx);
         each(&mut self.rough_yy, &other.rough_yy);
     }
+}
 
-    /// The number of pairs of a series.
-    #[expect(clippy::cast_possible_truncation, reason = "a sum of numbers of buckets")]
-    pub(in crate::correlation) fn count(&self, lane: usize) -> i64 {
-        self.n[lane] as i64
-    }
-
-    /// r of a series.
-    pub(in crate::correlation) fn verdict(&self, lane: usize) -> Verdict {
-        let (n, x, y) = (self.n[lane], self.x[lane], self.y[lane]);
-        let (xx, yy) = (self.xx[lane], self.yy[lane]);
+/// r of all series of a tile.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn verdicts(sums: &Sums) -> Verdicts {
+    let mut verdicts = Verdicts { r: [f64::NAN; LANES], n: sums.n, trusted: [false; LANES] };
+    // Without a branch, so that all lanes go at once.
+    for lane in 0..LANES {
+        let (n, x, y) = (sums.n[lane], sums.x[lane], sums.y[lane]);
+        let (squares_x, squares_y) = (sums.xx[lane], sums.yy[lane]);
+        let Moments { xx, yy, xy } = Moments { xx: squares_x, yy: squares_y, xy: sums.xy[lane] }.corrected(n, x, y);
         // Nothing but zeros has no squares: equal to its reference throughout.
-        if xx == 0.0 || yy == 0.0 {
-            return Verdict::Trusted(f64::NAN);
-        }
-        let moments = Moments { xx, yy, xy: self.xy[lane] }.corrected(n, x, y);
-        let is_near =
-            |left: f64, squares: f64, rough: f64| rough <= TRUSTED_SINGLE * left && squares <= TRUSTED_DOUBLE * left;
-        let trusted = is_near(moments.xx, xx, self.rough_xx[lane]) && is_near(moments.yy, yy, self.rough_yy[lane]);
-        match moments.r().filter(|_| trusted) {
-            Some(r) => Verdict::Trusted(r),
-            None => Verdict::Doubtful,
-        }
+        let constant = (squares_x == 0.0) | (squares_y == 0.0);
+        let near_x = (sums.rough_xx[lane] <= TRUSTED_SINGLE * xx) & (squares_x <= TRUSTED_DOUBLE * xx);
+        let near_y = (sums.rough_yy[lane] <= TRUSTED_SINGLE * yy) & (squares_y <= TRUSTED_DOUBLE * yy);
+        let (least, most) = (*TRUSTED.start(), *TRUSTED.end());
+        let within = (xx >= least) & (xx <= most) & (yy >= least) & (yy <= most);
+        let r = (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0);
+        verdicts.r[lane] = if constant { f64::NAN } else { r };
+        verdicts.trusted[lane] = constant | (near_x & near_y & within);
     }
+    verdicts
 }
