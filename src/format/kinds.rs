@@ -9,10 +9,7 @@ use super::{
     json::{Each, ReceiptAtEnd, Series, Tags, Time},
     table::{self, Cells, Kind, Table, batches},
 };
-use crate::{
-    correlation::Pair,
-    query::{LagAnswer, MatrixAnswer, RollingAnswer},
-};
+use crate::query::{LagAnswer, MatrixAnswer, Pair, RollingAnswer};
 
 /// `{"series", "order", "r", "n", "as_of", "receipt"}`
 pub(super) struct Matrix<'a> {

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     correlation::{
-        Matrix, OneVsAll, Pair, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes,
-        window_ends,
+        Matrix, OneVsAll, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes, window_ends,
     },
     frame::Frame,
     question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion, TimeRange},
 };
+
+pub use crate::correlation::Pair;
 
 /// How many questions of each kind there were and how long they took.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ pub use asof::AsofAnswer;
 pub use bars::{BarCells, BarColumn, BarsAnswer};
 pub use dead_letters::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 pub use error::{QueryError, SeriesName};
-pub use kinds::{AllPairs, KindTallies, LagAnswer, MatrixAnswer, RollingAnswer};
+pub use kinds::{AllPairs, KindTallies, LagAnswer, MatrixAnswer, Pair, RollingAnswer};
 pub use latest::{LatestAnswer, LatestValues};
 pub use overview::MeasurementOverview;
 pub use questions::{QueryLimits, Questions};

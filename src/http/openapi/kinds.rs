@@ -344,7 +344,7 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         .property("top", top())
         .required("max_lag");
     let ticks = against(in_range(closed(ObjectBuilder::new())))
-        .property("namespace", text().default(Some("public".into())))
+        .property("namespace", text().default(Some("public".into())).description(Some("The namespace.")))
         .property("measurement", text().description(Some("Its name; see /api/v1/measurements.")))
         .property("field", text().description(Some("A numeric or bool field.")))
         .property("method", word(&["hayashi_yoshida", "refresh_time"]).description(Some("How rows are compared.")))

@@ -15,11 +15,10 @@ mod kinds;
 
 use super::*;
 use crate::{
-    correlation::Pair,
     format::{self, Format, Layout, ListedSeries, SeriesListing},
     frame::Frame,
     query::{
-        AllPairs, AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Receipt,
+        AllPairs, AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Pair, Receipt,
         RollingAnswer, StatColumn, WindowAnswer,
     },
     question::{

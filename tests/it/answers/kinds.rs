@@ -114,7 +114,7 @@ async fn what_cannot_be_answered_is_refused_with_the_field() {
         ("rolling", prices(json!({"target": target, "window": 1})), 400, json!("window")),
         ("rolling", prices(json!({"target": {"symbol": ["AAPL", "XOM"]}, "window": 9})), 400, Value::Null),
         ("rolling", prices(json!({"target": {"symbol": "NONE"}, "window": 9})), 404, Value::Null),
-        ("lag", prices(json!({"target": target, "max_lag": 1, "limit_bytes": 2_000_000})), 413, Value::Null),
+        ("lag", prices(json!({"target": target, "max_lag": 100_000, "limit_bytes": 2_000_000})), 413, Value::Null),
         ("lag", prices(json!({"target": target, "max_lag": -1})), 400, json!("max_lag")),
         ("ticks", prices(json!({"target": target})), 400, json!("bucket")),
         ("ticks", without(prices(json!({"target": target, "transform": "pct"})), &["bucket"]), 400, json!("transform")),
