@@ -178,7 +178,8 @@ struct Found {
 /// The last four chunks of each. Of one in the columnstore is known what it was before.
 async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT m.id, m.namespace, m.relation, (extract(epoch FROM d.time_interval) * 1000000)::int8 AS current_us,
+        "SELECT m.id, m.namespace, m.relation, coalesce(m.space_partitions, 1) AS partitions,
+                (extract(epoch FROM d.time_interval) * 1000000)::int8 AS current_us,
                 (extract(epoch FROM coalesce(m.retention, now() - first.at, interval '0')) * 1000000)::int8 AS kept_us,
                 (SELECT count(*) FROM chunkwise.measurement_column f
                  WHERE f.measurement_id = m.id AND f.role = 'field') AS fields,
@@ -191,8 +192,9 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start)) first
          CROSS JOIN LATERAL (
-              SELECT coalesce(b.rows, greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)) AS rows,
-                     coalesce(b.bytes, pg_table_size(r.oid))::float8 AS bytes,
+              -- All space partitions together: a slice of time is read and cached as one.
+              SELECT sum(coalesce(b.rows, greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)))::int8 AS rows,
+                     sum(coalesce(b.bytes, pg_table_size(r.oid)))::float8 AS bytes,
                      (extract(epoch FROM least(c.range_end, greatest(now(), c.range_start)) - c.range_start)
                          * 1000000)::int8 AS span_us
               FROM timescaledb_information.chunks c
@@ -205,7 +207,7 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
                    WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name) b ON c.is_compressed
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start) AND isfinite(c.range_end)
-              ORDER BY c.range_end DESC LIMIT 4) last
+              GROUP BY c.range_start, c.range_end ORDER BY c.range_end DESC LIMIT 4) last
          WHERE m.chunk_interval IS NULL
          ORDER BY m.id",
     )
@@ -220,7 +222,8 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
                 id,
                 storage: format!("{}.{}", quote_ident(&format!("{namespace}_store")), quote_ident(&relation)),
                 current_us: row.try_get("current_us")?,
-                kept_us: row.try_get("kept_us")?,
+                // As many more chunks.
+                kept_us: row.try_get::<i64, _>("kept_us")?.saturating_mul(row.try_get::<i32, _>("partitions")?.into()),
                 observed: Vec::new(),
             });
         }

@@ -3,6 +3,7 @@
 mod commands;
 mod jobs;
 mod kill;
+mod partitions;
 mod retention;
 mod sealing;
 mod settings;
