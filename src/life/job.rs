@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
-    ChunkLook, LifeError, LifeOptions, Observed, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
+    ChunkLook, LifeError, LifeOptions, Observed, Pace, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
     look::note_changes, metric,
 };
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
     question::Width,
 };
 
-/// So many rows a second are a load that sealing makes way for.
-const LOAD_ROWS_A_SECOND: f64 = 20_000.0;
-/// How many times the time worked is paused then: see the module's page.
-const PAUSE: u32 = 4;
 /// A turn ends after so long, so that what is due is looked for anew.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -27,28 +23,14 @@ const TURN: Duration = Duration::from_secs(10);
 pub struct SealJob {
     options: LifeOptions,
     edition: Option<Edition>,
-    /// The server's counter of inserted rows, and when it was read.
-    inserted: Option<(Instant, i64)>,
+    pace: Pace,
 }
 
 impl SealJob {
     /// With these defaults.
     #[must_use]
     pub fn new(options: LifeOptions) -> Self {
-        Self { options, edition: None, inserted: None }
-    }
-
-    /// Whether rows have streamed in since the last question.
-    async fn is_loaded(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let inserted: i64 =
-            sqlx::query_scalar("SELECT tup_inserted FROM pg_stat_database WHERE datname = current_database()")
-                .fetch_one(connection)
-                .await?;
-        let before = self.inserted.replace((Instant::now(), inserted));
-        Ok(before.is_some_and(|(at, before)| {
-            let rows = inserted.saturating_sub(before).max(0);
-            rows as f64 > LOAD_ROWS_A_SECOND * at.elapsed().as_secs_f64().max(0.1)
-        }))
+        Self { options, edition: None, pace: Pace::default() }
     }
 }
 
@@ -57,21 +39,20 @@ impl Job for SealJob {
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         let edition = edition(&mut self.edition, turn.connection).await?;
+        self.pace.begin(turn.connection).await?;
         let chunks = look(turn.connection, edition, self.options, None).await?;
         note_changes(turn.connection, &chunks).await?;
-        self.is_loaded(turn.connection).await?;
         let due: Vec<&ChunkLook> =
             chunks.iter().filter(|chunk| matches!(chunk.verdict(), Verdict::Seal | Verdict::Reseal)).collect();
         show_lag(&due);
         let began = Instant::now();
         let mut sealed_any = false;
         for chunk in due {
+            self.pace.begin(turn.connection).await?;
             match (Sealer { edition }).seal(turn.connection, chunk).await {
                 Ok(SealOutcome::Sealed(took)) => {
                     sealed_any = true;
-                    if self.is_loaded(turn.connection).await? {
-                        tokio::time::sleep(took * PAUSE).await;
-                    }
+                    self.pace.rest(turn.connection, took).await?;
                 }
                 Ok(SealOutcome::Elsewhere) | Err(LifeError::Gone(_)) => {}
                 Err(LifeError::Unavailable(error)) => return Err(error.into()),

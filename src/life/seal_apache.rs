@@ -10,7 +10,8 @@ use crate::{
     hypertable::{RowOrder, quote_ident},
 };
 
-/// Returns the counter of changed rows as it was before the index was complete.
+/// Returns the counter of changed rows as it was before the index was complete; at least the rows that there are, as what a
+/// load has only just committed is not in the counter yet.
 ///
 /// 1. An invalid index of an attempt that was cut off is dropped.
 /// 2. The index is built, unless it is there: concurrently, so that late rows do not wait.
@@ -37,7 +38,11 @@ pub(super) async fn seal(connection: &mut PgConnection, chunk: &ChunkLook) -> Re
     }
     let vacuum = format!("VACUUM (FREEZE, ANALYZE, TRUNCATE false) {}", chunk.quoted());
     connection.execute(vacuum.as_str()).await?;
-    Ok(written)
+    let rows: i64 = sqlx::query_scalar("SELECT reltuples::int8 FROM pg_class WHERE oid = $1::text::regclass")
+        .bind(chunk.quoted())
+        .fetch_one(connection)
+        .await?;
+    Ok(written.max(rows))
 }
 
 /// Sorts the table by its index.

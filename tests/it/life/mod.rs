@@ -4,6 +4,7 @@ mod commands;
 mod jobs;
 mod kill;
 mod partitions;
+mod passing;
 mod retention;
 mod sealing;
 mod settings;
