@@ -48,8 +48,10 @@ async fn ten_chunks_from_the_first_tick_to_the_drop() {
         assert_sealed_once(&test, chunk).await;
     }
     wait_for("all ticks are in the bars", async || {
-        count(&test, "chunkwise.rollup_pending").await == 0
-            && test.scalar::<Option<i64>>("SELECT sum(count)::int8 FROM ticks_bars_1d").await == Some(ROWS)
+        test.scalar::<bool>("SELECT to_regclass('public.ticks_bars_1d') IS NOT NULL").await
+            && count(&test, "chunkwise.rollup_pending").await == 0
+            && test.scalar::<Option<i64>>("SELECT sum(price__count)::int8 FROM public_store.ticks__bars_1d").await
+                == Some(ROWS)
     })
     .await;
     let bars = count(&test, "ticks_bars_1d").await;
