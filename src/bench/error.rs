@@ -47,6 +47,11 @@ pub enum BenchError {
         /// Rows that there are.
         found: u64,
     },
+    /// What is made of the rows is not finished a quarter of an hour after them.
+    #[error(
+        "chunks are not sealed, or rollups not made, long after the last row: `chunkwise chunks explain` shows such chunks"
+    )]
+    Unsettled,
     /// An option is out of range.
     #[error("the benchmark's data cannot be made")]
     Feed(#[from] FeedError),

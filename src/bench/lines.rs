@@ -1,6 +1,6 @@
 //! Requests made before the clock runs: lines of a synthetic feed whose times are set as they are sent.
 
-use super::{START_US, row_time_us};
+use super::{RowTimes, START_US};
 use crate::{
     batch::{Batch, BatchColumn, Value},
     copy::Encoder,
@@ -22,6 +22,7 @@ pub(super) struct Lines {
     /// Where each line's time begins.
     times: Vec<usize>,
     unit: TimeUnit,
+    row_times: RowTimes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,13 +80,24 @@ impl Lines {
         mut write: impl FnMut(&mut Assets, &mut Vec<u8>) -> usize,
     ) -> Result<Self, FeedError> {
         let mut assets = Assets::new(AssetsOptions { symbols: series, ..AssetsOptions::default() })?;
-        let mut made = Self { bytes: Vec::new(), starts: vec![0], times: Vec::with_capacity(lines), unit };
+        let mut made = Self {
+            bytes: Vec::new(),
+            starts: vec![0],
+            times: Vec::with_capacity(lines),
+            unit,
+            row_times: RowTimes::DENSE,
+        };
         for _ in 0..lines.max(1) {
             let time = write(&mut assets, &mut made.bytes);
             made.times.push(time);
             made.starts.push(made.bytes.len());
         }
         Ok(made)
+    }
+
+    /// The same with other times.
+    pub(super) fn at(self, row_times: RowTimes) -> Self {
+        Self { row_times, ..self }
     }
 
     /// How many different lines there are.
@@ -105,7 +117,7 @@ impl Lines {
             body.extend_from_slice(&self.bytes[copied..self.starts[to]]);
             for time in &self.times[from..to] {
                 let at = base + time - copied;
-                write_digits(&mut body[at..at + self.unit.digits()], self.unit.of_us(row_time_us(row)));
+                write_digits(&mut body[at..at + self.unit.digits()], self.unit.of_us(self.row_times.of(row)));
                 row += 1;
             }
             left -= to - from;
@@ -127,6 +139,7 @@ fn write_digits(place: &mut [u8], number: i64) {
 pub(super) struct CopyRows {
     bytes: Vec<u8>,
     rows: usize,
+    row_times: RowTimes,
 }
 
 impl CopyRows {
@@ -152,7 +165,12 @@ impl CopyRows {
         while encoder.next_piece(&mut piece).expect("numbers are not too long") {
             bytes.extend_from_slice(&piece);
         }
-        Ok(Self { bytes, rows })
+        Ok(Self { bytes, rows, row_times: RowTimes::DENSE })
+    }
+
+    /// The same with other times.
+    pub(super) fn at(self, row_times: RowTimes) -> Self {
+        Self { row_times, ..self }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -166,7 +184,7 @@ impl CopyRows {
         for (row, at) in (0..self.rows).map(|row| (row, Self::HEADER_BYTES + row * Self::ROW_BYTES + Self::TIME_AT)) {
             let mut time = [0; 8];
             time.copy_from_slice(&bytes[at..at + 8]);
-            let moved = i64::from_be_bytes(time) + row_time_us(first_row + row as u64) - START_US;
+            let moved = i64::from_be_bytes(time) + self.row_times.of(first_row + row as u64) - START_US;
             bytes[at..at + 8].copy_from_slice(&moved.to_be_bytes());
         }
         bytes
@@ -183,7 +201,7 @@ mod tests {
         let body = lines.body(5, 20);
         let text = std::str::from_utf8(&body).unwrap();
         let times: Vec<i64> = text.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect();
-        let expected: Vec<i64> = (5..25).map(|row| row_time_us(row) * 1_000).collect();
+        let expected: Vec<i64> = (5..25).map(|row| RowTimes::DENSE.of(row) * 1_000).collect();
         assert_eq!(times, expected);
         assert!(text.lines().all(|line| line.starts_with("ticks,symbol=") && line.contains(" price=")));
         let (first, again) = (text.lines().next().unwrap(), text.lines().nth(7).unwrap());
@@ -211,6 +229,9 @@ mod tests {
             i64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()) + 946_684_800_000_000
         };
         let moved = rows.starting_at(1_000);
-        assert_eq!((0..3).map(|row| time_us(&moved, row)).collect::<Vec<_>>(), [1_000, 1_001, 1_002].map(row_time_us));
+        assert_eq!(
+            (0..3).map(|row| time_us(&moved, row)).collect::<Vec<_>>(),
+            [1_000, 1_001, 1_002].map(|row| RowTimes::DENSE.of(row))
+        );
     }
 }

@@ -20,6 +20,7 @@ const LONGEST_US: u64 = 600_000_000;
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) rows: u64,
+    pub(super) begun: Instant,
     pub(super) elapsed: Duration,
     /// From sending a request to its acknowledgement, in microseconds.
     pub(super) latency_us: Histogram<u64>,
@@ -35,6 +36,12 @@ impl Measured {
     /// A quantile of the latency, in milliseconds.
     pub(super) fn latency_ms(&self, quantile: f64) -> f64 {
         self.latency_us.value_at_quantile(quantile) as f64 / 1_000.0
+    }
+
+    /// When so many rows were acknowledged; `None` if they never were.
+    pub(super) fn acknowledged(&self, rows: u64) -> Option<Instant> {
+        let at = self.progress.partition_point(|&(acknowledged, _)| acknowledged < rows);
+        self.progress.get(at).map(|&(_, elapsed)| self.begun + elapsed)
     }
 
     /// The rate of each slice of so many rows, in order; what is left at the end belongs to none.
@@ -85,9 +92,7 @@ pub(super) async fn closed<S: Sink>(
                 let sent = Instant::now();
                 sink.send(first_row + claim, count).await?;
                 record(&mut latency_us, sent.elapsed());
-                let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = progress.last().map_or(0, |&(rows, _)| rows);
-                progress.push((before + count as u64, begun.elapsed()));
+                advance(&progress, count, begun);
             }
         });
     }
@@ -96,30 +101,35 @@ pub(super) async fn closed<S: Sink>(
         let (own, _) = ended??;
         latency_us += own;
     }
-    let progress = std::mem::take(&mut *progress.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Measured { rows, elapsed: begun.elapsed(), latency_us, progress })
+    Ok(Measured { rows, begun, elapsed: begun.elapsed(), latency_us, progress: taken(&progress) })
 }
 
-/// Sends one row a request at a set rate, whether or not the answers keep up: the latency counts from when a request was
-/// due, so that one slow answer is not hidden by the requests that waited for it.
+/// Sends the rows from `first_row` on at a set rate of requests, whether or not the answers keep up: the latency counts from
+/// when a request was due, so that one slow answer is not hidden by the requests that waited for it.
 pub(super) async fn open<S: Sink>(
     sinks: Vec<S>,
     first_row: u64,
-    requests: u64,
-    per_second: f64,
+    rows: u64,
+    request_rows: usize,
+    requests_per_second: f64,
 ) -> Result<Measured, BenchError> {
     let connections = sinks.len() as u64;
+    let progress = Arc::new(Mutex::new(Vec::new()));
     let begun = Instant::now();
     let mut senders = JoinSet::new();
     for (own, mut sink) in (0..).zip(sinks) {
+        let progress = Arc::clone(&progress);
         senders.spawn(async move {
             let mut latency_us = histogram();
             let mut request = own;
-            while request < requests {
-                let due = begun + Duration::from_secs_f64(request as f64 / per_second);
+            while request * (request_rows as u64) < rows {
+                let before = request * request_rows as u64;
+                let count = usize::try_from(rows - before).unwrap_or(usize::MAX).min(request_rows);
+                let due = begun + Duration::from_secs_f64(request as f64 / requests_per_second);
                 tokio::time::sleep_until(due).await;
-                sink.send(first_row + request, 1).await?;
+                sink.send(first_row + before, count).await?;
                 record(&mut latency_us, due.elapsed());
+                advance(&progress, count, begun);
                 request += connections;
             }
             Ok::<_, BenchError>(latency_us)
@@ -129,7 +139,19 @@ pub(super) async fn open<S: Sink>(
     while let Some(ended) = senders.join_next().await {
         latency_us += ended??;
     }
-    Ok(Measured { rows: requests, elapsed: begun.elapsed(), latency_us, progress: Vec::new() })
+    Ok(Measured { rows, begun, elapsed: begun.elapsed(), latency_us, progress: taken(&progress) })
+}
+
+type Progress = Mutex<Vec<(u64, Duration)>>;
+
+fn advance(progress: &Progress, rows: usize, begun: Instant) {
+    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = progress.last().map_or(0, |&(rows, _)| rows);
+    progress.push((before + rows as u64, begun.elapsed()));
+}
+
+fn taken(progress: &Progress) -> Vec<(u64, Duration)> {
+    std::mem::take(&mut *progress.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(test)]
@@ -170,11 +192,14 @@ mod tests {
     #[tokio::test]
     async fn an_open_load_sends_nothing_before_it_is_due() {
         let notes = Arc::default();
-        let measured = open(three(&notes), 7, 101, 1_000.0).await.unwrap();
+        let measured = open(three(&notes), 7, 202, 2, 1_000.0).await.unwrap();
         let mut sent = notes.lock().unwrap().clone();
         sent.sort_unstable();
-        assert_eq!(sent, (7..108).map(|row| (row, 1)).collect::<Vec<_>>());
+        assert_eq!(sent, (0..101).map(|request| (7 + request * 2, 2)).collect::<Vec<_>>());
         assert!(measured.elapsed >= Duration::from_millis(100), "{measured:?}");
         assert_eq!(measured.latency_us.len(), 101);
+        let half = measured.acknowledged(101).unwrap() - measured.begun;
+        assert!(half >= Duration::from_millis(45) && half < measured.elapsed, "{half:?}");
+        assert_eq!(measured.acknowledged(203), None);
     }
 }

@@ -20,6 +20,7 @@ mod scratch;
 mod service;
 mod sink;
 mod statistics;
+mod storage;
 
 pub use self::{
     environment::Environment,
@@ -27,14 +28,30 @@ pub use self::{
     ingest::{IngestBench, IngestBenchOptions},
     report::{Better, Metric, Report},
     sink::Transport,
+    storage::{StorageBench, StorageBenchOptions},
 };
 
 /// 2024-01-01 UTC: the time of the first row. All of a benchmark's rows are in the past, or they would be refused.
 const START_US: i64 = 1_704_067_200_000_000;
-/// From row to row: ten thousand rows a second.
-const STEP_US: i64 = 100;
 
-/// The time of a row, microseconds since 1970 UTC.
-fn row_time_us(row: u64) -> i64 {
-    START_US + i64::try_from(row).unwrap_or(i64::MAX / STEP_US / 2) * STEP_US
+/// The times of rows that follow each other, microseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RowTimes {
+    first_us: i64,
+    step_us: i64,
+}
+
+impl RowTimes {
+    /// Ten thousand rows a second.
+    const DENSE: Self = Self { first_us: START_US, step_us: 100 };
+
+    fn of(self, row: u64) -> i64 {
+        let most = i64::MAX / self.step_us / 2;
+        self.first_us + i64::try_from(row).unwrap_or(most).min(most) * self.step_us
+    }
+
+    /// The row from which on rows have this time or a later one.
+    fn row_at(self, us: i64) -> u64 {
+        u64::try_from(us.saturating_sub(self.first_us) / self.step_us).unwrap_or(0)
+    }
 }

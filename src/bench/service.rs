@@ -32,11 +32,12 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Starts it on free ports, with a listener for each transport.
+    /// Starts it on free ports, with a listener for each transport and these settings.
     pub(super) async fn start(
         program: &Path,
         database: &PgConnectOptions,
         transports: &[Transport],
+        settings: &[(&str, String)],
     ) -> Result<Self, BenchError> {
         let url = database.to_url_lossy();
         let mut command = Command::new(program);
@@ -46,6 +47,7 @@ impl Service {
         for name in ["URL", "OWNER_URL", "WRITER_URL", "READER_URL"] {
             command.env(format!("CHUNKWISE_DATABASE__{name}"), url.as_str());
         }
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut listener = |transport, flag: &str| -> Result<Option<SocketAddr>, BenchError> {
             let address =
                 transports.contains(&transport).then(free_address).transpose().map_err(BenchError::NotStarted)?;

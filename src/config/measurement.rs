@@ -39,6 +39,16 @@ fn or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SetOrNot
     SetOrNot::read(deserializer, "auto")
 }
 
+/// What sealing does with the order of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowOrderSetting {
+    /// They stay where they came.
+    Arrival,
+    /// They are rewritten by series and time.
+    Series,
+}
+
 /// `[measurement.NAME]`, of the namespace that the setting `namespace` names. What is missing stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +62,11 @@ pub struct MeasurementConfig {
     /// How long new chunks are; `"auto"` follows the rate of the data.
     #[serde(deserialize_with = "or_auto")]
     pub chunk_interval: Option<SetOrNot>,
+    /// How many chunks a slice of time has, by hash of the series. Heeded when the measurement is made, as it cannot be
+    /// changed afterwards. More: questions about few series read less, and there are as many times more chunks.
+    pub space_partitions: Option<u8>,
+    /// What sealing does with the order of rows.
+    pub row_order: Option<RowOrderSetting>,
     /// The widths that bars are kept at; as the setting `rollups` says if missing.
     pub rollups: Option<Vec<RollupLevel>>,
     /// The fields with prices and sizes; `price` and `size`, else `close` and `volume`, if missing.
@@ -66,6 +81,12 @@ impl MeasurementConfig {
     pub const LEAST_INTERVAL: Duration = Duration::from_secs(60);
 
     pub(super) fn validate(&self, key: &str) -> Result<(), InvalidSetting> {
+        if self.space_partitions.is_some_and(|partitions| !(2..=64).contains(&partitions)) {
+            return Err(InvalidSetting::new(
+                format!("{key}.space_partitions"),
+                "must be 2 to 64; without it there is one",
+            ));
+        }
         match self.chunk_interval {
             Some(SetOrNot::For(interval)) if interval < Self::LEAST_INTERVAL => {
                 Err(InvalidSetting::new(format!("{key}.chunk_interval"), "must be a minute or more"))

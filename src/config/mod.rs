@@ -39,7 +39,7 @@ pub use self::{
     layers::{ConfigFile, Setting},
     listen::{LineProtocolConfig, OpenTsdbConfig},
     log::{LogConfig, LogFormat},
-    measurement::{ChunkConfig, MeasurementConfig, SetOrNot},
+    measurement::{ChunkConfig, MeasurementConfig, RowOrderSetting, SetOrNot},
     mqtt::{MqttConfig, MqttPayload, MqttProtocol},
     rollup::{BarsConfig, RollupLevel},
     secret::{Hidden, Secret},

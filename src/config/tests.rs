@@ -71,6 +71,7 @@ fn a_value_without_sense_is_named_with_its_origin() {
         ("question.time_limit = '1mo'", "`question.time_limit`"),
         ("question.time_limit = '0s'", "`question.time_limit`"),
         ("ingest.writers = 0", "`ingest.writers`"),
+        ("measurement.m.space_partitions = 1", "`measurement.m.space_partitions`"),
         ("ingest.max_fields = 1600", "`ingest.max_fields`"),
         ("http.listen = 'localhost'", "`http.listen`"),
         ("http.max_body_bytes = 100000000", "`http.max_decoded_body_bytes`"),

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use super::{ColumnType, Field, Measurement, Tag};
 
 const SELECT: &str = "SELECT m.id, m.namespace, m.name, m.relation, m.epoch,
-       (extract(epoch FROM m.retention) * 1000000)::int8 AS retention_us,
+       (extract(epoch FROM m.retention) * 1000000)::int8 AS retention_us, m.space_partitions,
        c.name AS column_label, c.column_name, c.position, c.role, c.type AS kind
 FROM chunkwise.measurement m LEFT JOIN chunkwise.measurement_column c ON c.measurement_id = m.id";
 
@@ -48,6 +48,7 @@ fn gather(rows: &[PgRow]) -> Result<Vec<Measurement>, sqlx::Error> {
             let (relation, epoch) = (row.try_get("relation")?, row.try_get("epoch")?);
             let mut measurement = Measurement::new(id, namespace, name, relation, epoch);
             measurement.retention_us = row.try_get("retention_us")?;
+            measurement.space_partitions = row.try_get("space_partitions")?;
             measurements.push(measurement);
         }
         let (Some(measurement), Some(name)) =

@@ -1,5 +1,7 @@
 //! Chunks, from TimescaleDB's information views: its catalog tables differ from version to version.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -42,6 +44,77 @@ fn chunk_of(row: &PgRow) -> Result<Chunk, sqlx::Error> {
     Ok(Chunk { id: row.try_get("id")?, from_us: us("lo")?, to_us: us("hi")? })
 }
 
+/// Which of a slice's chunks one is, where there are space partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    /// From 1.
+    pub number: i32,
+    /// How many there are.
+    pub of: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.number, self.of)
+    }
+}
+
+/// What TimescaleDB's hash of a series can be at most; the partitions share the numbers up to it.
+const MOST_HASH: i32 = i32::MAX;
+
+/// The bounds of the hashes in a chunk, read from its CHECK constraint: the catalog's tables differ from version to version,
+/// and the function that would tell is not there on the Apache edition. For a chunk `r` where the condition holds; else NULL.
+macro_rules! hashes {
+    ($condition:literal) => {
+        concat!(
+            "LEFT JOIN LATERAL (
+              SELECT substring(k.said FROM 'get_partition_hash\\(series_id\\) >= (\\d+)')::int4 AS hash_from,
+                     substring(k.said FROM 'get_partition_hash\\(series_id\\) < (\\d+)')::int4 AS hash_to
+              FROM (SELECT pg_get_constraintdef(k.oid) AS said FROM pg_constraint k
+                    WHERE k.conrelid = r.oid AND k.contype = 'c' AND ",
+            $condition,
+            ") k
+              WHERE k.said LIKE '%get_partition_hash(series_id)%' LIMIT 1) hashes ON true"
+        )
+    };
+}
+pub(crate) use hashes;
+
+/// Those of the chunks that hold other series than these, by their partition.
+///
+/// # Errors
+/// The database's.
+pub async fn chunks_of_others(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    chunks: &[i64],
+    series: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
+    if measurement.space_partitions.is_none() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar(concat!(
+        "SELECT r.oid::int8 FROM pg_class r ",
+        hashes!("true"),
+        " WHERE r.oid = ANY ($1::int8[]::oid[]) AND (hash_from IS NOT NULL OR hash_to IS NOT NULL)
+               AND NOT EXISTS (
+                   SELECT FROM unnest($2::int8[]) AS id
+                   CROSS JOIN LATERAL (SELECT _timescaledb_functions.get_partition_hash(id) AS hash) h
+                   WHERE h.hash >= coalesce(hash_from, 0) AND (hash_to IS NULL OR h.hash < hash_to))"
+    ))
+    .bind(chunks)
+    .bind(series)
+    .fetch_all(connection)
+    .await
+}
+
+/// The partition of a chunk whose hashes begin there; the first one's have no lower bound.
+#[must_use]
+pub(crate) fn partition(space_partitions: Option<i32>, hash_from: Option<i32>) -> Option<Partition> {
+    let of = space_partitions.filter(|of| *of > 0)?;
+    Some(Partition { number: hash_from.unwrap_or(0) / (MOST_HASH / of) + 1, of })
+}
+
 /// A chunk as operators look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkDetail {
@@ -49,6 +122,8 @@ pub struct ChunkDetail {
     pub chunk: Chunk,
     /// Its table, schema and name.
     pub name: String,
+    /// Which of its slice's chunks it is; `None` without space partitions.
+    pub partition: Option<Partition>,
     /// Whether it is in the columnstore.
     pub compressed: bool,
     /// Whether chunkwise has finished it, and what that made is still there.
@@ -98,9 +173,9 @@ pub async fn list_chunk_details(
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
 ) -> Result<Vec<ChunkDetail>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT r.oid::int8 AS id, c.range_start AS lo, c.range_end AS hi, c.chunk_schema || '.' || c.chunk_name AS name,
-                c.is_compressed AS compressed,
+                hash_from, c.is_compressed AS compressed,
                 EXISTS (SELECT FROM chunkwise.chunk k
                         WHERE k.measurement_id = $6 AND k.chunk = c.chunk_schema || '.' || c.chunk_name
                               AND k.sealed_at IS NOT NULL)
@@ -119,16 +194,19 @@ pub async fn list_chunk_details(
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
          JOIN chunks_detailed_size($1::text::regclass) z
               ON z.chunk_schema = c.chunk_schema AND z.chunk_name = c.chunk_name
-         WHERE c.hypertable_schema = $2 AND c.hypertable_name = $3
+         ",
+        hashes!("$7"),
+        " WHERE c.hypertable_schema = $2 AND c.hypertable_name = $3
                AND ($4::timestamptz IS NULL OR c.range_end > $4) AND ($5::timestamptz IS NULL OR c.range_start < $5)
-         ORDER BY lo, id",
-    )
+         ORDER BY lo, id"
+    ))
     .bind(measurement.storage())
     .bind(store_schema(&measurement.namespace))
     .bind(&measurement.relation)
     .bind(from)
     .bind(to)
     .bind(measurement.id)
+    .bind(measurement.space_partitions.is_some())
     .fetch_all(&mut *connection)
     .await?;
     let mut events = events(connection, measurement).await?;
@@ -139,6 +217,7 @@ pub async fn list_chunk_details(
                 events: events.remove(&name).unwrap_or_default(),
                 chunk: chunk_of(row)?,
                 name,
+                partition: partition(measurement.space_partitions, row.try_get("hash_from")?),
                 compressed: row.try_get("compressed")?,
                 sealed: row.try_get("sealed")?,
                 rows: row.try_get("rows")?,
@@ -174,4 +253,22 @@ async fn events(
         });
     }
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_known_by_where_its_hashes_begin() {
+        let number = |of, from| partition(Some(of), from).map(|partition| partition.number);
+        // As TimescaleDB cuts them.
+        assert_eq!(
+            [None, Some(536_870_911), Some(1_073_741_822), Some(1_610_612_733)].map(|from| number(4, from)),
+            [Some(1), Some(2), Some(3), Some(4)]
+        );
+        assert_eq!(number(3, Some(1_431_655_764)), Some(3));
+        assert_eq!(partition(None, None), None);
+        assert_eq!(Partition { number: 2, of: 4 }.to_string(), "2 of 4");
+    }
 }

@@ -24,7 +24,7 @@ pub(super) fn create_measurement(measurement: &Measurement, interval_us: i64) ->
             event.to_lowercase()
         )
     };
-    vec![
+    let mut statements = vec![
         format!("CREATE TABLE {storage} (\"time\" timestamptz NOT NULL, series_id int8 NOT NULL)"),
         format!(
             "SELECT create_hypertable({}, by_range('time', {interval_us}::int8), create_default_indexes => false)",
@@ -40,7 +40,12 @@ pub(super) fn create_measurement(measurement: &Measurement, interval_us: i64) ->
         trigger("DELETE", "REFERENCING OLD TABLE AS old_rows", "note_delete"),
         trigger("INSERT", "", "note_anywhere"),
         trigger("TRUNCATE", "", "note_anywhere"),
-    ]
+    ];
+    if let Some(partitions) = measurement.space_partitions {
+        let literal = quote_literal(&storage);
+        statements.insert(2, format!("SELECT add_dimension({literal}, by_hash('series_id', {partitions}))"));
+    }
+    statements
 }
 
 /// A new tag: a column of the series table, and an index for the first few.
@@ -113,6 +118,16 @@ mod tests {
             "CREATE OR REPLACE VIEW \"public\".\"ticks\" AS SELECT d.\"time\", s.\"symbol\", d.\"price\", s.\"ex\" \
              FROM \"public_store\".\"ticks\" d JOIN \"public_store\".\"ticks__series\" s ON s.series_id = d.series_id"
         );
+    }
+
+    #[test]
+    fn space_partitions_are_chosen_while_the_table_is_empty() {
+        let mut ticks = Measurement::new(7, "public".into(), "ticks".into(), "ticks".into(), 1);
+        assert!(create_measurement(&ticks, 1).iter().all(|statement| !statement.contains("add_dimension")));
+        ticks.space_partitions = Some(4);
+        let statements = create_measurement(&ticks, 1);
+        assert!(statements[1].contains("create_hypertable"), "{statements:?}");
+        assert!(statements[2].contains("by_hash('series_id', 4)"), "{statements:?}");
     }
 
     #[test]

@@ -332,7 +332,9 @@ async fn create(
     let interval_us = take_defaults(connection, row.try_get("id")?).await?.unwrap_or(interval_us);
     let mut measurement =
         Measurement::new(row.try_get("id")?, namespace.to_owned(), name.to_owned(), relation, row.try_get("epoch")?);
-    measurement.retention_us = load_measurement(connection, namespace, name).await?.and_then(|made| made.retention_us);
+    if let Some(made) = load_measurement(connection, namespace, name).await? {
+        (measurement.retention_us, measurement.space_partitions) = (made.retention_us, made.space_partitions);
+    }
     for statement in ddl::create_measurement(&measurement, interval_us) {
         (&mut *connection).execute(statement.as_str()).await?;
     }

@@ -26,7 +26,8 @@ mod sleeping;
 mod time;
 
 pub use catalog::{Catalog, load_measurement, load_measurements};
-pub use chunk::{Chunk, ChunkDetail, ChunkEvent, list_chunk_details, list_chunks};
+pub use chunk::{Chunk, ChunkDetail, ChunkEvent, Partition, chunks_of_others, list_chunk_details, list_chunks};
+pub(crate) use chunk::{hashes, partition};
 pub use column::{ColumnType, UnknownColumnType};
 pub use growth::{Growth, GrowthError, Perseverance, SchemaLimits, Wanted, lock_growth};
 pub use interval::{
@@ -36,6 +37,6 @@ pub use lock::lock_out_writers;
 pub use mend::is_retyped;
 pub use name::{NameError, check_name, check_namespace, quote_ident, quote_literal};
 pub use schema::{Field, Measurement, Member, Tag};
-pub use settings::{Change, SettingsChange, change_settings, put_defaults};
+pub use settings::{Change, RowOrder, SettingsChange, UnknownRowOrder, change_settings, put_defaults};
 pub use sleeping::{Sleeping, learn_sleeping};
 pub use time::{moment, time_literal};

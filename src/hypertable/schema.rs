@@ -54,6 +54,8 @@ pub struct Measurement {
     pub epoch: i64,
     /// How long rows are kept, in microseconds; `None` for ever.
     pub retention_us: Option<i64>,
+    /// How many chunks a slice of time has, by hash of the series; `None`: one. It was chosen when the table was made.
+    pub space_partitions: Option<i32>,
     /// In order of arrival.
     pub tags: Vec<Tag>,
     /// In order of arrival.
@@ -67,7 +69,8 @@ impl Measurement {
     /// A measurement without tags and fields.
     pub(crate) fn new(id: i32, namespace: String, name: String, relation: String, epoch: i64) -> Self {
         let (tags, fields, members, sleeping) = Default::default();
-        Self { id, namespace, name, relation, epoch, retention_us: None, tags, fields, members, sleeping }
+        let (retention_us, space_partitions) = (None, None);
+        Self { id, namespace, name, relation, epoch, retention_us, space_partitions, tags, fields, sleeping, members }
     }
 
     pub(crate) fn add_tag(&mut self, tag: Tag) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
-    ChunkLook, LifeError, LifeOptions, Observed, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
+    ChunkLook, LifeError, LifeOptions, Observed, Pace, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
     look::note_changes, metric,
 };
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
     question::Width,
 };
 
-/// So many rows a second are a load that sealing makes way for.
-const LOAD_ROWS_A_SECOND: f64 = 20_000.0;
-/// How many times the time worked is paused then: see the module's page.
-const PAUSE: u32 = 4;
 /// A turn ends after so long, so that what is due is looked for anew.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -27,28 +23,14 @@ const TURN: Duration = Duration::from_secs(10);
 pub struct SealJob {
     options: LifeOptions,
     edition: Option<Edition>,
-    /// The server's counter of inserted rows, and when it was read.
-    inserted: Option<(Instant, i64)>,
+    pace: Pace,
 }
 
 impl SealJob {
     /// With these defaults.
     #[must_use]
     pub fn new(options: LifeOptions) -> Self {
-        Self { options, edition: None, inserted: None }
-    }
-
-    /// Whether rows have streamed in since the last question.
-    async fn is_loaded(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let inserted: i64 =
-            sqlx::query_scalar("SELECT tup_inserted FROM pg_stat_database WHERE datname = current_database()")
-                .fetch_one(connection)
-                .await?;
-        let before = self.inserted.replace((Instant::now(), inserted));
-        Ok(before.is_some_and(|(at, before)| {
-            let rows = inserted.saturating_sub(before).max(0);
-            rows as f64 > LOAD_ROWS_A_SECOND * at.elapsed().as_secs_f64().max(0.1)
-        }))
+        Self { options, edition: None, pace: Pace::default() }
     }
 }
 
@@ -57,21 +39,20 @@ impl Job for SealJob {
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         let edition = edition(&mut self.edition, turn.connection).await?;
+        self.pace.begin(turn.connection).await?;
         let chunks = look(turn.connection, edition, self.options, None).await?;
         note_changes(turn.connection, &chunks).await?;
-        self.is_loaded(turn.connection).await?;
         let due: Vec<&ChunkLook> =
             chunks.iter().filter(|chunk| matches!(chunk.verdict(), Verdict::Seal | Verdict::Reseal)).collect();
         show_lag(&due);
         let began = Instant::now();
         let mut sealed_any = false;
         for chunk in due {
+            self.pace.begin(turn.connection).await?;
             match (Sealer { edition }).seal(turn.connection, chunk).await {
                 Ok(SealOutcome::Sealed(took)) => {
                     sealed_any = true;
-                    if self.is_loaded(turn.connection).await? {
-                        tokio::time::sleep(took * PAUSE).await;
-                    }
+                    self.pace.rest(turn.connection, took).await?;
                 }
                 Ok(SealOutcome::Elsewhere) | Err(LifeError::Gone(_)) => {}
                 Err(LifeError::Unavailable(error)) => return Err(error.into()),
@@ -178,7 +159,8 @@ struct Found {
 /// The last four chunks of each. Of one in the columnstore is known what it was before.
 async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT m.id, m.namespace, m.relation, (extract(epoch FROM d.time_interval) * 1000000)::int8 AS current_us,
+        "SELECT m.id, m.namespace, m.relation, coalesce(m.space_partitions, 1) AS partitions,
+                (extract(epoch FROM d.time_interval) * 1000000)::int8 AS current_us,
                 (extract(epoch FROM coalesce(m.retention, now() - first.at, interval '0')) * 1000000)::int8 AS kept_us,
                 (SELECT count(*) FROM chunkwise.measurement_column f
                  WHERE f.measurement_id = m.id AND f.role = 'field') AS fields,
@@ -191,8 +173,9 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start)) first
          CROSS JOIN LATERAL (
-              SELECT coalesce(b.rows, greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)) AS rows,
-                     coalesce(b.bytes, pg_table_size(r.oid))::float8 AS bytes,
+              -- All space partitions together: a slice of time is read and cached as one.
+              SELECT sum(coalesce(b.rows, greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0)))::int8 AS rows,
+                     sum(coalesce(b.bytes, pg_table_size(r.oid)))::float8 AS bytes,
                      (extract(epoch FROM least(c.range_end, greatest(now(), c.range_start)) - c.range_start)
                          * 1000000)::int8 AS span_us
               FROM timescaledb_information.chunks c
@@ -205,7 +188,7 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
                    WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name) b ON c.is_compressed
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start) AND isfinite(c.range_end)
-              ORDER BY c.range_end DESC LIMIT 4) last
+              GROUP BY c.range_start, c.range_end ORDER BY c.range_end DESC LIMIT 4) last
          WHERE m.chunk_interval IS NULL
          ORDER BY m.id",
     )
@@ -220,7 +203,8 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
                 id,
                 storage: format!("{}.{}", quote_ident(&format!("{namespace}_store")), quote_ident(&relation)),
                 current_us: row.try_get("current_us")?,
-                kept_us: row.try_get("kept_us")?,
+                // As many more chunks.
+                kept_us: row.try_get::<i64, _>("kept_us")?.saturating_mul(row.try_get::<i32, _>("partitions")?.into()),
                 observed: Vec::new(),
             });
         }

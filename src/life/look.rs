@@ -3,7 +3,10 @@
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{Facts, LifeOptions, Verdict, verdict};
-use crate::{db::Edition, hypertable::quote_ident};
+use crate::{
+    db::Edition,
+    hypertable::{Partition, RowOrder, hashes, partition, quote_ident},
+};
 
 /// A chunk and what is to become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +23,16 @@ pub struct ChunkLook {
     pub table: [String; 2],
     /// The first time that belongs to it, microseconds since 1970.
     pub from_us: i64,
+    /// Which of its slice's chunks it is; `None` without space partitions.
+    pub partition: Option<Partition>,
     /// Whether it is in the columnstore.
     pub compressed: bool,
     /// Whether its B-tree is there.
     pub indexed: bool,
+    /// Whether its rows were rewritten in that index's order.
+    pub(super) ordered: bool,
+    /// What the measurement's setting says of their order.
+    pub(super) row_order: RowOrder,
     /// The server's counter of changed rows.
     pub(super) written: i64,
     /// Why it was not sealed at the last attempt.
@@ -68,14 +77,17 @@ pub async fn look(
     options: LifeOptions,
     measurement_id: Option<i32>,
 ) -> Result<Vec<ChunkLook>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT m.id, m.namespace, m.name, m.relation, c.chunk_schema, c.chunk_name, c.is_compressed, us.*, k.failure,
+    let rows = sqlx::query(concat!(
+        "SELECT m.id, m.namespace, m.name, m.relation, m.space_partitions, hash_from, c.chunk_schema, c.chunk_name, c.is_compressed, us.*, k.failure,
                 coalesce(k.failures, 0) AS failures, k.written AS seen, k.sealed_written,
                 pg_stat_get_tuples_inserted(r.oid) + pg_stat_get_tuples_updated(r.oid)
                     + pg_stat_get_tuples_deleted(r.oid) AS written,
                 greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) AS live,
                 EXISTS (SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1')
                     AS indexed,
+                EXISTS (SELECT FROM pg_index i
+                        WHERE i.indrelid = r.oid AND i.indisclustered AND i.indkey::text = '2 1') AS ordered,
+                m.row_order,
                 -- Rows beside the columnstore, or out of order in it: bits of a chunk that is in it.
                 c.is_compressed AND EXISTS (
                     SELECT FROM _timescaledb_catalog.chunk t
@@ -88,7 +100,9 @@ pub async fn look(
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
          LEFT JOIN chunkwise.chunk k
               ON k.measurement_id = m.id AND k.chunk = c.chunk_schema || '.' || c.chunk_name
-         CROSS JOIN LATERAL (
+         ",
+        hashes!("m.space_partitions IS NOT NULL"),
+        " CROSS JOIN LATERAL (
               SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us,
                      CASE WHEN isfinite(c.range_start) THEN (extract(epoch FROM c.range_start) * 1000000)::int8
                           ELSE -9223372036854775808 END AS from_us,
@@ -102,8 +116,8 @@ pub async fn look(
                      coalesce((extract(epoch FROM k.sealed_took) * 1000000)::int8, 0) AS sealed_took_us,
                      (extract(epoch FROM k.retry_at) * 1000000)::int8 AS retry_us) us
          WHERE $1::int4 IS NULL OR m.id = $1
-         ORDER BY c.range_end, c.chunk_name",
-    )
+         ORDER BY c.range_end, c.chunk_name"
+    ))
     .bind(measurement_id)
     .bind(options.seal_after.as_secs_f64())
     .fetch_all(connection)
@@ -145,8 +159,11 @@ fn read(row: &PgRow, edition: Edition, options: LifeOptions) -> Result<ChunkLook
         storage,
         table: [row.try_get("chunk_schema")?, row.try_get("chunk_name")?],
         from_us: row.try_get("from_us")?,
+        partition: partition(row.try_get("space_partitions")?, row.try_get("hash_from")?),
         compressed,
         indexed,
+        ordered: row.try_get("ordered")?,
+        row_order: row.try_get::<&str, _>("row_order")?.parse().unwrap_or_default(),
         written,
         failure: row.try_get("failure")?,
         failures: row.try_get("failures")?,

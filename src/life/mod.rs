@@ -13,9 +13,9 @@
 //! repeated, and what is to be done is read from the database each time, never remembered: a process may be killed in the
 //! middle of any of it. Whoever works at a chunk, job or command, holds the chunk's own advisory lock.
 //!
-//! **How much it may cost.** One chunk at a time, one core of the server, bounded memory. While rows stream in, a pause of
-//! four times the time worked follows each chunk: on a machine where sealing takes half of what ingestion has, that is a
-//! tenth over time. What is left behind shows as `chunkwise_chunk_seal_lag_seconds`.
+//! **How much it may cost.** One chunk at a time, one core of the server, bounded memory. While rows stream in, each chunk is
+//! followed by a pause that is as long as it must be for ingestion to lose a tenth at most: see [`Throttle`]. Where ingestion
+//! has all of the machine for long, chunks are left behind, which shows as `chunkwise_chunk_seal_lag_seconds`.
 
 mod error;
 mod explain;
@@ -23,6 +23,8 @@ mod interval;
 mod job;
 mod look;
 mod metric;
+mod pace;
+mod passed;
 mod retention;
 mod seal;
 mod seal_apache;
@@ -33,8 +35,10 @@ pub use error::LifeError;
 pub use interval::{Observed, follow};
 pub use job::{DropJob, IntervalJob, SealJob};
 pub use look::{ChunkLook, look};
+pub use pace::{Pace, Throttle};
+pub use passed::{Behind, Passage, seal_passed};
 pub use retention::{drop_chunk, drop_expired};
-pub use seal::{SealOutcome, Sealer, seal_passed};
+pub use seal::{SealOutcome, Sealer};
 pub use verdict::{Facts, Verdict, Why, verdict};
 
 use std::time::Duration;

@@ -55,7 +55,12 @@ pub async fn drop_chunk(connection: &mut PgConnection, chunk: &ChunkLook, note: 
         .bind(chunk.name())
         .execute(&mut *transaction)
         .await?;
-    let bytes = seal::bytes(&mut transaction, chunk).await?;
+    let sizes: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT chunk_schema || '.' || chunk_name, total_bytes::int8 FROM chunks_detailed_size($1::text::regclass)",
+    )
+    .bind(&chunk.storage)
+    .fetch_all(&mut *transaction)
+    .await?;
     let time = |us: i64| DateTime::<Utc>::from_timestamp_micros(us);
     let dropped: Vec<String> = sqlx::query_scalar(
         "SELECT drop_chunks($1::text::regclass, older_than => $2::timestamptz, newer_than => $3::timestamptz)",
@@ -74,20 +79,22 @@ pub async fn drop_chunk(connection: &mut PgConnection, chunk: &ChunkLook, note: 
         .bind(&names)
         .execute(&mut *transaction)
         .await?;
+    let bytes = |name: &String| sizes.iter().find(|(chunk, _)| chunk == name).map(|(_, bytes)| *bytes);
     sqlx::query(
         "INSERT INTO chunkwise.chunk_event (measurement_id, chunk, event, took, bytes_before, bytes_after, note)
-         VALUES ($1, $2, 'dropped', make_interval(secs => $3), $4, 0, $5)",
+         SELECT $1, d.chunk, 'dropped', make_interval(secs => $3), d.bytes, 0, $5
+         FROM unnest($2::text[], $4::int8[]) AS d (chunk, bytes)",
     )
     .bind(chunk.measurement_id)
-    .bind(chunk.name())
+    .bind(&names)
     .bind(began.elapsed().as_secs_f64())
-    .bind(bytes)
+    .bind(names.iter().map(bytes).collect::<Vec<_>>())
     .bind(note)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
     tracing::info!(measurement = chunk.measurement, chunk = chunk.name(), note, "chunk dropped");
-    metrics::counter!(metric::CHUNKS, "event" => "dropped").increment(1);
+    metrics::counter!(metric::CHUNKS, "event" => "dropped").increment(names.len() as u64);
     metrics::histogram!(metric::SECONDS, "event" => "dropped").record(began.elapsed().as_secs_f64());
     Ok(true)
 }

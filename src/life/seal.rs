@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{ChunkLook, LifeError, LifeOptions, look, metric, seal_apache, seal_community};
+use super::{ChunkLook, LifeError, metric, seal_apache, seal_community};
 use crate::db::Edition;
 
 /// "cwck" in ASCII: chunkwise, chunk. Whoever seals or drops a chunk holds it, with the hash of the chunk's name.
@@ -94,33 +94,6 @@ impl Sealer {
         metrics::histogram!(metric::SECONDS, "event" => event).record(took.as_secs_f64());
         Ok(SealOutcome::Sealed(took))
     }
-}
-
-/// Seals what a load has passed: the chunks of a measurement that are over and hot, whether they were quiet or not. Those
-/// that cannot be sealed now are left to the job. Returns how many were sealed.
-///
-/// # Errors
-/// The database's, where it is away.
-pub async fn seal_passed(
-    connection: &mut PgConnection,
-    edition: Edition,
-    options: LifeOptions,
-    measurement_id: i32,
-) -> Result<usize, LifeError> {
-    let mut count = 0;
-    for chunk in look(&mut *connection, edition, options, Some(measurement_id)).await? {
-        let facts = &chunk.facts;
-        if facts.sealed_us.is_some() || facts.to_us.saturating_add(facts.seal_after_us) > facts.now_us {
-            continue;
-        }
-        match (Sealer { edition }).seal(connection, &chunk).await {
-            Ok(SealOutcome::Sealed(_)) => count += 1,
-            Ok(SealOutcome::Elsewhere) | Err(LifeError::Gone(_)) => {}
-            Err(error @ LifeError::Unavailable(_)) => return Err(error),
-            Err(error) => tracing::info!(chunk = chunk.name(), error = %error, "a chunk is left to be sealed later"),
-        }
-    }
-    Ok(count)
 }
 
 pub(super) async fn lock(connection: &mut PgConnection, chunk: &str) -> Result<bool, sqlx::Error> {

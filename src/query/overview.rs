@@ -35,6 +35,8 @@ pub struct MeasurementOverview {
     pub to_us: Option<i64>,
     /// The interval of new chunks.
     pub chunk_interval: Width,
+    /// Chunks of a slice of time, by hash of the series; `None`: one.
+    pub space_partitions: Option<i32>,
     /// How long rows are kept; `None` for ever.
     pub retention: Option<Width>,
     /// How long after its end a chunk is sealed; `None` as the service's settings say.
@@ -252,6 +254,7 @@ async fn overview(
         from_us,
         to_us,
         chunk_interval: Width::Fixed(storage.interval_us),
+        space_partitions: measurement.space_partitions,
         retention: storage.retention_us.map(Width::Fixed),
         seal_after: storage.seal_after_us.map(Width::Fixed),
         on_duplicate: storage.on_duplicate,

@@ -83,6 +83,12 @@ impl Rows {
         self.filter != Filter::Server
     }
 
+    /// The series, if there are so few that the server is told them.
+    #[must_use]
+    pub fn listed(&self) -> Option<&[i64]> {
+        (self.filter == Filter::Server).then_some(&self.ids)
+    }
+
     /// Whether so few series are read that one connection does.
     #[must_use]
     pub fn are_few(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{TestDatabase, run};
+use crate::support::{TestDatabase, run, run_within};
 
 #[tokio::test]
 async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
@@ -74,6 +74,57 @@ async fn bench_ingest_reports_service_and_controls_and_drops_its_database() {
     let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
     let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
     assert!(name.starts_with("chunkwise_bench_"), "{name}");
+    let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn bench_storage_reports_each_figure_beside_its_control_and_drops_its_database() {
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("storage.json");
+    let file = file.to_str().unwrap();
+    let arguments = ["bench", "storage", "--quick", "--chunk-rows", "500000", "--chunks", "3", "--json", file];
+    let limit = std::time::Duration::from_secs(600);
+    let told = run_within(&[&arguments[..], &["--database-url", &database.url()]].concat(), limit).successful();
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let metrics = report["metrics"].as_array().unwrap();
+    let metric = |name: &str| metrics.iter().find(|metric| metric["name"] == name);
+    let value = |name: &str| {
+        let metric = metric(name).unwrap_or_else(|| panic!("{name} is not in {report:#}"));
+        assert!(!metric["samples"].as_array().unwrap().is_empty(), "{name}");
+        metric["value"].as_f64().unwrap()
+    };
+    assert_eq!(metrics[0]["name"], "all_costs_to_naive");
+    for name in [
+        "sealing_to_alone",
+        "half_rate_ack_p99_growth",
+        "alone_rate",
+        "naive_rate",
+        "all_costs_rate",
+        "half_rate_alone_ack_p50",
+        "half_rate_whole_ack_p99",
+        "half_rate_seal_lag_max",
+        "half_rate_rollup_lag_max",
+        "delete_to_drop",
+        "drop_seconds",
+        "delete_seconds",
+        "row_bytes_hot",
+        "seal_seconds",
+        "seal_control_seconds",
+        "rollup_rate",
+    ] {
+        assert!(value(name) > 0.0, "{name} in {report:#}");
+    }
+    let lags = metric("half_rate_seal_lag").unwrap()["samples"].as_array().unwrap();
+    assert_eq!(lags.len(), 3, "one a chunk: {lags:?}");
+    assert!(value("row_bytes_with_rollups") > value("row_bytes_sealed"), "bars take room");
+    assert!(value("row_bytes_naive") > value("row_bytes_hot"), "two indexes take room");
+    assert!(told.text().contains("delete_to_drop"), "{}", told.text());
+
+    let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
+    let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
     let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
     assert_eq!(left, 0);
 }

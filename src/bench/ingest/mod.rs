@@ -83,7 +83,7 @@ impl IngestBench {
         program: PathBuf,
     ) -> Result<Self, BenchError> {
         let scratch = ScratchDatabase::create(server).await?;
-        match Service::start(&program, &scratch.options(), &options.transports).await {
+        match Service::start(&program, &scratch.options(), &options.transports, &[]).await {
             Ok(service) => Ok(Self { scratch, service, options }),
             Err(error) => {
                 // The first error is the one worth telling.

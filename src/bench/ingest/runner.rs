@@ -238,7 +238,7 @@ impl<'b> Runner<'b> {
         let requests = self.options.single_line_seconds * u64::from(SINGLE_LINES_PER_SECOND);
         let sinks = self.sinks(Transport::Http, SINGLE_LINE_CONNECTIONS, &self.lines).await?;
         let first = self.take_rows(requests);
-        let measured = load::open(sinks, first, requests, f64::from(SINGLE_LINES_PER_SECOND)).await?;
+        let measured = load::open(sinks, first, requests, 1, f64::from(SINGLE_LINES_PER_SECOND)).await?;
         self.sent += requests;
         report.add("single_line_rate", measured.rows_per_second(), "requests/s", Better::Higher);
         figures::latency("single_line_ack", &measured, report);

@@ -7,13 +7,14 @@ use chunkwise::{
         Identity, Ingest, IngestError, IngestOptions, PartialWrites, Protocol, Refused, RequestId, WriteRequest,
         Written,
     },
+    life::LifeOptions,
     load::{Counted, Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
 };
 use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use uuid::Uuid;
 
-use crate::{database::Place, progress};
+use crate::{database::Place, passing::Passing, progress};
 
 /// Parts that are read ahead of the ones that are written.
 const READ_AHEAD: usize = 2;
@@ -45,12 +46,20 @@ pub(crate) struct Loaded {
 pub(crate) struct Loader {
     ingest: Ingest,
     namespace: Arc<str>,
+    /// What is sealed behind the load; a file that is followed has no end, and leaves its chunks to the job.
+    passing: Option<Passing>,
 }
 
 /// A part on its way.
 struct Writing {
     place: PartPlace,
-    task: JoinHandle<Result<Written, IngestError>>,
+    task: JoinHandle<Result<Committed, IngestError>>,
+}
+
+/// A part that is committed, and the times of its rows where it was this load that wrote it.
+struct Committed {
+    written: Written,
+    times_us: Vec<i64>,
 }
 
 /// What the reading thread tells.
@@ -64,17 +73,23 @@ enum Read {
 impl Loader {
     /// Loads into a namespace of a database whose schema is up to date.
     pub(crate) fn start(place: &Place, namespace: &str, options: IngestOptions) -> Self {
-        Self { ingest: Ingest::start(place.database.clone(), options), namespace: namespace.into() }
+        let ingest = Ingest::start(place.database.clone(), options);
+        Self { ingest, namespace: namespace.into(), passing: None }
     }
 
-    /// The numbers of the measurements that were written to.
-    pub(crate) fn measurements(&self) -> Vec<i32> {
-        self.ingest.measurements(&self.namespace)
+    /// Seals each chunk as soon as the load has passed it.
+    pub(crate) fn sealing(mut self, place: &Place, options: LifeOptions) -> Self {
+        self.passing = Some(Passing::start(place.database.clone(), options));
+        self
     }
 
-    /// Ends the writers.
+    /// Ends the writers, then seals what is left.
     pub(crate) async fn finish(self) {
+        let measurements = self.ingest.measurements(&self.namespace);
         self.ingest.shut_down().await;
+        if let Some(passing) = self.passing {
+            passing.finish(measurements).await;
+        }
     }
 
     /// Loads one file; with a stop sign also what is appended to it, until the sign is raised.
@@ -101,18 +116,21 @@ impl Loader {
             let is_awaited = part.place.ordinal == 0 || part.place.is_short;
             let limit = if is_awaited { 0 } else { WRITTEN_AT_ONCE - 1 };
             writing.push_back(match before {
-                Some(before) => Writing { place: part.place, task: tokio::spawn(async { Ok(before) }) },
+                Some(written) => {
+                    let committed = Committed { written, times_us: Vec::new() };
+                    Writing { place: part.place, task: tokio::spawn(async { Ok(committed) }) }
+                }
                 None => self.write(part, plan.chunk_interval_us(), stop.cloned()),
             });
             while writing.len() > limit {
-                settle(writing.pop_front(), &mut loaded, &bar).await?;
+                self.settle(writing.pop_front(), &mut loaded, &bar).await?;
             }
             if stop.is_some() {
                 bar.suspend(|| tell_left_out(plan, &mut loaded));
             }
         }
         while !writing.is_empty() {
-            settle(writing.pop_front(), &mut loaded, &bar).await?;
+            self.settle(writing.pop_front(), &mut loaded, &bar).await?;
         }
         if stop.is_some() {
             tell_left_out(plan, &mut loaded);
@@ -126,8 +144,9 @@ impl Loader {
         let place = part.place.clone();
         let (ingest, id) = (self.ingest.clone(), request_id(&self.ingest, &self.namespace, &place));
         let namespace = Arc::clone(&self.namespace);
+        let is_followed = self.passing.is_some();
         let task = tokio::spawn(async move {
-            let write = async || -> Result<Written, IngestError> {
+            let write = async || -> Result<Committed, IngestError> {
                 let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
                 for line in part.lines() {
                     match line {
@@ -135,6 +154,8 @@ impl Loader {
                         Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
                     }
                 }
+                let times_us =
+                    if is_followed { lines.iter().filter_map(|line| line.time_us).collect() } else { Vec::new() };
                 let request = WriteRequest {
                     protocol: Protocol::Load,
                     room: ingest.reserve(part.bytes.len()).await?,
@@ -146,7 +167,7 @@ impl Loader {
                     partial: PartialWrites::Accept,
                     interval_us,
                 };
-                ingest.write(request).await
+                Ok(Committed { written: ingest.write(request).await?, times_us })
             };
             loop {
                 match write().await {
@@ -156,6 +177,41 @@ impl Loader {
             }
         });
         Writing { place, task }
+    }
+
+    /// Waits for the oldest part and enters what became of it.
+    async fn settle(&self, writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar) -> anyhow::Result<()> {
+        let Some(Writing { place, task }) = writing else { return Ok(()) };
+        let Committed { written, times_us } = task.await?.map_err(|error| {
+            let advice = match error {
+                IngestError::KeyMismatch => {
+                    "another load of the same file is under way: start this one again when it has ended"
+                }
+                _ => AGAIN,
+            };
+            anyhow::Error::from(error).context(advice)
+        })?;
+        if let Some(passing) = &self.passing {
+            passing.part(times_us, self.ingest.measurements(&self.namespace));
+        }
+        if written.duplicate {
+            loaded.duplicate_rows += written.written;
+        } else {
+            loaded.written_rows += written.written;
+        }
+        for refused in written.refused {
+            loaded.unfit += 1;
+            if loaded.unfit_shown.len() < SHOWN {
+                let line = place.first_line + u64::from(refused.line).saturating_sub(1);
+                loaded.unfit_shown.push(match place.counted {
+                    Counted::Lines => format!("line {line}, column {}: {}", refused.column, refused.reason),
+                    Counted::Rows => format!("row {line}: {}", refused.reason),
+                });
+            }
+        }
+        bar.set_position(place.consumed_bytes);
+        bar.set_message(progress::rate(loaded.written_rows, bar.elapsed()));
+        Ok(())
     }
 
     /// Reads on a thread of its own; dropping the receiver ends it.
@@ -269,36 +325,4 @@ fn tell_left_out(plan: &Plan, loaded: &mut Loaded) {
     let path = plan.path.display();
     loaded.tally.errors.drain(..).for_each(|error| eprintln!("left out: {path}, {error}"));
     loaded.unfit_shown.drain(..).for_each(|error| eprintln!("left out: {path}, {error}"));
-}
-
-/// Waits for the oldest part and enters what became of it.
-async fn settle(writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar) -> anyhow::Result<()> {
-    let Some(Writing { place, task }) = writing else { return Ok(()) };
-    let written = task.await?.map_err(|error| {
-        let advice = match error {
-            IngestError::KeyMismatch => {
-                "another load of the same file is under way: start this one again when it has ended"
-            }
-            _ => AGAIN,
-        };
-        anyhow::Error::from(error).context(advice)
-    })?;
-    if written.duplicate {
-        loaded.duplicate_rows += written.written;
-    } else {
-        loaded.written_rows += written.written;
-    }
-    for refused in written.refused {
-        loaded.unfit += 1;
-        if loaded.unfit_shown.len() < SHOWN {
-            let line = place.first_line + u64::from(refused.line).saturating_sub(1);
-            loaded.unfit_shown.push(match place.counted {
-                Counted::Lines => format!("line {line}, column {}: {}", refused.column, refused.reason),
-                Counted::Rows => format!("row {line}: {}", refused.reason),
-            });
-        }
-    }
-    bar.set_position(place.consumed_bytes);
-    bar.set_message(progress::rate(loaded.written_rows, bar.elapsed()));
-    Ok(())
 }

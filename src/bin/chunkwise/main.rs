@@ -14,6 +14,7 @@ mod listen;
 mod loader;
 mod logs;
 mod output;
+mod passing;
 mod progress;
 mod question_args;
 mod service;

@@ -172,6 +172,9 @@ struct Measurement {
     to: Option<String>,
     /// A duration.
     chunk_interval: String,
+    /// Chunks of a slice of time, by hash of the series; null: one.
+    #[schema(required)]
+    space_partitions: Option<i32>,
     /// A duration; null keeps rows for ever.
     #[schema(required)]
     retention: Option<String>,

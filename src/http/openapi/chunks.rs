@@ -18,6 +18,9 @@ pub(super) struct Chunk {
     #[schema(format = DateTime)]
     to: String,
     state: ChunkState,
+    /// Which of its slice's chunks it is; null without space partitions.
+    #[schema(required)]
+    partition: Option<Partition>,
     compressed: bool,
     /// An estimate.
     rows: u64,
@@ -27,6 +30,13 @@ pub(super) struct Chunk {
     blocks: u64,
     /// What chunkwise did with the chunk, and when.
     events: Vec<ChunkEvent>,
+}
+
+#[derive(ToSchema)]
+struct Partition {
+    /// From 1.
+    number: i32,
+    of: i32,
 }
 
 #[derive(ToSchema)]

@@ -34,6 +34,7 @@ async fn measurements_have_the_contracts_fields_and_true_figures() {
         "chunk_interval",
         "retention",
         "seal_after",
+        "space_partitions",
         "on_duplicate",
     ];
     for measurement in [prices, stocks] {
@@ -126,6 +127,7 @@ async fn chunks_have_the_contracts_fields_and_cover_all_rows() {
         "rows",
         "bytes",
         "index_bytes",
+        "partition",
         "blocks",
         "events",
     ];

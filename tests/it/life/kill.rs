@@ -2,9 +2,10 @@
 
 use rustix::process::Signal;
 use sqlx::Connection;
+use tokio::sync::OnceCell;
 
 use super::{
-    EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
+    EAGER, PATIENT, app, assert_sealed_once, chunks, count, end_state, holding, is_apache, lines, wait_for_sealed,
     wait_for_waiting, write,
 };
 use crate::support::{TestDatabase, wait_until};
@@ -22,6 +23,11 @@ async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(Te
 /// The same on either edition.
 async fn killed_in(test: TestDatabase, statement: &str, held: impl Fn(&str) -> String) -> (TestDatabase, String) {
     write(&app(&test, &PATIENT), &lines(1));
+    killed_again(test, statement, held).await
+}
+
+/// The same where there are rows already.
+async fn killed_again(test: TestDatabase, statement: &str, held: impl Fn(&str) -> String) -> (TestDatabase, String) {
     let chunk = chunks(&test).await.remove(0);
     let mut watcher = test.connect().await;
     let holder = holding(&test, &held(&chunk)).await;
@@ -50,6 +56,21 @@ async fn assert_finished(test: &TestDatabase, chunk: &str) {
     assert_sealed_once(test, chunk).await;
     assert_eq!(count(test, "m").await, 24);
     assert_eq!(count(test, "chunkwise.chunk WHERE failures > 0").await, 0);
+    assert_eq!(end_state(test).await, *undisturbed().await);
+}
+
+static UNDISTURBED: OnceCell<Vec<String>> = OnceCell::const_new();
+
+/// What a run leaves in which nothing is killed.
+async fn undisturbed() -> &'static Vec<String> {
+    let run = async || {
+        let test = TestDatabase::new().await;
+        let app = app(&test, &EAGER);
+        write(&app, &lines(1));
+        wait_for_sealed(&test, 1).await;
+        end_state(&test).await
+    };
+    UNDISTURBED.get_or_init(run).await
 }
 
 #[tokio::test]
@@ -65,6 +86,32 @@ async fn while_the_index_is_built_which_leaves_an_invalid_one() {
     let Some((test, chunk)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
     let invalid = format!("pg_index WHERE indrelid = '{chunk}'::regclass AND NOT indisvalid");
     assert_eq!(count(&test, &invalid).await, 1);
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn while_the_invalid_index_of_an_earlier_attempt_is_dropped() {
+    let held = |chunk: &str| format!("UPDATE {chunk} SET v = v WHERE v = 0");
+    let Some((test, _)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };
+    let (test, chunk) = killed_again(test, "DROP INDEX CONCURRENTLY", held).await;
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
+async fn while_another_process_waits_which_takes_over() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    let holder = holding(&test, &format!("UPDATE {chunk} SET v = v WHERE v = 0")).await;
+    let mut killed = app(&test, &EAGER);
+    wait_for_waiting(&mut test.connect().await, "CREATE INDEX CONCURRENTLY").await;
+    let _other = app(&test, &EAGER);
+    killed.signal(Signal::KILL);
+    killed.wait(std::time::Duration::from_secs(10));
+    holder.close().await.unwrap();
     assert_finished(&test, &chunk).await;
 }
 

@@ -3,9 +3,12 @@
 mod commands;
 mod jobs;
 mod kill;
+mod partitions;
+mod passing;
 mod retention;
 mod sealing;
 mod settings;
+mod story;
 
 use sqlx::{Executor, PgConnection};
 
@@ -78,6 +81,25 @@ async fn assert_sealed_once(database: &TestDatabase, chunk: &str) {
     if !database.scalar::<bool>(&format!("SELECT compressed FROM chunkwise.chunks WHERE chunk = '{chunk}'")).await {
         assert_eq!(count(database, &format!("{indexes} AND indkey::text = '2 1'")).await, 1, "{chunk}");
     }
+}
+
+/// What there is to see of chunks and rows, whatever names the chunks have.
+async fn end_state(database: &TestDatabase) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT concat_ws(' ', c.\"from\", c.state, c.compressed,
+                (SELECT string_agg(am.amname || ' ' || i.indkey::text || ' ' || i.indisvalid, ', ' ORDER BY am.amname)
+                 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am am ON am.oid = x.relam
+                 WHERE i.indrelid = c.chunk::regclass),
+                r.relallvisible = r.relpages, k.failures, k.sealed_at IS NOT NULL,
+                (SELECT string_agg(e.event, ',' ORDER BY e.id) FROM chunkwise.chunk_event e WHERE e.chunk = c.chunk),
+                (SELECT count(*) || ' ' || md5(string_agg(d.time || ' ' || d.v, ',' ORDER BY d.time, d.v))
+                 FROM m d WHERE d.time >= c.\"from\" AND d.time < c.\"to\"))
+         FROM chunkwise.chunks c JOIN pg_class r ON r.oid = c.chunk::regclass
+         LEFT JOIN chunkwise.chunk k ON k.chunk = c.chunk ORDER BY c.\"from\"",
+    )
+    .fetch_all(&mut database.connect().await)
+    .await
+    .unwrap()
 }
 
 async fn chunks(database: &TestDatabase) -> Vec<String> {

@@ -4,7 +4,7 @@ use chunkwise::{
     jobs,
     life::{LifeOptions, SealJob},
 };
-use sqlx::Executor;
+use sqlx::{Connection, Executor};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -157,4 +157,51 @@ async fn late_rows_are_folded_into_the_columnstore_once_it_is_quiet() {
     // A DELETE is of unknown range there, and noted all the same.
     test.connect().await.execute("DELETE FROM public_store.m WHERE v = 1").await.unwrap();
     assert!(count(&test, "chunkwise.change WHERE lo IS NULL").await >= 1);
+}
+
+#[tokio::test]
+async fn rows_are_rewritten_by_series_where_that_is_set() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    let by_series = [EAGER[0], EAGER[1], ("CHUNKWISE_MEASUREMENT__M__ROW_ORDER", "series")];
+    let watching = app(&test, &PATIENT);
+    // Hour by hour, so that the rows of each series are spread over the table.
+    let hour = |hour: i64| {
+        (0..50).map(|series| format!("m,s=s{series} v={hour} {}\n", super::DAY_S + 3_600 * hour)).collect::<String>()
+    };
+    for at in 0..24 {
+        write(&watching, hour(at).as_bytes());
+    }
+    let question = serde_json::json!({
+        "measurement": "m", "field": "v", "bucket": "1h", "series": {"s": ["s0", "s7", "s49"]},
+        "from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z",
+    });
+    let before = watching.ask("/api/v1/window?format=csv", &question).body;
+    // It would go on to be the one that seals.
+    drop(watching);
+    let changes = count(&test, "chunkwise.change").await;
+    let chunk = chunks(&test).await.remove(0);
+    let oid: i64 = test.scalar(&format!("SELECT '{chunk}'::regclass::oid::int8")).await;
+
+    // Somebody reads it: the chunk is indexed, and its rows wait to be rewritten.
+    let reader = holding(&test, &format!("SELECT count(*) FROM {chunk}")).await;
+    let app = app(&test, &by_series);
+    let mut watcher = test.connect().await;
+    wait_for_waiting(&mut watcher, "CLUSTER").await;
+    let begun = std::time::Instant::now();
+    write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
+    assert!(begun.elapsed() < Duration::from_secs(2), "a writer waits no longer than that: {:?}", begun.elapsed());
+    reader.close().await.unwrap();
+    wait_for_sealed(&test, 1).await;
+    assert_sealed_once(&test, &chunk).await;
+    assert_eq!(count(&test, &format!("pg_index WHERE indrelid = '{chunk}'::regclass AND indisclustered")).await, 1);
+    let steps = format!("(SELECT series_id >= lag(series_id) OVER (ORDER BY ctid) AS up FROM {chunk}) t WHERE NOT up");
+    assert_eq!(count(&test, &steps).await, 0, "the rows lie by series");
+    assert_eq!(test.scalar::<i64>(&format!("SELECT '{chunk}'::regclass::oid::int8")).await, oid);
+    assert_eq!(count(&test, "chunkwise.change").await, changes + 1, "the late row's entry alone");
+    assert_eq!(count(&test, "m").await, 50 * 24 + 1);
+    let after = app.ask("/api/v1/window?format=csv", &question).body;
+    assert_eq!(after, before, "and are the same");
 }

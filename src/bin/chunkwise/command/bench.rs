@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use chunkwise::{
-    bench::{IngestBench, IngestBenchOptions, Report, Transport},
+    bench::{BenchError, IngestBench, IngestBenchOptions, Report, StorageBench, StorageBenchOptions, Transport},
     config::Config,
 };
 use clap::{Args, Subcommand};
@@ -19,7 +19,9 @@ use crate::{
 #[command(after_help = "\
 Examples:
   chunkwise bench ingest --quick
-      A look within a minute, on the embedded database; `chunkwise bench ingest --help` has more.")]
+      A look within a minute, on the embedded database; `chunkwise bench ingest --help` has more.
+  chunkwise bench storage --quick
+      What a row takes on disk, and what finishing and dropping chunks costs, within two minutes.")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
@@ -29,6 +31,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// How fast lines become committed rows, beside what the database takes of ready-made bytes.
     Ingest(IngestArgs),
+    /// What a row takes on disk, how long sealing and dropping take, and what they cost ingestion.
+    Storage(StorageArgs),
 }
 
 #[derive(Debug, Args)]
@@ -86,10 +90,60 @@ impl IngestArgs {
     }
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chunkwise bench storage --quick
+      A look within two minutes, on the embedded database.
+  chunkwise bench storage --json storage.json
+      A day of 10 million rows, sealed, rolled up and dropped.
+
+It makes a database of its own on the server, runs `chunkwise ingest` on it, and drops it at the end. Ratios come
+first: all_costs_to_naive compares rows a second until everything is sealed and rolled up with COPY into a table with
+TimescaleDB's default index and one on (series_id, time), and without rollups; sealing_to_alone compares ingestion with
+and without sealing; half_rate_ack_p99_growth compares acknowledgements at half of what ingestion takes alone, with and
+without sealing and rollups. half_rate_seal_lag has a sample a chunk: one that grows from chunk to chunk does not keep up.
+Measure with a release build, and with nothing else running.")]
+struct StorageArgs {
+    /// Fewer rows
+    #[arg(long)]
+    quick: bool,
+    /// Rows of the chunk that is sealed and dropped, in steps of 500000; the others have a tenth [default: 10000000;
+    /// quick: 1000000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    chunk_rows: Option<u64>,
+    /// Chunks that pass while ingestion is measured
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    chunks: u32,
+    /// Series that the rows are of
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    series: u32,
+    /// How often ingestion is measured with and without sealing and rollups [default: 2; quick: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: Option<u16>,
+    /// Write the report to a file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl StorageArgs {
+    fn options(&self) -> StorageBenchOptions {
+        let base = if self.quick { StorageBenchOptions::quick() } else { StorageBenchOptions::full() };
+        StorageBenchOptions {
+            chunk_rows: self.chunk_rows.unwrap_or(base.chunk_rows),
+            chunks: self.chunks,
+            series: self.series,
+            rounds: self.rounds.map_or(base.rounds, usize::from),
+        }
+    }
+}
+
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
-    let What::Ingest(args) = &args.what;
-    let report = ingest(args.options(), config).await?;
-    if let Some(file) = &args.json {
+    let (report, json) = match &args.what {
+        What::Ingest(args) => (ingest(args.options(), config).await?, &args.json),
+        What::Storage(args) => (storage(args.options(), config).await?, &args.json),
+    };
+    if let Some(file) = json {
         Output::new(Some(file.clone())).write(&serde_json::to_vec_pretty(&report)?)?;
     }
     output::print(report.to_string().as_bytes())
@@ -100,10 +154,31 @@ async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = IngestBench::prepare(options, &place.database.owner().connect_options(), program).await?;
-    eprintln!("in the database {}, which is dropped at the end", bench.database_name());
-    // Also after Ctrl-C: a database that nobody drops would stay on the server.
+    eprintln!("{}", told(bench.database_name()));
     let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
-    let discarded = bench.discard().await;
+    finish(measured, bench.discard().await, place).await
+}
+
+async fn storage(options: StorageBenchOptions, config: &Config) -> anyhow::Result<Report> {
+    let mut stop = StopSignal::listen()?;
+    let program = std::env::current_exe().context("finding this program's file")?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let bench = StorageBench::prepare(options, &place.database.owner().connect_options(), program).await?;
+    eprintln!("{}", told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
+    finish(measured, bench.discard().await, place).await
+}
+
+fn told(database: &str) -> String {
+    format!("in the database {database}, which is dropped at the end")
+}
+
+/// Also after Ctrl-C: a database that nobody drops would stay on the server.
+async fn finish(
+    measured: Option<Result<Report, BenchError>>,
+    discarded: Result<(), BenchError>,
+    place: Place,
+) -> anyhow::Result<Report> {
     let left = place.leave().await;
     let Some(report) = measured else { bail!("stopped before there were figures") };
     let report = report?;
@@ -137,6 +212,18 @@ mod tests {
             options("--quick --rows 20000 --series 100000 --protocols http,telnet --steady 50000000").unwrap();
         assert_eq!((options.rows, options.series, options.steady_rows), (20_000, 100_000, Some(50_000_000)));
         assert_eq!(options.transports, [Transport::Http, Transport::Telnet]);
+    }
+
+    #[test]
+    fn a_chunk_s_size_is_a_flag() {
+        let line = "chunkwise bench storage --quick --chunk-rows 500000 --chunks 3";
+        let Command::Bench(BenchArgs { what: What::Storage(args) }) =
+            Cli::try_parse_from(line.split_whitespace()).unwrap().command
+        else {
+            panic!("{line}")
+        };
+        let expected = StorageBenchOptions { chunk_rows: 500_000, chunks: 3, ..StorageBenchOptions::quick() };
+        assert_eq!(args.options(), expected);
     }
 
     #[test]

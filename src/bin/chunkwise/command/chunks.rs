@@ -47,7 +47,7 @@ enum ChunksCommand {
     Explain(Which),
     /// Seal chunks now whose time is over, also those that were written to a moment ago.
     Seal(Which),
-    /// Drop chunks with all their rows, for good.
+    /// Drop chunks with all their rows, for good; with space partitions all chunks of the same time.
     Drop {
         /// The measurement
         #[arg(value_name = "NAME")]
@@ -87,7 +87,7 @@ async fn list(measurement: Option<&str>, config: &Config) -> anyhow::Result<()> 
     let place = Place::for_questions(config).await?;
     place.verify().await?;
     let questions = Questions::new(place.database.clone(), service::query_limits(config));
-    let header = ["measurement", "chunk", "from", "to", "state", "rows", "bytes", "index bytes"];
+    let header = ["measurement", "chunk", "from", "to", "series", "state", "rows", "bytes", "index bytes"];
     let mut table = table::table(header.map(str::to_owned));
     for (measurement, detail) in questions.chunks(&config.namespace, measurement, None, None).await? {
         table.add_row([
@@ -95,6 +95,7 @@ async fn list(measurement: Option<&str>, config: &Config) -> anyhow::Result<()> 
             detail.name.clone(),
             Timestamp::display_us(detail.chunk.from_us),
             Timestamp::display_us(detail.chunk.to_us),
+            detail.partition.map_or_else(|| "all".to_owned(), |partition| format!("{partition}, by hash")),
             if detail.compressed { format!("{}, compressed", detail.state()) } else { detail.state().to_owned() },
             detail.rows.to_string(),
             detail.bytes.to_string(),
@@ -143,7 +144,8 @@ async fn explain(which: &Which, config: &Config) -> anyhow::Result<()> {
     let looked = Looked::at(which, config).await?;
     for chunk in &looked.chunks {
         let (from, to) = (Timestamp::display_us(chunk.from_us), Timestamp::display_us(chunk.facts.to_us));
-        output::print(format!("{}, {from} to {to}\n    {}\n", chunk.name(), chunk.explain()).as_bytes())?;
+        let part = chunk.partition.map_or_else(String::new, |partition| format!(", series by hash, {partition}"));
+        output::print(format!("{}, {from} to {to}{part}\n    {}\n", chunk.name(), chunk.explain()).as_bytes())?;
     }
     looked.leave().await
 }

@@ -12,8 +12,6 @@ use anyhow::Context;
 use chrono_tz::Tz;
 use chunkwise::{
     config::Config,
-    db::{Role, check_server},
-    life,
     load::{
         BadRows, Census, FileFormat, Growth, LoadError, LoadOptions, Plan, StopSign, Tally, WideOptions, Zone,
         find_files,
@@ -22,7 +20,6 @@ use chunkwise::{
     question::{Invalid, Timestamp},
 };
 use clap::Args;
-use sqlx::Connection;
 
 use crate::{
     database::{Embedded, Place},
@@ -182,7 +179,8 @@ pub(crate) async fn run(args: &LoadArgs, config: &Config) -> anyhow::Result<()> 
 
 async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow::Result<()> {
     place.prepare().await?;
-    let loader = Loader::start(place, &config.namespace, service::ingest_options(config));
+    let loader = Loader::start(place, &config.namespace, service::ingest_options(config))
+        .sealing(place, jobs::life_options(config));
     let mut refused = 0;
     for plan in plans {
         eprintln!("{plan}");
@@ -191,28 +189,8 @@ async fn load_all(plans: &[Arc<Plan>], place: &Place, config: &Config) -> anyhow
         report_unfit(&plan.path, &loaded);
         refused += report(plan, &loaded)?;
     }
-    let loaded = loader.measurements();
     loader.finish().await;
-    seal_passed(place, config, &loaded).await;
     if refused > 0 { Err(Reported(Exit::BadRows).into()) } else { Ok(()) }
-}
-
-/// Finishes the chunks that the load has passed. What cannot be done now is left to `up` or `ingest`: the rows are committed.
-async fn seal_passed(place: &Place, config: &Config, measurements: &[i32]) {
-    let sealed = async {
-        let mut connection = place.database.connect(Role::Owner).await?;
-        let edition = check_server(&mut connection).await?.edition;
-        let mut count = 0;
-        for measurement in measurements {
-            count += life::seal_passed(&mut connection, edition, jobs::life_options(config), *measurement).await?;
-        }
-        connection.close().await?;
-        anyhow::Ok(count)
-    };
-    match sealed.await {
-        Ok(count) => tracing::info!(chunks = count, "what the load has passed is sealed"),
-        Err(error) => tracing::warn!("chunks that the load has passed are left to be sealed later: {error:#}"),
-    }
 }
 
 /// Loads a file and what is appended to it, until a signal.

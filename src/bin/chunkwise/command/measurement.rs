@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use chunkwise::{
-    config::{Config, MeasurementConfig, SetOrNot},
+    config::{Config, MeasurementConfig, RowOrderSetting, SetOrNot},
     db::Role,
-    hypertable::{Change, SettingsChange, change_settings, load_measurements, put_defaults},
+    hypertable::{Change, RowOrder, SettingsChange, change_settings, load_measurements, put_defaults},
     query::Questions,
     question::{Invalid, Timestamp, Width},
 };
@@ -61,6 +61,10 @@ struct SetArgs {
     /// How long after its end a chunk is sealed; default as chunk.seal_after in the settings says
     #[arg(long, value_name = "TIME", value_parser = seal_after, group = "settings")]
     seal_after: Option<Change>,
+    /// What sealing does with the order of rows: arrival leaves them where they came; series rewrites them by series and
+    /// time, while nobody reads or writes the chunk
+    #[arg(long, value_name = "ORDER", group = "settings")]
+    row_order: Option<RowOrder>,
 }
 
 fn retention(text: &str) -> Result<Change, String> {
@@ -116,7 +120,10 @@ async fn list(config: &Config) -> anyhow::Result<()> {
             measurement.bytes.to_string(),
             time(measurement.from_us),
             time(measurement.to_us),
-            measurement.chunk_interval.to_string(),
+            match measurement.space_partitions {
+                None => measurement.chunk_interval.to_string(),
+                Some(partitions) => format!("{}, by series in {partitions}", measurement.chunk_interval),
+            },
             measurement.seal_after.map_or_else(|| "default".to_owned(), |after| after.to_string()),
             measurement.retention.map_or_else(|| "ever".to_owned(), |kept| kept.to_string()),
         ]);
@@ -130,6 +137,8 @@ async fn set(args: SetArgs, config: &Config) -> anyhow::Result<()> {
         seal_after: args.seal_after.unwrap_or_default(),
         retention: args.retention.unwrap_or_default(),
         chunk_interval: args.chunk_interval.unwrap_or_default(),
+        space_partitions: None,
+        row_order: args.row_order,
     };
     let place = Place::for_everything(config, Embedded::MustRun).await?;
     place.verify().await?;
@@ -177,6 +186,11 @@ fn change_of(measurement: &MeasurementConfig) -> SettingsChange {
         seal_after: change(measurement.seal_after),
         retention: change(measurement.retention),
         chunk_interval: change(measurement.chunk_interval),
+        space_partitions: measurement.space_partitions.map(i32::from),
+        row_order: measurement.row_order.map(|order| match order {
+            RowOrderSetting::Arrival => RowOrder::Arrival,
+            RowOrderSetting::Series => RowOrder::Series,
+        }),
     }
 }
 

@@ -1,0 +1,118 @@
+//! Seals chunks behind a load, on a session of its own, while the load goes on.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use chunkwise::{
+    db::{Database, Edition, Role, check_server},
+    life::{Behind, LifeOptions, Pace, Passage, seal_passed},
+};
+use sqlx::PgConnection;
+use tokio::{sync::watch, task::JoinHandle};
+
+/// After a failure of the database; what has been passed meanwhile is sealed then.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How far the load is, and which measurements it has written to.
+#[derive(Debug, Clone)]
+struct Told {
+    behind: Behind,
+    measurements: Vec<i32>,
+}
+
+/// Follows a load. Dropped, it leaves what is not sealed to `up` or `ingest`: the rows are committed.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    passage: Mutex<Passage>,
+    told: watch::Sender<Option<Told>>,
+    task: JoinHandle<()>,
+}
+
+impl Passing {
+    /// Follows a load that has not begun.
+    pub(crate) fn start(database: Database, options: LifeOptions) -> Self {
+        let (told, hears) = watch::channel(None);
+        let sealing = Sealing { database, options, pace: Pace::default(), session: None };
+        Self { passage: Mutex::default(), told, task: tokio::spawn(sealing.run(hears)) }
+    }
+
+    /// The next part, in the order of the file, is committed, with rows of these times. The load has written to these
+    /// measurements so far.
+    pub(crate) fn part(&self, times_us: Vec<i64>, measurements: Vec<i32>) {
+        let passed = self.passage.lock().unwrap_or_else(PoisonError::into_inner).part(times_us);
+        if let Some(passed_us) = passed {
+            self.told.send_replace(Some(Told { behind: Behind::Before(passed_us), measurements }));
+        }
+    }
+
+    /// The load has ended: seals what is left, and waits for it.
+    pub(crate) async fn finish(mut self, measurements: Vec<i32>) {
+        self.told.send_replace(Some(Told { behind: Behind::Everything, measurements }));
+        if let Err(error) = (&mut self.task).await {
+            tracing::warn!(error = %error, "chunks that the load has passed are left to be sealed later");
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Sealing {
+    database: Database,
+    options: LifeOptions,
+    pace: Pace,
+    session: Option<(PgConnection, Edition)>,
+}
+
+impl Sealing {
+    async fn run(mut self, mut hears: watch::Receiver<Option<Told>>) {
+        let mut count = 0;
+        while hears.changed().await.is_ok() {
+            let Some(Told { behind, measurements }) = hears.borrow_and_update().clone() else { continue };
+            let mut sealed = self.seal(behind, &measurements).await;
+            if sealed.is_err() && behind == Behind::Everything {
+                // The session may have been one that broke long ago.
+                self.session = None;
+                sealed = self.seal(behind, &measurements).await;
+            }
+            match (sealed, behind) {
+                (Ok(sealed), Behind::Before(_)) => count += sealed,
+                (Ok(sealed), Behind::Everything) => {
+                    tracing::info!(chunks = count + sealed, "what the load has passed is sealed");
+                    return;
+                }
+                (Err(error), Behind::Before(_)) => {
+                    tracing::debug!("chunks that the load has passed are sealed later: {error:#}");
+                    self.session = None;
+                    tokio::time::sleep(AGAIN).await;
+                }
+                (Err(error), Behind::Everything) => {
+                    tracing::warn!("chunks that the load has passed are left to be sealed later: {error:#}");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn seal(&mut self, behind: Behind, measurements: &[i32]) -> anyhow::Result<usize> {
+        let (connection, edition) = match &mut self.session {
+            Some((connection, edition)) => (connection, *edition),
+            none => {
+                let mut connection = self.database.connect(Role::Owner).await?;
+                let edition = check_server(&mut connection).await?.edition;
+                let (connection, edition) = none.insert((connection, edition));
+                (connection, *edition)
+            }
+        };
+        let mut count = 0;
+        for measurement in measurements {
+            count += seal_passed(connection, edition, self.options, *measurement, behind, &mut self.pace).await?;
+        }
+        Ok(count)
+    }
+}

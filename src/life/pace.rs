@@ -1,0 +1,188 @@
+//! How much of its time sealing works: measured by what it costs those who write.
+
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+/// What ingestion may lose to sealing.
+const SHARE: f64 = 0.1;
+/// So few rows a second are no load that sealing makes way for.
+const LOAD_ROWS_A_SECOND: f64 = 20_000.0;
+/// Before anything is known of the load, the time worked is paused so many times: where sealing takes half of what
+/// ingestion has, that is a tenth.
+const UNKNOWN: f64 = 4.0;
+/// At the least and at the most, then. The least is what tells how fast ingestion is by itself.
+const PAUSES: (f64, f64) = (0.25, 9.0);
+/// While nothing comes in any more, no pause goes on. The counter is complete a second later or so.
+const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+/// What was measured counts half as much after so long.
+const HALF_LIFE_S: f64 = 30.0;
+
+/// Rows that came in over some time, the last of it counting most.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Flow {
+    rows: f64,
+    seconds: f64,
+}
+
+impl Flow {
+    fn add(&mut self, rows: f64, seconds: f64) {
+        let kept = 0.5_f64.powf(seconds / HALF_LIFE_S);
+        *self = Self { rows: self.rows * kept + rows, seconds: self.seconds * kept + seconds };
+    }
+
+    fn rows_per_second(self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.rows / self.seconds)
+    }
+}
+
+/// Says how long to pause so that ingestion loses at most a tenth. Pure.
+///
+/// Rows a second while work is done are compared with rows a second while none is. Where the machine has enough for both
+/// they are the same, and there is next to no pause; where sealing takes its share from ingestion, the pause is as many
+/// times longer as it takes more than a tenth.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Throttle {
+    working: Flow,
+    resting: Flow,
+}
+
+impl Throttle {
+    /// So many rows came in while work was done.
+    pub fn worked(&mut self, rows: f64, time: Duration) {
+        self.working.add(rows, time.as_secs_f64());
+    }
+
+    /// So many rows came in while none was.
+    pub fn rested(&mut self, rows: f64, time: Duration) {
+        self.resting.add(rows, time.as_secs_f64());
+    }
+
+    /// The pause after work that took so long.
+    #[must_use]
+    pub fn pause(&self, took: Duration) -> Duration {
+        let working = self.working.rows_per_second().unwrap_or(0.0);
+        let Some(resting) = self.resting.rows_per_second() else {
+            let pauses = if working > LOAD_ROWS_A_SECOND { UNKNOWN } else { 0.0 };
+            return took.mul_f64(pauses);
+        };
+        if working.max(resting) < LOAD_ROWS_A_SECOND {
+            return Duration::ZERO;
+        }
+        let lost = 1.0 - working / resting.max(1.0);
+        let (least, most) = PAUSES;
+        took.mul_f64((lost / SHARE - 1.0).clamp(least, most))
+    }
+}
+
+/// A throttle that reads the server's counter of inserted rows, whoever inserts them.
+#[derive(Debug, Default)]
+pub struct Pace {
+    throttle: Throttle,
+    read: Option<(Instant, i64)>,
+}
+
+impl Pace {
+    /// To be called before work: what came in since the last call of either came in at rest.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if let Some((rows, time)) = self.came_in(connection).await? {
+            self.throttle.rested(rows, time);
+        }
+        Ok(())
+    }
+
+    /// To be called after work: pauses as long as the load asks for.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rest(&mut self, connection: &mut PgConnection, took: Duration) -> Result<(), sqlx::Error> {
+        if let Some((rows, time)) = self.came_in(connection).await? {
+            self.throttle.worked(rows, time);
+        }
+        let mut left = self.throttle.pause(took);
+        while !left.is_zero() {
+            let step = left.min(LOOK_EVERY);
+            tokio::time::sleep(step).await;
+            left -= step;
+            let Some((rows, time)) = self.came_in(connection).await? else { break };
+            self.throttle.rested(rows, time);
+            // Those for whom the pause was may have gone.
+            if step == LOOK_EVERY && rows < LOAD_ROWS_A_SECOND * time.as_secs_f64() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that came in since the last time, and how long that was ago.
+    async fn came_in(&mut self, connection: &mut PgConnection) -> Result<Option<(f64, Duration)>, sqlx::Error> {
+        let inserted: i64 =
+            sqlx::query_scalar("SELECT tup_inserted FROM pg_stat_database WHERE datname = current_database()")
+                .fetch_one(connection)
+                .await?;
+        let now = Instant::now();
+        let before = self.read.replace((now, inserted));
+        // A crash of the server sets the counter to 0.
+        Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A machine on which work takes `cost` of what ingestion could take, and `offered` rows a second are sent to it.
+    fn share_lost(offered: f64, cost: f64) -> f64 {
+        const MOST: f64 = 1_000_000.0;
+        let (mut throttle, mut rows, mut time) = (Throttle::default(), 0.0, 0.0);
+        throttle.rested(offered.min(MOST) * 10.0, SECOND * 10);
+        for _ in 0..200 {
+            let worked = offered.min(MOST * (1.0 - cost)) * 2.0;
+            throttle.worked(worked, SECOND * 2);
+            let pause = throttle.pause(SECOND * 2);
+            let rested = offered.min(MOST) * pause.as_secs_f64();
+            throttle.rested(rested, pause);
+            rows += worked + rested;
+            time += 2.0 + pause.as_secs_f64();
+        }
+        1.0 - rows / time / offered.min(MOST)
+    }
+
+    #[test]
+    fn without_a_load_nothing_is_waited_for() {
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.pause(SECOND), Duration::ZERO);
+        throttle.rested(1_000.0, SECOND);
+        throttle.worked(10.0, SECOND);
+        assert_eq!(throttle.pause(SECOND), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_waited_for_long() {
+        let mut throttle = Throttle::default();
+        throttle.worked(500_000.0, SECOND);
+        assert_eq!(throttle.pause(SECOND), SECOND * 4);
+    }
+
+    #[test]
+    fn what_leaves_enough_for_both_works_nearly_all_the_time() {
+        let mut throttle = Throttle::default();
+        throttle.rested(500_000.0, SECOND);
+        throttle.worked(500_000.0, SECOND);
+        assert_eq!(throttle.pause(SECOND), SECOND / 4);
+    }
+
+    proptest! {
+        #[test]
+        fn ingestion_never_loses_more_than_a_tenth(offered in 30_000.0..3e6f64, cost in 0.0..0.95f64) {
+            prop_assert!(share_lost(offered, cost) < SHARE + 0.01, "{}", share_lost(offered, cost));
+        }
+    }
+}
