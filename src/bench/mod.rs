@@ -15,6 +15,7 @@ mod ingest;
 mod lines;
 mod load;
 mod process;
+mod questions;
 mod report;
 mod scratch;
 mod service;
@@ -26,6 +27,7 @@ pub use self::{
     environment::Environment,
     error::BenchError,
     ingest::{IngestBench, IngestBenchOptions},
+    questions::{QuestionBench, QuestionBenchOptions, QuestionKind},
     report::{Better, Metric, Report},
     sink::Transport,
     storage::{StorageBench, StorageBenchOptions},

@@ -64,6 +64,24 @@ impl Report {
         }
     }
 
+    /// Adds the 50th, 90th and 99th percentiles of times in milliseconds; the first has them all as its samples.
+    pub(super) fn add_latencies(&mut self, name: &str, ms: &[f64]) {
+        let mut sorted = ms.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let Some(last) = sorted.len().checked_sub(1) else { return };
+        for percent in [50, 90, 99] {
+            // The nearest rank.
+            let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1).min(last);
+            let samples = if percent == 50 { ms.to_vec() } else { vec![sorted[rank]] };
+            self.add_samples(format!("{name}_p{percent}"), sorted[rank], "ms", Better::Lower, samples);
+        }
+    }
+
+    /// Puts ratios before all other figures, which keep their order.
+    pub(super) fn sort_ratios_first(&mut self) {
+        self.metrics.sort_by_key(|metric| metric.unit != "ratio");
+    }
+
     /// The figure of that name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
@@ -108,6 +126,12 @@ mod tests {
         });
         assert_eq!(json["metrics"], serde_json::json!([rate]));
         assert!(!json.to_string().contains("null"));
+        report.add_latencies("answer", &[9.0, 1.0, 5.0]);
+        report.add("share", 0.5, "ratio", Better::Higher);
+        report.sort_ratios_first();
+        assert_eq!(report.metrics[0].name, "share");
+        let value = |name: &str| report.metric(name).map(|metric| metric.value);
+        assert_eq!([value("answer_p50"), value("answer_p90"), value("answer_p99")], [Some(5.0), Some(9.0), Some(9.0)]);
         assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
     }
 }

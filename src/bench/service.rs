@@ -1,4 +1,4 @@
-//! The service that is measured: `chunkwise ingest` as a child process, so that its CPU time and memory are its own.
+//! The service that is measured: `chunkwise ingest` or `up` as a child process, so that its CPU time and memory are its own.
 
 use std::{
     io,
@@ -22,6 +22,15 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// It commits what it took; then it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// Which of the program's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// `chunkwise ingest`
+    Ingest,
+    /// `chunkwise up`, which answers questions too.
+    Everything,
+}
+
 /// A running service; killed if it is dropped.
 #[derive(Debug)]
 pub(super) struct Service {
@@ -34,6 +43,7 @@ pub(super) struct Service {
 impl Service {
     /// Starts it on free ports, with a listener for each transport and these settings.
     pub(super) async fn start(
+        role: Role,
         program: &Path,
         database: &PgConnectOptions,
         transports: &[Transport],
@@ -41,7 +51,11 @@ impl Service {
     ) -> Result<Self, BenchError> {
         let url = database.to_url_lossy();
         let mut command = Command::new(program);
-        command.args(["ingest", "--listen", "127.0.0.1:0"]);
+        let name = match role {
+            Role::Ingest => "ingest",
+            Role::Everything => "up",
+        };
+        command.args([name, "--listen", "127.0.0.1:0"]);
         // In the environment, where other users of the machine do not see the password. Each role by its name: a role
         // that the settings' file sends elsewhere would write there.
         for name in ["URL", "OWNER_URL", "WRITER_URL", "READER_URL"] {
@@ -51,9 +65,8 @@ impl Service {
         let mut listener = |transport, flag: &str| -> Result<Option<SocketAddr>, BenchError> {
             let address =
                 transports.contains(&transport).then(free_address).transpose().map_err(BenchError::NotStarted)?;
-            if let Some(address) = address {
-                command.arg(flag).arg(address.to_string());
-            }
+            // The usual ports may be in use.
+            command.arg(flag).arg(address.map_or_else(|| "off".to_owned(), |address| address.to_string()));
             Ok(address)
         };
         let line_protocol = listener(Transport::Tcp, "--line-protocol-listen")?;

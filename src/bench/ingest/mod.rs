@@ -7,7 +7,11 @@ use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{BenchError, Environment, Report, Transport, scratch::ScratchDatabase, service::Service};
+use super::{
+    BenchError, Environment, Report, Transport,
+    scratch::ScratchDatabase,
+    service::{Role, Service},
+};
 use runner::Runner;
 
 /// What is measured.
@@ -83,7 +87,7 @@ impl IngestBench {
         program: PathBuf,
     ) -> Result<Self, BenchError> {
         let scratch = ScratchDatabase::create(server).await?;
-        match Service::start(&program, &scratch.options(), &options.transports, &[]).await {
+        match Service::start(Role::Ingest, &program, &scratch.options(), &options.transports, &[]).await {
             Ok(service) => Ok(Self { scratch, service, options }),
             Err(error) => {
                 // The first error is the one worth telling.

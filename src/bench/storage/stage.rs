@@ -16,7 +16,7 @@ use crate::{
         lines::{CopyRows, Lines, MEASUREMENT},
         load::{self, Measured},
         scratch::ScratchDatabase,
-        service::Service,
+        service::{Role, Service},
         sink::ServiceSink,
     },
     db::{self, Edition},
@@ -115,7 +115,7 @@ impl<'b> Stage<'b> {
         if let Err(error) = self.connection.execute("CHECKPOINT").await {
             tracing::debug!(error = %error, "measured without a checkpoint before");
         }
-        Service::start(self.program, &self.scratch.options(), &[Transport::Http], &settings).await
+        Service::start(Role::Ingest, self.program, &self.scratch.options(), &[Transport::Http], &settings).await
     }
 
     async fn sinks(&self, service: &Service, connections: usize) -> Result<Vec<ServiceSink>, BenchError> {
