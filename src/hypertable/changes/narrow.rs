@@ -86,14 +86,11 @@ async fn count(connection: &mut PgConnection, measurement: &Measurement) -> Resu
         "SELECT r.oid::int8 AS id, {lo} AS lo, {hi} AS hi, b.changes AS before,
                 (SELECT coalesce(sum(pg_stat_get_tuples_inserted(t) + pg_stat_get_tuples_updated(t)
                                      + pg_stat_get_tuples_deleted(t)), 0)::int8
-                 FROM unnest(ARRAY[r.oid, to_regclass(quote_ident(z.schema_name) || '.' || quote_ident(z.table_name))::oid])
-                     AS t
-                 WHERE t IS NOT NULL) AS changes
+                 FROM unnest(ARRAY[r.oid, k.compressed]) AS t WHERE t IS NOT NULL) AS changes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-         JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
-         LEFT JOIN _timescaledb_catalog.chunk z ON z.id = k.compressed_chunk_id
+         LEFT JOIN chunkwise.chunk_storage() k ON k.chunk = r.oid
          LEFT JOIN chunkwise.chunk_counter b ON b.measurement_id = $3 AND b.chunk = r.oid::int8
          WHERE c.hypertable_schema = $1 AND c.hypertable_name = $2
          ORDER BY lo, id",
