@@ -24,6 +24,7 @@ use super::{
     mend::{Mended, Place, mend, place},
     name::identifier_for,
     quote_ident,
+    rights::{admit_to_measurement, admit_to_namespace},
     schema::store_schema,
     settings::take_defaults,
 };
@@ -286,6 +287,7 @@ async fn ensure_namespace(connection: &mut PgConnection, namespace: &str) -> Res
     for statement in ddl::create_namespace(namespace) {
         (&mut *connection).execute(statement.as_str()).await?;
     }
+    admit_to_namespace(connection, namespace).await?;
     Ok(())
 }
 
@@ -336,6 +338,7 @@ async fn create(
     for statement in ddl::create_measurement(&measurement, interval_us) {
         (&mut *connection).execute(statement.as_str()).await?;
     }
+    admit_to_measurement(connection, &measurement).await?;
     (&mut *connection).execute(ddl::replace_view(&measurement).as_str()).await?;
     tracing::info!(namespace, measurement = name, interval_s = interval_us / 1_000_000, "measurement made");
     Ok(measurement)
