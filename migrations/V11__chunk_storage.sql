@@ -74,3 +74,9 @@ BEGIN
     LEFT JOIN chunkwise.chunk_storage() t ON t.chunk = r.oid
     LEFT JOIN chunkwise.chunk k ON k.measurement_id = m.id AND k.chunk = c.chunk_schema || '.' || c.chunk_name;
 END $$;
+
+-- Of which table, on which cluster, the counters of chunks are. Where a dump was restored they are another's, whose chunks are
+-- not gone: they have other numbers. NULL, from before there was this, is taken for the same.
+ALTER TABLE chunkwise.chunk_counted
+    ADD COLUMN storage oid,
+    ADD COLUMN system  int8;

@@ -51,18 +51,7 @@ struct Entry {
 /// The database's.
 pub async fn narrow(connection: &mut PgConnection, measurement: &Measurement) -> Result<Narrowed, sqlx::Error> {
     let id = measurement.id;
-    let first = sqlx::query(
-        "INSERT INTO chunkwise.chunk_counted (measurement_id, next_read_at) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING",
-    )
-    .bind(id)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected()
-        == 1;
-    sqlx::query("SELECT FROM chunkwise.chunk_counted WHERE measurement_id = $1 FOR UPDATE")
-        .bind(id)
-        .execute(&mut *connection)
-        .await?;
+    let first = begin(connection, measurement).await?;
     // First the counters, then the log: an entry that is not visible yet has not been counted here.
     let counted = count(connection, measurement).await?;
     let entries = entries(connection, id).await?;
@@ -78,6 +67,44 @@ pub async fn narrow(connection: &mut PgConnection, measurement: &Measurement) ->
     let waiting = entries.len() - settled.len();
     let dropped_to_us = keep(connection, id, &counted, &entries, waiting).await?;
     Ok(Narrowed { chunks: counted.into_iter().map(|c| c.chunk).collect(), dropped_to_us, waiting })
+}
+
+/// Takes the turn; true where there are no counters to compare with: none were kept, or those of another table, from which this
+/// one was restored.
+async fn begin(connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, sqlx::Error> {
+    let made = sqlx::query(
+        "INSERT INTO chunkwise.chunk_counted (measurement_id, next_read_at) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING",
+    )
+    .bind(measurement.id)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    let (same, others): (bool, bool) = sqlx::query_as(
+        "SELECT storage IS NOT DISTINCT FROM $2::text::regclass::oid AND system IS NOT DISTINCT FROM s.system_identifier,
+                coalesce(storage <> $2::text::regclass::oid OR system <> s.system_identifier, false)
+         FROM chunkwise.chunk_counted, pg_control_system() s WHERE measurement_id = $1 FOR UPDATE OF chunk_counted",
+    )
+    .bind(measurement.id)
+    .bind(measurement.storage())
+    .fetch_one(&mut *connection)
+    .await?;
+    if !same {
+        sqlx::query(
+            "UPDATE chunkwise.chunk_counted SET storage = $2::text::regclass, system = s.system_identifier
+             FROM pg_control_system() s WHERE measurement_id = $1",
+        )
+        .bind(measurement.id)
+        .bind(measurement.storage())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if others {
+        sqlx::query("DELETE FROM chunkwise.chunk_counter WHERE measurement_id = $1")
+            .bind(measurement.id)
+            .execute(connection)
+            .await?;
+    }
+    Ok(made == 1 || others)
 }
 
 async fn count(connection: &mut PgConnection, measurement: &Measurement) -> Result<Vec<Counted>, sqlx::Error> {
