@@ -6,6 +6,7 @@
 mod connect;
 mod failure;
 mod migrate;
+mod rights;
 mod roles;
 mod server;
 mod stalled;
@@ -13,6 +14,7 @@ mod stalled;
 pub use connect::{Database, DatabaseOptions, Role};
 pub use failure::{Failure, classify};
 pub use migrate::{MigrateError, Migrated, latest_version, migrate, verify};
-pub use roles::{Roles, ensure_roles};
+pub use rights::{Deviation, Right, deviations};
+pub use roles::{RoleFault, Roles, WRITER, ensure_roles, examine_roles};
 pub use server::{Edition, ServerCheck, ServerError, check_server, ensure_extension};
 pub use stalled::{STALLED_AFTER, end_stalled_copies};

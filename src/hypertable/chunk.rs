@@ -177,30 +177,27 @@ pub async fn list_chunk_details(
         "SELECT r.oid::int8 AS id, c.range_start AS lo, c.range_end AS hi, c.chunk_schema || '.' || c.chunk_name AS name,
                 hash_from, c.is_compressed AS compressed,
                 EXISTS (SELECT FROM chunkwise.chunk k
-                        WHERE k.measurement_id = $6 AND k.chunk = c.chunk_schema || '.' || c.chunk_name
+                        WHERE k.measurement_id = $5 AND k.chunk = c.chunk_schema || '.' || c.chunk_name
                               AND k.sealed_at IS NOT NULL)
                 AND (c.is_compressed OR EXISTS (
                         SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indisvalid AND i.indkey::text = '2 1'))
                     AS sealed,
                 -- Of the columnstore's rows the server's counters know nothing.
-                CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce((
-                         SELECT s.numrows_pre_compression FROM _timescaledb_catalog.compression_chunk_size s
-                         JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
-                         WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name), 0)
+                CASE WHEN c.is_compressed THEN pg_stat_get_live_tuples(r.oid) + coalesce(t.compressed_rows, 0)
                      ELSE greatest(r.reltuples::int8, pg_stat_get_live_tuples(r.oid), 0) END AS rows,
-                z.total_bytes AS bytes, z.index_bytes
+                coalesce(pg_total_relation_size(r.oid), 0) + coalesce(pg_total_relation_size(t.compressed), 0)
+                    AS bytes,
+                coalesce(pg_indexes_size(r.oid), 0) + coalesce(pg_indexes_size(t.compressed), 0) AS index_bytes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-         JOIN chunks_detailed_size($1::text::regclass) z
-              ON z.chunk_schema = c.chunk_schema AND z.chunk_name = c.chunk_name
+         LEFT JOIN chunkwise.chunk_storage() t ON t.chunk = r.oid
          ",
-        hashes!("$7"),
-        " WHERE c.hypertable_schema = $2 AND c.hypertable_name = $3
-               AND ($4::timestamptz IS NULL OR c.range_end > $4) AND ($5::timestamptz IS NULL OR c.range_start < $5)
+        hashes!("$6"),
+        " WHERE c.hypertable_schema = $1 AND c.hypertable_name = $2
+               AND ($3::timestamptz IS NULL OR c.range_end > $3) AND ($4::timestamptz IS NULL OR c.range_start < $4)
          ORDER BY lo, id"
     ))
-    .bind(measurement.storage())
     .bind(store_schema(&measurement.namespace))
     .bind(&measurement.relation)
     .bind(from)

@@ -2,8 +2,8 @@
 //!
 //! One owner at a time of a measurement: within a process a mutex, among processes an advisory lock; whoever gets it looks
 //! again before it alters anything, so a thousand writers with the same new field cause one `ALTER`. The lock timeout is
-//! short, because an `ALTER` that waits behind a long query makes every other reader and writer wait behind it. Measurements
-//! do not wait for each other: one that somebody holds locked holds up only those who write to it.
+//! short, because an `ALTER` that waits behind a long query makes all others wait behind it. Measurements do not wait for each
+//! other: one that somebody holds locked holds up only those who write to it.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,7 @@ use std::{
 };
 
 use sqlx::{Connection, Executor, PgConnection, Row};
-use tokio::{
-    sync::{OwnedMutexGuard, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::OwnedMutexGuard, sync::Semaphore, time::Instant};
 
 use super::{
     Catalog, ColumnType, Field, Measurement, NameError, Tag,
@@ -24,6 +21,7 @@ use super::{
     mend::{Mended, Place, mend, place},
     name::identifier_for,
     quote_ident,
+    rights::{admit_to_measurement, admit_to_namespace},
     schema::store_schema,
     settings::take_defaults,
 };
@@ -286,6 +284,7 @@ async fn ensure_namespace(connection: &mut PgConnection, namespace: &str) -> Res
     for statement in ddl::create_namespace(namespace) {
         (&mut *connection).execute(statement.as_str()).await?;
     }
+    admit_to_namespace(connection, namespace).await?;
     Ok(())
 }
 
@@ -338,6 +337,7 @@ async fn create(
     for statement in ddl::create_measurement(&measurement, interval_us) {
         (&mut *connection).execute(statement.as_str()).await?;
     }
+    admit_to_measurement(connection, &measurement).await?;
     (&mut *connection).execute(ddl::replace_view(&measurement).as_str()).await?;
     tracing::info!(namespace, measurement = name, interval_s = interval_us / 1_000_000, "measurement made");
     Ok(measurement)

@@ -20,6 +20,7 @@ mod interval;
 mod lock;
 mod mend;
 mod name;
+mod rights;
 mod schema;
 mod settings;
 mod sleeping;

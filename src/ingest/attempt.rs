@@ -29,6 +29,12 @@ pub(super) fn limit(bytes: usize) -> Duration {
     (STILL + Duration::from_secs(seconds)).min(LONGEST)
 }
 
+/// Whether an attempt that failed so may have been committed all the same: not where the server itself said that something
+/// was in the way, and rolled it back. What the ledger then has of the same request is somebody else's.
+pub(super) fn leaves_doubt(error: &sqlx::Error) -> bool {
+    !matches!(classify(error), Failure::Contention | Failure::Data | Failure::Stale)
+}
+
 /// Where and how attempts are made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'d> {
@@ -111,6 +117,13 @@ mod tests {
         assert_eq!(limit(0), Duration::from_secs(10));
         assert_eq!(limit(5 << 20), Duration::from_secs(15));
         assert_eq!(limit(usize::MAX), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_attempt_that_got_no_answer_leaves_doubt() {
+        assert!(leaves_doubt(&sqlx::Error::PoolTimedOut));
+        assert!(leaves_doubt(&sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())));
+        assert!(!leaves_doubt(&sqlx::Error::Encode("the row's own fault".into())));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) use self::{
 };
 use super::{
     IngestError, PartialWrites, Refused,
-    attempt::{Attempt, PATIENCE, Retry},
+    attempt::{Attempt, PATIENCE, Retry, leaves_doubt},
     dead_letter::{Correction, DeadLetter, rendered, set_aside},
     prepare::Part,
     queue::Job,
@@ -65,7 +65,7 @@ async fn settle(database: &Database, job: &Job) -> Result<Outcome, IngestError> 
             Ok(Some(outcome)) => return Ok(outcome),
             Err(error) => error,
         };
-        in_doubt = true;
+        in_doubt |= leaves_doubt(&error);
         if !retry.again(&error).await {
             return Err(IngestError::database(error));
         }

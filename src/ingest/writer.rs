@@ -185,7 +185,7 @@ impl Writer {
                 }
                 _ => {}
             }
-            jobs.iter_mut().for_each(|job| job.in_doubt = true);
+            jobs.iter_mut().for_each(|job| job.in_doubt |= attempt::leaves_doubt(&error));
             if !retry.again(&error).await {
                 return Err(Failed::Error(IngestError::database(error)));
             }

@@ -181,11 +181,9 @@ async fn intervals(connection: &mut PgConnection) -> Result<Vec<Found>, sqlx::Er
               FROM timescaledb_information.chunks c
               JOIN pg_namespace n ON n.nspname = c.chunk_schema
               JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-              LEFT JOIN LATERAL (
-                   SELECT s.numrows_pre_compression AS rows, s.uncompressed_heap_size AS bytes
-                   FROM _timescaledb_catalog.compression_chunk_size s
-                   JOIN _timescaledb_catalog.chunk t ON t.id = s.chunk_id
-                   WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name) b ON c.is_compressed
+              LEFT JOIN (
+                   SELECT chunk, compressed_rows AS rows, uncompressed_bytes AS bytes FROM chunkwise.chunk_storage()) b
+                   ON b.chunk = r.oid AND c.is_compressed
               WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name
                     AND isfinite(c.range_start) AND isfinite(c.range_end)
               GROUP BY c.range_start, c.range_end ORDER BY c.range_end DESC LIMIT 4) last

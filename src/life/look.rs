@@ -78,7 +78,8 @@ pub async fn look(
     measurement_id: Option<i32>,
 ) -> Result<Vec<ChunkLook>, sqlx::Error> {
     let rows = sqlx::query(concat!(
-        "SELECT m.id, m.namespace, m.name, m.relation, m.space_partitions, hash_from, c.chunk_schema, c.chunk_name, c.is_compressed, us.*, k.failure,
+        "SELECT m.id, m.namespace, m.name, m.relation, m.space_partitions, hash_from,
+                c.chunk_schema, c.chunk_name, c.is_compressed, us.*, k.failure,
                 coalesce(k.failures, 0) AS failures, k.written AS seen, k.sealed_written,
                 pg_stat_get_tuples_inserted(r.oid) + pg_stat_get_tuples_updated(r.oid)
                     + pg_stat_get_tuples_deleted(r.oid) AS written,
@@ -89,15 +90,13 @@ pub async fn look(
                         WHERE i.indrelid = r.oid AND i.indisclustered AND i.indkey::text = '2 1') AS ordered,
                 m.row_order,
                 -- Rows beside the columnstore, or out of order in it: bits of a chunk that is in it.
-                c.is_compressed AND EXISTS (
-                    SELECT FROM _timescaledb_catalog.chunk t
-                    WHERE t.schema_name = c.chunk_schema AND t.table_name = c.chunk_name AND t.status & 10 <> 0)
-                    AS is_partial
+                c.is_compressed AND coalesce(t.status & 10 <> 0, false) AS is_partial
          FROM chunkwise.measurement m
          JOIN timescaledb_information.chunks c
               ON c.hypertable_schema = m.namespace || '_store' AND c.hypertable_name = m.relation
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         LEFT JOIN chunkwise.chunk_storage() t ON t.chunk = r.oid
          LEFT JOIN chunkwise.chunk k
               ON k.measurement_id = m.id AND k.chunk = c.chunk_schema || '.' || c.chunk_name
          ",

@@ -56,9 +56,19 @@ pub async fn drop_chunk(connection: &mut PgConnection, chunk: &ChunkLook, note: 
         .execute(&mut *transaction)
         .await?;
     let sizes: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT chunk_schema || '.' || chunk_name, total_bytes::int8 FROM chunks_detailed_size($1::text::regclass)",
+        "SELECT c.chunk_schema || '.' || c.chunk_name,
+                (pg_total_relation_size(r.oid) + coalesce(pg_total_relation_size(t.compressed), 0))::int8
+         FROM timescaledb_information.chunks c
+         JOIN pg_namespace n ON n.nspname = c.chunk_schema
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         LEFT JOIN chunkwise.chunk_storage() t ON t.chunk = r.oid
+         WHERE format('%I.%I', c.hypertable_schema, c.hypertable_name)::regclass = $1::text::regclass
+               AND c.range_start = (SELECT range_start FROM timescaledb_information.chunks
+                                    WHERE chunk_schema = $2 AND chunk_name = $3)",
     )
     .bind(&chunk.storage)
+    .bind(&chunk.table[0])
+    .bind(&chunk.table[1])
     .fetch_all(&mut *transaction)
     .await?;
     let time = |us: i64| DateTime::<Utc>::from_timestamp_micros(us);

@@ -124,12 +124,10 @@ async fn bound(connection: &mut PgConnection, chunk: &ChunkLook, bytes: i64) -> 
 /// The chunk's size with its indexes, TOAST, and its part in the columnstore.
 pub(super) async fn bytes(connection: &mut PgConnection, chunk: &ChunkLook) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT coalesce(sum(total_bytes), 0)::int8 FROM chunks_detailed_size($1::text::regclass)
-         WHERE chunk_schema = $2 AND chunk_name = $3",
+        "SELECT coalesce(sum(pg_total_relation_size(chunk) + coalesce(pg_total_relation_size(compressed), 0)), 0)::int8
+         FROM chunkwise.chunk_storage() WHERE chunk = to_regclass($1)",
     )
-    .bind(&chunk.storage)
-    .bind(&chunk.table[0])
-    .bind(&chunk.table[1])
+    .bind(chunk.quoted())
     .fetch_one(connection)
     .await
 }

@@ -142,15 +142,21 @@ impl Cluster {
         let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
         self.write(&self.password_file(), &password)?;
 
-        let mut initdb = command(installation.program("initdb"));
-        initdb.arg("-D").arg(&unfinished).arg("--pwfile").arg(self.password_file()).current_dir(&self.folder);
-        initdb.args(["-U", NAME, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
+        let initdb = |locale: &[&str]| {
+            let mut initdb = command(installation.program("initdb"));
+            initdb.arg("-D").arg(&unfinished).arg("--pwfile").arg(self.password_file()).current_dir(&self.folder);
+            initdb.args(["-U", NAME, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
+            initdb.args(locale);
+            self.account.apply(&mut initdb);
+            initdb
+        };
+        // Sorts like C, but knows the letters of Unicode: PostgreSQL's own since 17, on every system alike, before that the
+        // system's, where it has it. A failed initdb leaves the folder as it was.
         if installation.major() >= 17 {
-            // Sorts like C, but knows the letters of Unicode, on every system alike.
-            initdb.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
+            output(&mut initdb(&["--locale-provider=builtin", "--builtin-locale=C.UTF-8"])).await?;
+        } else if output(&mut initdb(&["--lc-ctype=C.UTF-8"])).await.is_err() {
+            output(&mut initdb(&[])).await?;
         }
-        self.account.apply(&mut initdb);
-        output(&mut initdb).await?;
 
         let main = unfinished.join("postgresql.conf");
         let text = fs::read_to_string(&main).map_err(doing("read", &main))?;

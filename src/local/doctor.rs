@@ -54,7 +54,8 @@ impl Check {
     }
 
     /// A check that came out this way for a reason that the advice removes; good ones need none.
-    fn judged(name: &'static str, verdict: Verdict, found: impl Into<String>, advice: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn judged(name: &'static str, verdict: Verdict, found: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = (verdict >= Verdict::Warn).then(|| advice.into());
         Self { name, verdict, found: found.into(), advice }
     }

@@ -1,5 +1,7 @@
 //! The rows of a range of time.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{Executor, PgConnection};
 
 use super::{
@@ -96,9 +98,16 @@ async fn drop_slice(
     slice: &Chunk,
 ) -> Result<u64, RemovalError> {
     let [schema, table] = measurement.storage_names();
-    let chunks: Vec<String> = sqlx::query_scalar(
-        "SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
-         WHERE hypertable_schema = $1 AND hypertable_name = $2 AND range_start = $3 AND range_end = $4 ORDER BY 1",
+    let began = Instant::now();
+    // Quoted and as people have it, with the bytes of what the columnstore has of it.
+    let chunks: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT format('%I.%I', i.chunk_schema, i.chunk_name), i.chunk_schema || '.' || i.chunk_name,
+                coalesce(pg_total_relation_size(r.oid), 0) + coalesce(pg_total_relation_size(t.compressed), 0)
+         FROM timescaledb_information.chunks i
+         JOIN pg_namespace n ON n.nspname = i.chunk_schema
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = i.chunk_name
+         LEFT JOIN chunkwise.chunk_storage() t ON t.chunk = r.oid
+         WHERE i.hypertable_schema = $1 AND i.hypertable_name = $2 AND i.range_start = $3 AND i.range_end = $4 ORDER BY 1",
     )
     .bind(schema)
     .bind(table)
@@ -107,7 +116,7 @@ async fn drop_slice(
     .fetch_all(&mut *connection)
     .await?;
     let mut rows = 0;
-    for chunk in &chunks {
+    for (chunk, ..) in &chunks {
         (&mut *connection).execute(format!("LOCK TABLE {chunk} IN SHARE MODE").as_str()).await?;
         rows += count(connection, chunk).await?;
     }
@@ -120,9 +129,38 @@ async fn drop_slice(
     ))
     .bind(moment(slice.to_us))
     .bind(moment(slice.from_us))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    record(connection, measurement.id, &chunks, began.elapsed()).await?;
     Ok(rows)
+}
+
+/// Forgets what was known of chunks that are gone, and keeps for people that they were dropped: their names and bytes.
+async fn record(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    chunks: &[(String, String, i64)],
+    took: Duration,
+) -> Result<(), sqlx::Error> {
+    let (names, bytes): (Vec<&str>, Vec<i64>) = chunks.iter().map(|(_, name, bytes)| (name.as_str(), *bytes)).unzip();
+    sqlx::query("DELETE FROM chunkwise.chunk WHERE measurement_id = $1 AND chunk = ANY ($2)")
+        .bind(measurement_id)
+        .bind(&names)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "INSERT INTO chunkwise.chunk_event (measurement_id, chunk, event, began, took, bytes_before, bytes_after, note)
+         SELECT $1, chunk, 'dropped', clock_timestamp() - make_interval(secs => $2), make_interval(secs => $2), bytes, 0,
+                'its rows were deleted with the range of time'
+         FROM unnest($3::text[], $4::int8[]) AS dropped (chunk, bytes)",
+    )
+    .bind(measurement_id)
+    .bind(took.as_secs_f64())
+    .bind(&names)
+    .bind(&bytes)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Deletes rows; the trigger notes their exact range, or, on a table with the columnstore, what was asked for is noted here.

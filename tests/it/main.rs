@@ -31,6 +31,8 @@ mod removal;
 mod rollup;
 // Feeds that stay connected: WebSocket, MQTT, foreign feeds.
 mod streams;
+// What analysts see: the views, and how documented queries are planned.
+mod surface;
 // What tests stand on.
 mod support;
 // Lines over HTTP to committed rows.

@@ -6,7 +6,7 @@ use chunkwise::{
     db::{self, Database, DatabaseOptions, Role, Roles},
     local::{Left, LocalConfig, Membership, Running, Server, StartedBy, Status},
 };
-use sqlx::{Connection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::progress::StartProgress;
 
@@ -96,14 +96,7 @@ impl Place {
         db::ensure_extension(&mut connection).await?;
         let server = db::check_server(&mut connection).await?;
         let migrated = db::migrate(&mut connection).await?;
-        // Without them everything works with the rights of whoever is connected.
-        match db::ensure_roles(&mut connection).await {
-            Ok(Roles::Ready) => {}
-            Ok(Roles::NotAllowed) => tracing::debug!("this role may not make roles; see docs/configuration.md"),
-            Err(error) => {
-                tracing::warn!(error = %error, "the roles chunkwise_writer and chunkwise_reader could not be set up")
-            }
-        }
+        set_up_roles(&mut connection).await;
         tracing::info!(
             postgres = server.postgres,
             timescaledb = server.timescaledb,
@@ -148,6 +141,20 @@ impl Place {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes the roles and brings their rights in order. Without them everything works with the rights of whoever is connected.
+pub(crate) async fn set_up_roles(connection: &mut PgConnection) {
+    match db::ensure_roles(connection).await {
+        Ok(Roles::Ready) => {}
+        Ok(Roles::NotAllowed) => tracing::debug!("this role may not make roles; see docs/configuration.md"),
+        Err(error) => {
+            tracing::warn!(
+                error = %error,
+                "the rights of chunkwise_writer and chunkwise_reader could not be set up; `chunkwise db doctor` tells them"
+            );
+        }
     }
 }
 

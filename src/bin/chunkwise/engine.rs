@@ -9,12 +9,12 @@ use chunkwise::{
 
 use crate::{database::Place, service};
 
-/// What answers questions.
+/// What answers one question.
 #[derive(Debug)]
 pub(crate) struct Engine {
     questions: Questions,
     /// Held, so that nobody stops the embedded server meanwhile.
-    _place: Place,
+    place: Place,
 }
 
 impl Engine {
@@ -23,22 +23,32 @@ impl Engine {
         let place = Place::for_questions(config).await?;
         place.verify().await?;
         let questions = Questions::new(place.database.clone(), service::query_limits(config));
-        Ok(Self { questions, _place: place })
+        Ok(Self { questions, place })
     }
 
     /// Answers a window question.
-    pub(crate) async fn window(&self, question: &WindowQuestion) -> anyhow::Result<WindowAnswer> {
-        self.questions.window(question).await.map_err(advised)
+    pub(crate) async fn window(self, question: &WindowQuestion) -> anyhow::Result<WindowAnswer> {
+        let answer = Box::pin(self.questions.window(question)).await.map_err(advised);
+        self.leave(answer).await
     }
 
     /// Answers a correlate question.
-    pub(crate) async fn correlate(&self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
-        self.questions.correlate(question).await.map_err(advised)
+    pub(crate) async fn correlate(self, question: &CorrelateQuestion) -> anyhow::Result<CorrelateAnswer> {
+        let answer = Box::pin(self.questions.correlate(question)).await.map_err(advised);
+        self.leave(answer).await
     }
 
     /// Joins rows by time.
-    pub(crate) async fn asof(&self, question: &AsofQuestion) -> anyhow::Result<AsofAnswer> {
-        self.questions.asof(question).await.map_err(advised)
+    pub(crate) async fn asof(self, question: &AsofQuestion) -> anyhow::Result<AsofAnswer> {
+        let answer = Box::pin(self.questions.asof(question)).await.map_err(advised);
+        self.leave(answer).await
+    }
+
+    /// Disconnects as every command does, also where there is no answer.
+    async fn leave<T>(self, answer: anyhow::Result<T>) -> anyhow::Result<T> {
+        let left = self.place.leave().await;
+        let answer = answer?;
+        left.map(|()| answer)
     }
 }
 

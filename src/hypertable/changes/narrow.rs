@@ -51,18 +51,7 @@ struct Entry {
 /// The database's.
 pub async fn narrow(connection: &mut PgConnection, measurement: &Measurement) -> Result<Narrowed, sqlx::Error> {
     let id = measurement.id;
-    let first = sqlx::query(
-        "INSERT INTO chunkwise.chunk_counted (measurement_id, next_read_at) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING",
-    )
-    .bind(id)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected()
-        == 1;
-    sqlx::query("SELECT FROM chunkwise.chunk_counted WHERE measurement_id = $1 FOR UPDATE")
-        .bind(id)
-        .execute(&mut *connection)
-        .await?;
+    let first = begin(connection, measurement).await?;
     // First the counters, then the log: an entry that is not visible yet has not been counted here.
     let counted = count(connection, measurement).await?;
     let entries = entries(connection, id).await?;
@@ -80,20 +69,55 @@ pub async fn narrow(connection: &mut PgConnection, measurement: &Measurement) ->
     Ok(Narrowed { chunks: counted.into_iter().map(|c| c.chunk).collect(), dropped_to_us, waiting })
 }
 
+/// Takes the turn; true where there are no counters to compare with: none were kept, or those of another table, from which this
+/// one was restored.
+async fn begin(connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, sqlx::Error> {
+    let made = sqlx::query(
+        "INSERT INTO chunkwise.chunk_counted (measurement_id, next_read_at) VALUES ($1, '-infinity') ON CONFLICT DO NOTHING",
+    )
+    .bind(measurement.id)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    let (same, others): (bool, bool) = sqlx::query_as(
+        "SELECT storage IS NOT DISTINCT FROM $2::text::regclass::oid AND system IS NOT DISTINCT FROM s.system_identifier,
+                coalesce(storage <> $2::text::regclass::oid OR system <> s.system_identifier, false)
+         FROM chunkwise.chunk_counted, pg_control_system() s WHERE measurement_id = $1 FOR UPDATE OF chunk_counted",
+    )
+    .bind(measurement.id)
+    .bind(measurement.storage())
+    .fetch_one(&mut *connection)
+    .await?;
+    if !same {
+        sqlx::query(
+            "UPDATE chunkwise.chunk_counted SET storage = $2::text::regclass, system = s.system_identifier
+             FROM pg_control_system() s WHERE measurement_id = $1",
+        )
+        .bind(measurement.id)
+        .bind(measurement.storage())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if others {
+        sqlx::query("DELETE FROM chunkwise.chunk_counter WHERE measurement_id = $1")
+            .bind(measurement.id)
+            .execute(connection)
+            .await?;
+    }
+    Ok(made == 1 || others)
+}
+
 async fn count(connection: &mut PgConnection, measurement: &Measurement) -> Result<Vec<Counted>, sqlx::Error> {
     // What is in the columnstore is counted in a table of its own.
     let sql = format!(
         "SELECT r.oid::int8 AS id, {lo} AS lo, {hi} AS hi, b.changes AS before,
                 (SELECT coalesce(sum(pg_stat_get_tuples_inserted(t) + pg_stat_get_tuples_updated(t)
                                      + pg_stat_get_tuples_deleted(t)), 0)::int8
-                 FROM unnest(ARRAY[r.oid, to_regclass(quote_ident(z.schema_name) || '.' || quote_ident(z.table_name))::oid])
-                     AS t
-                 WHERE t IS NOT NULL) AS changes
+                 FROM unnest(ARRAY[r.oid, k.compressed]) AS t WHERE t IS NOT NULL) AS changes
          FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-         JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
-         LEFT JOIN _timescaledb_catalog.chunk z ON z.id = k.compressed_chunk_id
+         LEFT JOIN chunkwise.chunk_storage() k ON k.chunk = r.oid
          LEFT JOIN chunkwise.chunk_counter b ON b.measurement_id = $3 AND b.chunk = r.oid::int8
          WHERE c.hypertable_schema = $1 AND c.hypertable_name = $2
          ORDER BY lo, id",

@@ -22,11 +22,13 @@ async fn overlapping(connection: &mut PgConnection, from: &str, to: &str) -> BTr
     names.into_iter().collect()
 }
 
-/// How often each chunk of `prices` was scanned since the server counts.
+/// How often each chunk of `prices`, or its part in the columnstore, was scanned since the server counts.
 async fn scans(connection: &mut PgConnection) -> BTreeMap<String, i64> {
     let counts: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT relname::text, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables
-         WHERE relname IN (SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name = 'prices')",
+        "SELECT r.relname::text, (SELECT sum(seq_scan + coalesce(idx_scan, 0))::int8 FROM pg_stat_user_tables t
+                                  WHERE t.relid IN (k.chunk, k.compressed))
+         FROM chunkwise.chunk_storage() k JOIN pg_class r ON r.oid = k.chunk
+         WHERE r.relname IN (SELECT chunk_name FROM timescaledb_information.chunks WHERE hypertable_name = 'prices')",
     )
     .fetch_all(connection)
     .await

@@ -31,6 +31,8 @@ async fn the_server_is_started_found_used_examined_and_stopped() {
     assert_eq!(doctor.code, 0, "{}", doctor.text());
     assert!(doctor.text().contains("timescaledb") && !doctor.text().contains("FAIL"), "{}", doctor.text());
 
+    roles_are_examined(&folder);
+
     let stopped = folder.db("stop");
     assert_eq!((stopped.code, stopped.text()), (0, "stopped\n"), "{}", stopped.stderr);
     let stopped = folder.db("stop");
@@ -49,4 +51,33 @@ async fn search_path_is_public(folder: &DataFolder) {
         .unwrap();
     assert_eq!(schema, "public");
     assert_eq!(folder.count("SELECT count(*) FROM mine").await, 0);
+}
+
+/// The roles belong to the server: on one of its own a test can spoil them.
+fn roles_are_examined(folder: &DataFolder) {
+    let execute = |sql: &str| assert_eq!(folder.db_with("psql", &["--", "-qc", sql]).code, 0, "{sql}");
+    let told = || {
+        let doctor = folder.db("doctor");
+        assert_eq!(doctor.code, 0, "{}", doctor.text());
+        let lines = doctor.text().lines().filter(|line| line.contains("roles"));
+        lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    assert!(told().contains("have the rights"), "{}", told());
+    execute("ALTER ROLE chunkwise_owner LOGIN CREATEDB");
+    execute("ALTER ROLE chunkwise_reader RESET statement_timeout");
+    execute("GRANT pg_write_all_data TO chunkwise_reader");
+    for (found, remedy) in [
+        ("chunkwise_owner may log in", "ALTER ROLE chunkwise_owner NOLOGIN"),
+        ("chunkwise_owner is CREATEDB", "ALTER ROLE chunkwise_owner NOCREATEDB"),
+        ("chunkwise_reader has no statement_timeout", "ALTER ROLE chunkwise_reader SET statement_timeout = '60s'"),
+        ("chunkwise_reader is a member of pg_write_all_data", "REVOKE pg_write_all_data FROM chunkwise_reader"),
+    ] {
+        assert!(told().contains(found) && told().contains(remedy), "{found}: {}", told());
+        execute(remedy);
+        assert!(!told().contains(found), "{found}: {}", told());
+    }
+    execute("DROP OWNED BY chunkwise_reader; DROP ROLE chunkwise_reader");
+    assert!(told().contains("there is no role chunkwise_reader"), "{}", told());
+    assert_eq!(folder.db("migrate").code, 0);
+    assert!(told().contains("have the rights"), "{}", told());
 }

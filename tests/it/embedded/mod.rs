@@ -1,6 +1,7 @@
 //! The program with a server of its own, in a data folder of the test's own. One test at a time: each has a whole
 //! PostgreSQL.
 
+mod backup;
 mod commands;
 mod crashes;
 mod demo;

@@ -151,8 +151,7 @@ async fn late_rows_are_folded_into_the_columnstore_once_it_is_quiet() {
     })
     .await;
     assert_eq!(count(&test, "m").await, 27);
-    let partial =
-        format!("_timescaledb_catalog.chunk WHERE schema_name || '.' || table_name = '{chunk}' AND status & 10 <> 0");
+    let partial = format!("chunkwise.chunk_storage() WHERE chunk = '{chunk}'::regclass AND status & 10 <> 0");
     assert_eq!(count(&test, &partial).await, 0);
     // A DELETE is of unknown range there, and noted all the same.
     test.connect().await.execute("DELETE FROM public_store.m WHERE v = 1").await.unwrap();

@@ -23,12 +23,12 @@ pub(super) fn lines(minutes: std::ops::Range<i64>) -> String {
 /// A program on a database, with the three hours in chunks of an hour.
 async fn filled() -> (TestDatabase, App) {
     let database = TestDatabase::new().await;
-    let app = App::start(&["up", "--database-url", &database.url()]);
-    assert_eq!(app.post("/write?precision=s", lines(0..1).as_bytes()).status, 204);
-    let interval = "SELECT set_chunk_time_interval('public_store.m', interval '1 hour')";
-    sqlx::query(interval).execute(&mut database.connect().await).await.unwrap();
-    // The first chunk is of another length; the rest are an hour's.
-    assert_eq!(app.post("/write?precision=s", lines(1..180).as_bytes()).status, 204);
+    let app = App::start_with(
+        &["up", "--database-url", &database.url()],
+        &[("CHUNKWISE_MEASUREMENT__M__CHUNK_INTERVAL", "1h")],
+    );
+    assert_eq!(app.post("/write?precision=s", lines(0..180).as_bytes()).status, 204);
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM show_chunks('public_store.m')").await, 3);
     (database, app)
 }
 

@@ -29,9 +29,9 @@ async fn a_measurement_goes_with_all_its_rows_and_a_line_makes_it_anew() {
     assert_eq!(app.get("/api/v1/measurements").json(), json!({"measurements": []}));
 
     // The same bytes, within the hour: they are no repetition of what is gone.
-    let again = app.post("/write?precision=s", lines(1..180).as_bytes());
-    assert_eq!((again.status, again.header("chunkwise-written")), (204, Some("358")));
-    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 358);
+    let again = app.post("/write?precision=s", lines(0..180).as_bytes());
+    assert_eq!((again.status, again.header("chunkwise-written")), (204, Some("360")));
+    assert_eq!(database.scalar::<i64>("SELECT count(*) FROM m").await, 360);
 }
 
 #[tokio::test]
@@ -77,6 +77,13 @@ async fn rows_of_a_range_go_exactly_and_whole_chunks_as_chunks() {
         )
         .await;
     assert_eq!(whole, 0);
+    let event: String = database
+        .scalar(
+            "SELECT string_agg(event || ' ' || (bytes_before > 0) || ' ' || bytes_after || ' ' || (took > '0'), ',')
+             FROM chunkwise.chunk_event WHERE chunk LIKE '_timescaledb_internal._hyper_%'",
+        )
+        .await;
+    assert_eq!(event, "dropped true 0 true", "the whole hour's");
     assert!(there >= database.scalar::<i64>(chunks).await);
     let noted = format!(
         "SELECT min(lo)::text || ' ' || max(hi)::text || ' ' || count(*) FILTER (WHERE lo IS NULL)

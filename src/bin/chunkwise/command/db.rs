@@ -5,11 +5,11 @@ use std::{ffi::OsString, os::unix::process::CommandExt, process::Command as Proc
 use anyhow::Context;
 use chunkwise::{
     config::Config,
-    db,
+    db::{self, RoleFault},
     local::{self, Check, Installation, Running, Server, Status, Stop, Subject, Verdict},
 };
 use clap::{Args, Subcommand};
-use sqlx::Connection;
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 
 use crate::{
     database::{self, NoDatabase, STOP_LIMIT},
@@ -50,7 +50,7 @@ enum DbCommand {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
-    /// Bring the database's schema up to date. `up` and `ingest` do so by themselves.
+    /// Bring the database's schema and the rights of chunkwise's roles up to date. `up` and `ingest` do so by themselves.
     Migrate,
     /// Check everything that chunkwise needs of the database, with advice; exit code 1 if something fails,
     /// 3 if the database cannot be reached.
@@ -135,6 +135,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
     db::ensure_extension(&mut connection).await?;
     db::check_server(&mut connection).await?;
     let migrated = db::migrate(&mut connection).await?;
+    database::set_up_roles(&mut connection).await;
     connection.close().await?;
     let text = match migrated.applied.as_slice() {
         [] => format!("up to date at version {}\n", migrated.version),
@@ -145,10 +146,25 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn doctor(config: &Config) -> anyhow::Result<()> {
-    let checks = match config.database.owner() {
-        Some(url) => local::examine(Subject::Url(&database::parse(url)?)).await,
-        None => local::examine(Subject::Local(&database::local_config(config)?)).await,
+    let local = database::local_config(config)?;
+    let (mut checks, connect) = match config.database.owner() {
+        Some(url) => {
+            let options = database::parse(url)?;
+            (local::examine(Subject::Url(&options)).await, Some(options))
+        }
+        None => {
+            let checks = local::examine(Subject::Local(&local)).await;
+            let running = match Server::new(local).status() {
+                Ok(Status::Running(running)) => Some(running.connect_options()),
+                // The checks say so.
+                _ => None,
+            };
+            (checks, running)
+        }
     };
+    if let Some(options) = connect.filter(|_| !checks.iter().any(|check| check.name == Check::CONNECTION)) {
+        checks.extend(roles(&options).await);
+    }
     output::print(render(&checks).as_bytes())?;
     let mut failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).peekable();
     if failed.peek().is_none() {
@@ -156,6 +172,61 @@ async fn doctor(config: &Config) -> anyhow::Result<()> {
     }
     let is_away = failed.any(|check| check.name == Check::CONNECTION);
     Err(Reported(if is_away { Exit::Database } else { Exit::Failure }).into())
+}
+
+/// So many faults of the roles are told one by one.
+const TOLD_FAULTS: usize = 8;
+
+/// The roles and their rights, where the schema is there already and is this program's.
+async fn roles(options: &PgConnectOptions) -> Vec<Check> {
+    let examined = async {
+        let mut connection = options.connect().await?;
+        if db::verify(&mut connection).await.is_err() {
+            return Ok(None);
+        }
+        let faults = db::examine_roles(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(Some(faults))
+    };
+    match examined.await {
+        Ok(None) => vec![Check::judged("roles", Verdict::Info, "not looked at: the schema is not this program's", "")],
+        Ok(Some(faults)) => role_checks(&faults),
+        Err(error) => {
+            vec![Check::judged(
+                "roles",
+                Verdict::Warn,
+                format!("{error}"),
+                "look with a role that may read the catalogs",
+            )]
+        }
+    }
+}
+
+fn role_checks(faults: &[RoleFault]) -> Vec<Check> {
+    if faults.is_empty() {
+        let found = "chunkwise_owner, chunkwise_writer and chunkwise_reader have the rights that they are to have";
+        return vec![Check::judged("roles", Verdict::Ok, found, "")];
+    }
+    let mut checks: Vec<_> = faults
+        .iter()
+        .take(TOLD_FAULTS)
+        .map(|RoleFault { found, remedy }| {
+            let advice = match remedy {
+                Some(statement) => format!("{statement}; or `chunkwise db migrate`, which puts all rights right"),
+                None => {
+                    "`chunkwise db migrate` makes it where the connected role may make roles; else an operator does, \
+                         as docs/configuration.md says"
+                        .to_owned()
+                }
+            };
+            Check::judged("roles", Verdict::Warn, found, advice)
+        })
+        .collect();
+    if faults.len() > TOLD_FAULTS {
+        let found = format!("and {} more", faults.len() - TOLD_FAULTS);
+        checks.push(Check::judged("roles", Verdict::Warn, found, "put these right, and look again"));
+    }
+    checks
 }
 
 fn render(checks: &[Check]) -> String {
@@ -176,6 +247,17 @@ fn render(checks: &[Check]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_of_roles_come_with_what_to_do_and_not_by_the_hundred() {
+        assert_eq!(role_checks(&[])[0].verdict, Verdict::Ok);
+        let fault = |remedy: Option<&str>| RoleFault { found: "f".to_owned(), remedy: remedy.map(str::to_owned) };
+        let two = role_checks(&[fault(None), fault(Some("REVOKE x FROM y"))]);
+        assert!(two.iter().all(|check| check.verdict == Verdict::Warn && check.advice.is_some()), "{two:?}");
+        assert!(two[1].advice.as_deref().unwrap().starts_with("REVOKE x FROM y"));
+        let many = role_checks(&vec![fault(None); 100]);
+        assert_eq!((many.len(), many[TOLD_FAULTS].found.as_str()), (TOLD_FAULTS + 1, "and 92 more"));
+    }
 
     #[test]
     fn a_diagnosis_has_a_line_for_every_check() {

@@ -85,5 +85,6 @@ async fn list(args: &ListArgs, config: &Config) -> anyhow::Result<()> {
         table.add_row(std::iter::once(series_id.to_string()).chain(tags).chain(times));
     }
     let next = page.next.map(|next| format!("; more with --after {next}")).unwrap_or_default();
-    output::print(format!("{table}\n{} of {} series{next}\n", page.rows.len(), page.total).as_bytes())
+    output::print(format!("{table}\n{} of {} series{next}\n", page.rows.len(), page.total).as_bytes())?;
+    place.leave().await
 }

@@ -1,6 +1,6 @@
 //! `chunkwise warm`
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chunkwise::{
@@ -74,8 +74,19 @@ pub(crate) async fn run(args: &WarmArgs, config: &Config) -> anyhow::Result<()> 
     )?;
     let blocks = Arc::new(blocks);
     let place = Place::for_questions(config).await?;
+    let warmed = warm(args, config, &place, &blocks, &folder).await;
+    warmed.and(place.leave().await)
+}
+
+async fn warm(
+    args: &WarmArgs,
+    config: &Config,
+    place: &Place,
+    blocks: &Arc<Blocks>,
+    folder: &Path,
+) -> anyhow::Result<()> {
     place.verify().await?;
-    let questions = Questions::new(place.database.clone(), query_limits(config)).with_blocks(Arc::clone(&blocks));
+    let questions = Questions::new(place.database.clone(), query_limits(config)).with_blocks(Arc::clone(blocks));
 
     let (namespace, measurement) = (&config.namespace, &args.question.measurement);
     let page = PageRequest { limit: 1, ..PageRequest::default() };
@@ -95,7 +106,7 @@ pub(crate) async fn run(args: &WarmArgs, config: &Config) -> anyhow::Result<()> 
         let to = Timestamp::from_us(args.to.map_or(*to_us, |to| to.us().min(*to_us)))?;
         let question = args.question(namespace, series.series_id, TimeRange { from, to });
         let receipt = Box::pin(questions.correlate(&question)).await?.receipt;
-        let saving = Arc::clone(&blocks);
+        let saving = Arc::clone(blocks);
         tokio::task::spawn_blocking(move || saving.save(Duration::ZERO)).await?;
         let (at, of) = (number + 1, spans.len());
         let rows = receipt.rows_read;

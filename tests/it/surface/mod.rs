@@ -1,0 +1,3 @@
+//! What analysts see of the database: views and documented queries, as the server plans them.
+
+mod plans;
