@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     CorrelateAnswer, QueryError, Receipt, Tally, WindowAnswer,
     correlate::correlated,
+    latest::KeptAnswers,
     reading::{Asked, Found, Selection, Values},
 };
 use crate::{
@@ -64,6 +65,7 @@ pub struct Questions {
     correlations: Tally,
     bars: Tally,
     pub(super) asofs: Tally,
+    pub(super) latests: KeptAnswers,
 }
 
 impl Questions {
@@ -81,6 +83,7 @@ impl Questions {
             correlations: Tally::of("correlate"),
             bars: Tally::of("bars"),
             asofs: Tally::of("asof"),
+            latests: KeptAnswers::default(),
         }
     }
 
