@@ -76,7 +76,7 @@ async fn killed_processes_leave_what_an_undisturbed_one_would() {
         ticks.execute(&format!("DELETE FROM public_store.ticks WHERE size % 10 = {round}")).await;
         if round == 3 {
             let answer = apps[0]
-                .post("/write?precision=us", format!("ticks,symbol=P1 price=1,size=105i,bid=7 {START_US}").as_bytes());
+                .post("/write?precision=us", format!("ticks,symbol=P1 price=1,size=109i,bid=7 {START_US}").as_bytes());
             assert_eq!(answer.status, 204, "a field is added");
         }
         // Somewhere in what it makes of that, or before.

@@ -33,7 +33,7 @@ pub(crate) async fn dispatch(command: Command, config: &Config) -> anyhow::Resul
         Command::Feed(args) => feed::run(&args, config).await,
         Command::Warm(args) => warm::run(&args, config).await,
         Command::Window(args) => window::run(&args, config).await,
-        Command::Correlate(args) => correlate::run(&args, config).await,
+        Command::Correlate(args) => Box::pin(correlate::run(&args, config)).await,
         Command::Asof(args) => Box::pin(asof::run(&args, config)).await,
         Command::Bench(args) => bench::run(&args, config).await,
         Command::Measurement(args) => measurement::run(args, config).await,
