@@ -1,6 +1,7 @@
 //! The question routes: `/api/v1/window`, `/api/v1/correlate` and `/api/v1/asof`.
 
 use axum::{
+    body::Bytes,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -211,15 +212,15 @@ fn matches(have: &HeaderValue, tag: &HeaderValue) -> bool {
 }
 
 /// Writes an answer on a thread for such work.
-pub(super) async fn written(
-    write: impl FnOnce() -> Result<Vec<u8>, FormatError> + Send + 'static,
-) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn written<B: Send + 'static>(
+    write: impl FnOnce() -> Result<B, FormatError> + Send + 'static,
+) -> Result<B, ApiError> {
     Ok(tokio::task::spawn_blocking(write).await.map_err(ApiError::internal)??)
 }
 
 /// An answer's bytes with its headers; the receipt stands in a header where the format has no place for it.
 pub(super) fn respond(
-    bytes: Vec<u8>,
+    bytes: impl Into<Bytes>,
     format: Format,
     version: &str,
     receipt: Option<&Receipt>,
@@ -237,7 +238,7 @@ pub(super) fn respond(
     if let Some(tag) = tag {
         headers.insert(ETAG, tag);
     }
-    (headers, bytes).into_response()
+    (headers, bytes.into()).into_response()
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ pub(super) async fn latest(
     parameters.finish()?;
     let answer = state.questions.latest(&namespace, &measurement, &field).await?;
     let version = answer.rows.version.clone();
-    let bytes = written(move || format::latest(&answer, format)).await?;
+    let bytes = written(move || answer.written(format.content_type(), |answer| format::latest(answer, format))).await?;
     Ok(respond(bytes, format, &version, None, None))
 }
 

@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     CorrelateAnswer, KindTallies, QueryError, Receipt, Tally, WindowAnswer,
     correlate::correlated,
+    latest::KeptAnswers,
     reading::{Asked, Found, Selection, Values},
 };
 use crate::{
@@ -65,6 +66,7 @@ pub struct Questions {
     bars: Tally,
     pub(super) asofs: Tally,
     pub(super) kinds: KindTallies,
+    pub(super) latests: KeptAnswers,
 }
 
 impl Questions {
@@ -83,6 +85,7 @@ impl Questions {
             bars: Tally::of("bars"),
             asofs: Tally::of("asof"),
             kinds: KindTallies::new(),
+            latests: KeptAnswers::default(),
         }
     }
 

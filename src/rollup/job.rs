@@ -9,8 +9,8 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     Level, RollupSettings, Shape,
-    make::{self, LATEST_STEP_US},
-    observe::{READER, observe},
+    make::{self, LATEST_STEP_US, Target},
+    observe::{READER, add, observe},
     read::RollupError,
     sql::LATEST,
     tables::{self, Made},
@@ -26,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// What one measurement may take before the others have their turn.
 const SHARE: Duration = Duration::from_secs(2);
 /// A measurement that was made a moment ago is still growing: tables are made, and views replaced, once.
-const YOUNG: Duration = Duration::from_secs(10);
+const YOUNG: Duration = Duration::from_secs(1);
 /// How often old bars are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
@@ -45,6 +45,22 @@ impl AllSettings {
     }
 }
 
+/// Whether a measurement is to have last values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastValues {
+    /// It is.
+    Wanted,
+    /// It is not.
+    Unwanted,
+}
+
+/// What is to be there of one measurement, and what is there and is to go.
+struct Plan {
+    settings: RollupSettings,
+    latest: LastValues,
+    unwanted: Vec<Target>,
+}
+
 /// Keeps rollups and last values of all measurements.
 #[derive(Debug)]
 pub struct Rollups {
@@ -54,6 +70,8 @@ pub struct Rollups {
     unfinished: BTreeSet<i32>,
     /// Measurements that failed.
     failed: BTreeSet<i32>,
+    /// What is kept although it is not wanted, and has been told.
+    reported: BTreeSet<(i32, Target)>,
     started: bool,
     expired_at: Option<Instant>,
 }
@@ -62,8 +80,8 @@ impl Rollups {
     /// With these settings.
     #[must_use]
     pub fn new(settings: AllSettings) -> Self {
-        let (unfinished, failed) = (BTreeSet::new(), BTreeSet::new());
-        Self { settings, young: YOUNG, unfinished, failed, started: false, expired_at: None }
+        let (unfinished, failed, reported) = Default::default();
+        Self { settings, young: YOUNG, unfinished, failed, reported, started: false, expired_at: None }
     }
 
     /// Also of measurements that were made a moment ago.
@@ -161,56 +179,79 @@ impl Rollups {
     async fn one(&mut self, connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, RollupError> {
         let deadline = Instant::now() + SHARE;
         let settings = self.settings.of(measurement).clone();
-        if !observe(connection, measurement, &settings.levels).await? {
+        let plan = self.plan(connection, measurement, settings).await?;
+        if !observe(connection, measurement, &plan.settings.levels, plan.latest).await? {
             return Ok(false);
         }
         // Read after what has changed: what was changed had these fields at most.
         let measurement = load_measurement(connection, &measurement.namespace, &measurement.name).await?;
         let Some(measurement) = measurement else { return Ok(false) };
-        let shape = Shape::of(connection, measurement, &settings).await?;
-        self.remove_unwanted(connection, &shape, &settings).await?;
-        if settings.levels.is_empty() || (shape.levels.is_empty() && shape.latest.is_empty()) {
-            return Ok(false);
+        let mut shape = Shape::of(connection, measurement, &plan.settings).await?;
+        if plan.latest == LastValues::Unwanted {
+            shape.latest.clear();
         }
-        if tables::ensure(connection, &shape).await? == Made::OtherWeighting
-            && let Some(base) = shape.levels.first()
-        {
-            let all = changes::Stretch::ALL;
-            super::observe::add(connection, shape.measurement.id, base.name(), &[all]).await?;
+        let nothing = shape.levels.is_empty() && shape.latest.is_empty();
+        if !nothing {
+            // Before levels are removed: wider ones that stay are made of others from now on.
+            let made = tables::ensure(connection, &shape).await?;
+            let all = [changes::Stretch::ALL];
+            if let (Made::OtherWeighting | Made::OtherTypes, Some(base)) = (made, shape.levels.first()) {
+                add(connection, shape.measurement.id, base.name(), &all).await?;
+            }
+            if made == Made::OtherTypes {
+                add(connection, shape.measurement.id, LATEST, &all).await?;
+            }
         }
-        make::make(connection, &shape, deadline).await
+        for target in plan.unwanted {
+            if let Err(error) = tables::remove(connection, &shape, target).await {
+                let (measurement, rollup) = (&shape.measurement.name, target.name());
+                tracing::warn!(measurement, rollup, error = %error, "rollups that are no longer wanted are still there");
+            }
+        }
+        if nothing { Ok(false) } else { make::make(connection, &shape, deadline).await }
     }
 
-    /// Levels that there are and that are not wanted any more.
-    async fn remove_unwanted(
-        &self,
+    /// What is to be there of a measurement. What is there, is not wanted any more and has been built upon by somebody is kept
+    /// as if it were wanted: a view must not be behind.
+    async fn plan(
+        &mut self,
         connection: &mut PgConnection,
-        shape: &Shape,
-        settings: &RollupSettings,
-    ) -> Result<(), RollupError> {
+        measurement: &Measurement,
+        mut settings: RollupSettings,
+    ) -> Result<Plan, RollupError> {
+        let mut latest = if settings.levels.is_empty() { LastValues::Unwanted } else { LastValues::Wanted };
         let there: Vec<String> =
-            sqlx::query_scalar("SELECT level FROM chunkwise.rollup_level WHERE measurement_id = $1 AND level <> $2")
-                .bind(shape.measurement.id)
-                .bind(LATEST)
+            sqlx::query_scalar("SELECT level FROM chunkwise.rollup_level WHERE measurement_id = $1")
+                .bind(measurement.id)
                 .fetch_all(&mut *connection)
                 .await?;
-        let there = there.iter().filter_map(|level| level.parse::<Level>().ok());
-        let mut unwanted: Vec<Level> = there.filter(|level| !settings.levels.contains(level)).collect();
-        unwanted.sort_unstable();
-        if !unwanted.is_empty() && !settings.levels.is_empty() {
-            // Wider levels that stay are made of others from now on.
-            tables::ensure(connection, shape).await?;
-        }
-        for level in unwanted.into_iter().rev() {
-            if let Err(error) = tables::remove(connection, shape, level).await {
-                let measurement = &shape.measurement.name;
+        let mut unwanted = Vec::new();
+        for name in there {
+            let target = match name.parse() {
+                Ok(level) if !settings.levels.contains(&level) => Target::Bars(level),
+                Err(_) if latest == LastValues::Unwanted => Target::Latest,
+                _ => continue,
+            };
+            if !tables::is_built_upon(connection, measurement, target).await? {
+                unwanted.push(target);
+                continue;
+            }
+            match target {
+                Target::Bars(level) => settings.levels.push(level),
+                Target::Latest => latest = LastValues::Wanted,
+            }
+            if self.reported.insert((measurement.id, target)) {
                 tracing::warn!(
-                    measurement, level = %level, error = %error,
-                    "bars that are no longer wanted stay: is a view built upon theirs?"
+                    measurement = measurement.name,
+                    rollup = target.name(),
+                    "rollups that are no longer wanted are kept: somebody's view is built upon theirs"
                 );
             }
         }
-        Ok(())
+        settings.levels.sort_unstable();
+        // Wider ones first: they are made of narrower ones.
+        unwanted.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Plan { settings, latest, unwanted })
     }
 
     /// Drops bars that are older than they are to be.

@@ -25,7 +25,7 @@ pub(super) const LAG_US: i64 = 10_000_000;
 pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
 /// What is made: bars of a level, or last values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Bars(Level),
     Latest,

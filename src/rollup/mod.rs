@@ -9,10 +9,10 @@
 //! ```
 //!
 //! **Watermark.** A level's table holds the buckets that begin before the level's watermark; it moves when buckets are over,
-//! ten seconds later. The rest is computed by the views, a wider level's from the narrower one's, so that of the rows only
+//! ten seconds later. The rest is computed by the views, a wider level's from the narrower ones', so that of the rows only
 //! the last minute or two are looked at. What changes before the watermark is in the change log, is pending until it is made
-//! anew, and shows in the views after it: some two seconds later, or some thirteen if another client's INSERT or COPY
-//! brought it.
+//! anew, and shows in the views after it: some two seconds later. Of what another client's INSERT or COPY brought it is known
+//! at once where it probably is, and some thirteen seconds later for sure.
 //!
 //! **Retention.** Bars outlive rows: time whose chunk was dropped is never made anew, whatever is written there later.
 
@@ -29,6 +29,7 @@ mod shape;
 mod sql;
 mod state;
 mod tables;
+mod views;
 
 pub use bars::{Bar, Bars, BucketBars, Finished, Key, Number, Weighted, Weighting};
 pub use job::{AllSettings, Rollups};

@@ -5,7 +5,7 @@
 
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
-use super::{Level, read::RollupError, sql::LATEST};
+use super::{Level, job::LastValues, read::RollupError, sql::LATEST};
 use crate::hypertable::{
     Measurement,
     changes::{self, Look, Stretch, Unknown, us_of},
@@ -20,6 +20,7 @@ pub(super) async fn observe(
     connection: &mut PgConnection,
     measurement: &Measurement,
     levels: &[Level],
+    latest: LastValues,
 ) -> Result<bool, RollupError> {
     let id = measurement.id;
     let mut transaction = connection.begin().await?;
@@ -33,8 +34,9 @@ pub(super) async fn observe(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(false) };
-    let names: Vec<&str> = levels.iter().map(|level| level.name()).chain([LATEST]).collect();
-    if !levels.is_empty() {
+    let latest = (latest == LastValues::Wanted).then_some(LATEST);
+    let names: Vec<&str> = levels.iter().map(|level| level.name()).chain(latest).collect();
+    if !names.is_empty() {
         sqlx::query(
             "INSERT INTO chunkwise.rollup_level (measurement_id, level) SELECT $1, unnest($2::text[])
              ON CONFLICT DO NOTHING",
@@ -56,10 +58,12 @@ pub(super) async fn observe(
             .execute(&mut *transaction)
             .await?;
     }
-    if let Some(base) = levels.first() {
-        for level in [base.name(), LATEST] {
-            resolve(&mut transaction, id, level).await?;
-            note(&mut transaction, id, level, &look).await?;
+    for level in levels.first().map(|base| base.name()).into_iter().chain(latest) {
+        resolve(&mut transaction, id, level).await?;
+        note(&mut transaction, id, level, &look).await?;
+        if let Some(before) = before_watermark(&mut transaction, id, level).await? {
+            let probable = narrowed.probable.iter().map(|stretch| stretch.intersection(before)).collect::<Vec<_>>();
+            add(&mut transaction, id, level, &probable).await?;
         }
     }
     let last_chunk = narrowed.chunks.last().map(|chunk| chunk.to_us);

@@ -93,6 +93,11 @@ impl Shape {
         Ok(Self::new(measurement, settings, &rows.into_iter().collect()))
     }
 
+    /// Nothing but the names of what rollups are made into.
+    pub(super) fn bare(measurement: Measurement) -> Self {
+        Self { measurement, levels: Vec::new(), fields: Vec::new(), latest: Vec::new(), price: None, size: None }
+    }
+
     /// `columns` are those of the storage with their types' names.
     fn new(measurement: Measurement, settings: &RollupSettings, columns: &HashMap<String, String>) -> Self {
         let kind = |column: &str| columns.get(column)?.parse::<ColumnType>().ok();

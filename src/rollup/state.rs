@@ -94,7 +94,7 @@ impl State {
         self.shape.levels.iter().copied().rfind(|level| width_us % level.width_us() == 0)
     }
 
-    /// The dirty time that last values do not know of, if it holds no more than about so many rows.
+    /// The dirty time that last values do not know of; `None` if it holds more than about so many rows.
     ///
     /// # Errors
     /// The database's.
@@ -102,19 +102,19 @@ impl State {
         &self,
         connection: &mut PgConnection,
         most_rows: u64,
-    ) -> Result<Vec<Stretch>, sqlx::Error> {
+    ) -> Result<Option<Vec<Stretch>>, sqlx::Error> {
         let made = Stretch { from_us: i64::MIN, to_us: self.latest_to_us.unwrap_or(i64::MIN) };
         let dirty: Vec<Stretch> =
             self.dirty.iter().map(|dirty| dirty.intersection(made)).filter(|dirty| !dirty.is_empty()).collect();
         if dirty.is_empty() {
-            return Ok(dirty);
+            return Ok(Some(dirty));
         }
         let chunks = sized(connection, &self.shape, None).await?;
         let rows: u64 = chunks
             .iter()
             .flat_map(|chunk| dirty.iter().map(|dirty| share(*chunk, dirty.intersection(chunk.extent))))
             .sum();
-        Ok(if rows <= most_rows { dirty } else { Vec::new() })
+        Ok((rows <= most_rows).then_some(dirty))
     }
 }
 

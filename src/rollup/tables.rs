@@ -4,9 +4,11 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     Level, Shape,
+    make::Target,
     sql::{self, Column},
+    views,
 };
-use crate::hypertable::{quote_ident, quote_literal};
+use crate::hypertable::{Measurement, quote_ident, quote_literal};
 
 /// What the comment on a view of chunkwise's begins with: any other of that name is somebody's own, and is left alone.
 const MARK: &str = "chunkwise: ";
@@ -20,6 +22,8 @@ pub(super) enum Made {
     Grown,
     /// Price or size are other fields than before: sums of products are to be made anew.
     OtherWeighting,
+    /// Somebody has given a column of the storage another type: all that is made of it is to be made anew.
+    OtherTypes,
 }
 
 /// Brings tables and views to the measurement's shape. Looks only, where they are.
@@ -49,6 +53,7 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
     .bind(&shape.measurement.storage_names()[1])
     .fetch_one(&mut *transaction)
     .await?;
+    let other_types = retype(&mut transaction, shape).await?;
     for level in shape.levels.iter().copied() {
         make_bars(&mut transaction, shape, level, interval_us).await?;
     }
@@ -57,20 +62,20 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
     }
     for level in shape.levels.iter().copied() {
         let existing = columns(&mut transaction, &shape.live(level)).await?;
-        transaction.execute(sql::replace_live(shape, level, &existing).as_str()).await?;
+        transaction.execute(views::replace_live(shape, level, &existing).as_str()).await?;
     }
     for level in shape.levels.iter().copied() {
         let text = format!("bars of {level}");
         show(&mut transaction, shape, &shape.bars_view(level), &text, |existing| {
-            sql::replace_bars_view(shape, level, existing)
+            views::replace_bars_view(shape, level, existing)
         })
         .await?;
     }
     if !shape.latest.is_empty() {
         let existing = columns(&mut transaction, &shape.live_latest()).await?;
-        transaction.execute(sql::replace_live_latest(shape, &existing).as_str()).await?;
+        transaction.execute(views::replace_live_latest(shape, &existing).as_str()).await?;
         show(&mut transaction, shape, &shape.latest_view(), "last values", |existing| {
-            sql::replace_latest_view(shape, existing)
+            views::replace_latest_view(shape, existing)
         })
         .await?;
     }
@@ -83,6 +88,9 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    if other_types {
+        return Ok(Made::OtherTypes);
+    }
     let weighting = |signature: &str| signature.split_once(' ').map(|(weighting, _)| weighting.to_owned());
     let other = !before.is_empty() && weighting(&before) != weighting(&now) && shape.weighting().is_some();
     Ok(if other { Made::OtherWeighting } else { Made::Grown })
@@ -92,10 +100,10 @@ pub(super) async fn ensure(connection: &mut PgConnection, shape: &Shape) -> Resu
 fn signature(shape: &Shape) -> String {
     let mut hasher = blake3::Hasher::new();
     for level in &shape.levels {
-        hasher.update(sql::replace_live(shape, *level, &[]).as_bytes());
-        hasher.update(sql::replace_bars_view(shape, *level, &[]).as_bytes());
+        hasher.update(views::replace_live(shape, *level, &[]).as_bytes());
+        hasher.update(views::replace_bars_view(shape, *level, &[]).as_bytes());
     }
-    hasher.update(sql::replace_live_latest(shape, &[]).as_bytes());
+    hasher.update(views::replace_live_latest(shape, &[]).as_bytes());
     let weighting = shape.weighting().map(|weighting| {
         let column = |at: usize| shape.fields[at].column.as_bytes();
         let mut hasher = blake3::Hasher::new();
@@ -103,6 +111,56 @@ fn signature(shape: &Shape) -> String {
         hasher.finalize().to_hex().chars().take(16).collect::<String>()
     });
     format!("{} {}", weighting.unwrap_or_else(|| "-".to_owned()), hasher.finalize().to_hex())
+}
+
+/// Gives the columns of what is made of a field the types that the field's own column has by now. The views go before it, and
+/// are made anew.
+async fn retype(connection: &mut PgConnection, shape: &Shape) -> Result<bool, sqlx::Error> {
+    let mut statements = Vec::new();
+    for level in shape.levels.iter().copied() {
+        let table = shape.bars(level);
+        let existing = columns(connection, &table).await?;
+        for (name, kind) in other_types(&existing, sql::bar_columns(shape)) {
+            let column = quote_ident(&name);
+            // What was dropped is in the bars alone. int8 or float8 it is, and was.
+            let value = format!("CASE WHEN {column} BETWEEN -9.2e18 AND 9.2e18 THEN {column}::{kind} END");
+            statements.push(format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING {value}"));
+        }
+    }
+    let table = shape.latest_table();
+    let existing = columns(connection, &table).await?;
+    for (name, kind) in other_types(&existing, sql::latest_columns(shape)) {
+        let [column, at] = [name.clone(), format!("{name}__at")].map(|name| quote_ident(&name));
+        statements.push(format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING NULL"));
+        statements.push(format!("UPDATE {table} SET {at} = NULL"));
+    }
+    if statements.is_empty() {
+        return Ok(false);
+    }
+    for target in Level::ALL.into_iter().map(Target::Bars).chain([Target::Latest]) {
+        let [shown, live, _] = relations(shape, target);
+        connection.execute(format!("DROP VIEW IF EXISTS {shown}, {live}").as_str()).await?;
+    }
+    for statement in statements {
+        connection.execute(statement.as_str()).await?;
+    }
+    Ok(true)
+}
+
+/// The wanted columns that are there with another type.
+fn other_types(existing: &[Column], wanted: Vec<Column>) -> Vec<Column> {
+    /// As `format_type` has it.
+    fn long(kind: &str) -> &str {
+        match kind {
+            "float8" => "double precision",
+            "int8" => "bigint",
+            "bool" => "boolean",
+            "timestamptz" => "timestamp with time zone",
+            other => other,
+        }
+    }
+    let is_other = |(name, kind): &Column| existing.iter().any(|(other, is)| other == name && is != long(kind));
+    wanted.into_iter().filter(is_other).collect()
 }
 
 async fn all_there(connection: &mut PgConnection, shape: &Shape) -> Result<bool, sqlx::Error> {
@@ -237,23 +295,56 @@ async fn columns(connection: &mut PgConnection, relation: &str) -> Result<Vec<Co
     rows.iter().map(|row| Ok((row.try_get("name")?, row.try_get("kind")?))).collect()
 }
 
-/// Takes away the rollups of levels that are no longer wanted, with their views, unless somebody has built upon these.
-pub(super) async fn remove(connection: &mut PgConnection, shape: &Shape, level: Level) -> Result<(), sqlx::Error> {
+/// Takes away what is no longer wanted, with its views, unless somebody has built upon these.
+pub(super) async fn remove(connection: &mut PgConnection, shape: &Shape, target: Target) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     transaction.execute("SET LOCAL lock_timeout = '500ms'").await?;
+    let [shown, live, table] = relations(shape, target);
     for statement in [
-        format!("DROP VIEW IF EXISTS {}", shape.bars_view(level)),
-        format!("DROP VIEW IF EXISTS {}", shape.live(level)),
-        format!("DROP TABLE IF EXISTS {}", shape.bars(level)),
+        format!("DROP VIEW IF EXISTS {shown}"),
+        format!("DROP VIEW IF EXISTS {live}"),
+        format!("DROP TABLE IF EXISTS {table}"),
     ] {
         transaction.execute(statement.as_str()).await?;
     }
     for table in ["rollup_pending", "rollup_level"] {
         sqlx::query(&format!("DELETE FROM chunkwise.{table} WHERE measurement_id = $1 AND level = $2"))
             .bind(shape.measurement.id)
-            .bind(level.name())
+            .bind(target.name())
             .execute(&mut *transaction)
             .await?;
     }
     transaction.commit().await
+}
+
+/// The analysts' view, the live view and the table.
+fn relations(shape: &Shape, target: Target) -> [String; 3] {
+    match target {
+        Target::Bars(level) => [shape.bars_view(level), shape.live(level), shape.bars(level)],
+        Target::Latest => [shape.latest_view(), shape.live_latest(), shape.latest_table()],
+    }
+}
+
+/// Whether a view or a function that is not chunkwise's own depends on what is kept of a target.
+pub(super) async fn is_built_upon(
+    connection: &mut PgConnection,
+    measurement: &Measurement,
+    target: Target,
+) -> Result<bool, sqlx::Error> {
+    let own = Shape::bare(measurement.clone());
+    let views =
+        Level::ALL.into_iter().map(Target::Bars).chain([Target::Latest]).flat_map(|target| relations(&own, target));
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM unnest($1::text[]) AS name
+             JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(name)
+             LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+             WHERE d.classid = 'pg_proc'::regclass
+                 OR r.ev_class NOT IN (SELECT to_regclass(own) FROM unnest($2::text[]) AS own
+                                       WHERE to_regclass(own) IS NOT NULL))",
+    )
+    .bind(relations(&own, target).to_vec())
+    .bind(views.collect::<Vec<_>>())
+    .fetch_one(connection)
+    .await
 }

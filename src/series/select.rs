@@ -90,8 +90,9 @@ pub fn select_columns(measurement: &Measurement) -> String {
     format!("SELECT series_id{tags} FROM {} WHERE true", measurement.series_table())
 }
 
-/// The condition that a series does not sleep.
-pub(super) fn awake(measurement: &Measurement) -> String {
+/// The condition that a series does not sleep, to be appended.
+#[must_use]
+pub fn awake(measurement: &Measurement) -> String {
     format!(
         " AND series_id NOT IN (SELECT series_id FROM chunkwise.retired_series WHERE measurement_id = {})",
         measurement.id

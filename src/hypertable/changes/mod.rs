@@ -3,7 +3,8 @@
 //! ```text
 //! writers, triggers -> chunkwise.change          a row for each transaction: measurement, time range or "anywhere", xid
 //! look(since)       -> Look                      what was not visible at the last look and is now, merged
-//! narrow            -> "anywhere" becomes chunks  by the server's counters, some seconds later
+//! narrow            -> "anywhere" becomes chunks  by the server's counters, some seconds later; until then, where it
+//!                                                probably is, by the last pages of chunks
 //! prune             -> old entries go            those that a snapshot sees that is more than a day old
 //! ```
 //!
@@ -17,6 +18,7 @@
 
 mod look;
 mod narrow;
+mod probable;
 mod prune;
 mod stretch;
 

@@ -5,7 +5,9 @@ use chunkwise::{
     rollup::{AllSettings, Level, RollupSettings},
 };
 
-use super::support::{FIELDS, MINUTE_US, START_US, Ticks, grow};
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::support::{DAY_US, FIELDS, MINUTE_US, START_US, Ticks, grow};
 
 async fn columns(ticks: &mut Ticks, view: &str) -> String {
     ticks
@@ -101,4 +103,53 @@ async fn a_relation_of_somebody_elses_is_left_alone() {
     ticks.refresh().await;
     assert_eq!(ticks.scalar::<String>("SELECT whose FROM ticks_bars_1h").await, "mine");
     assert_eq!(ticks.scalar::<i64>("SELECT count(*) FROM ticks_bars_1d").await, 1);
+}
+
+#[tokio::test]
+async fn a_column_is_given_another_type_as_the_document_says_and_rollups_follow() {
+    let mut random = StdRng::seed_from_u64(22);
+    let mut ticks = Ticks::new().await;
+    let rows: Vec<_> = ticks
+        .random_rows(&mut random, START_US, DAY_US, 200)
+        .into_iter()
+        .map(|(us, id, price, size)| (us, id, price.filter(|price| price.is_finite()).map(f64::round), size))
+        .collect();
+    ticks.write(&rows).await;
+    ticks.refresh().await;
+    let alter = "ALTER TABLE public_store.ticks ALTER COLUMN price TYPE int8 USING price::int8";
+    let refused = sqlx::raw_sql(alter).execute(&mut ticks.connection).await.unwrap_err();
+    assert!(refused.to_string().contains("used by a view"), "{refused}");
+    let document = include_str!("../../../docs/sql.md");
+    let block = document.split("```postgresql\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(block.contains("ALTER COLUMN size TYPE"), "{block}");
+    // The document's column is the other one.
+    for (column, to) in [("price", "int8"), ("size", "float8")] {
+        let block = block.replace(
+            "ALTER COLUMN size TYPE float8 USING size::float8",
+            &format!("ALTER COLUMN {column} TYPE {to} USING {column}::{to}"),
+        );
+        sqlx::raw_sql(&block).execute(&mut ticks.connection).await.unwrap_or_else(|error| panic!("{block}: {error}"));
+        ticks.measurement = grow(&ticks.test.database, &[("price", ColumnType::Int8)]).await;
+        ticks.write(&[(START_US + DAY_US, ticks.ids[0], Some(7.0), Some(8))]).await;
+        ticks.refresh().await;
+        let counted: (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT sum(count)::int8 FROM ticks_bars_1d), (SELECT count(price) FROM public_store.ticks)",
+        )
+        .fetch_one(&mut ticks.connection)
+        .await
+        .unwrap();
+        assert_eq!(counted.0, counted.1, "{column}");
+        let off = "SELECT count(*) FROM (
+                SELECT time_bucket('1 hour', time), symbol, max(price)::float8, sum(price)::float8, sum(size)::float8 FROM ticks GROUP BY 1, 2
+                EXCEPT ALL SELECT time, symbol, high::float8, l.price__sum, volume FROM ticks_bars_1h
+                JOIN public_store.ticks__series USING (symbol) JOIN public_store.ticks__live_1h l USING (series_id, time)) d";
+        assert_eq!(ticks.scalar::<i64>(off).await, 0, "{column}");
+        let last = "SELECT count(*) FROM (
+                SELECT symbol, max(time), (array_agg(price ORDER BY time DESC, price DESC))[1]::float8 FROM ticks WHERE price IS NOT NULL GROUP BY 1
+                EXCEPT ALL SELECT symbol, price__at, price::float8 FROM public_store.ticks__live_latest JOIN public_store.ticks__series USING (series_id)) d";
+        assert_eq!(ticks.scalar::<i64>(last).await, 0, "{column}");
+    }
+    let types = "SELECT string_agg(format_type(atttypid, atttypmod), ' ' ORDER BY attname) FROM pg_attribute
+                 WHERE attrelid = 'public_store.ticks__bars_1d'::regclass AND attname IN ('price__max', 'size__max')";
+    assert_eq!(ticks.scalar::<String>(types).await, "bigint double precision");
 }

@@ -51,7 +51,7 @@ async fn bars_and_last_values_are_those_of_the_rows_after_whatever_was_done_to_t
 }
 
 #[tokio::test]
-async fn an_insert_by_another_client_shows_when_the_server_has_counted_it_and_costs_its_chunk_only() {
+async fn an_insert_by_another_client_shows_at_once_and_its_chunk_is_made_anew_when_the_server_has_counted_it() {
     let mut random = StdRng::seed_from_u64(8);
     let mut ticks = Ticks::new().await;
     let rows = ticks.random_rows(&mut random, START_US, DAY_US, 300);
@@ -62,6 +62,7 @@ async fn an_insert_by_another_client_shows_when_the_server_has_counted_it_and_co
     insert(&mut ticks.connection, &rows).await;
     ticks.refresh().await;
     assert_eq!(ticks.scalar::<i64>("SELECT count(*) FROM chunkwise.rollup_pending WHERE xid IS NOT NULL").await, 2);
+    ticks.check("looked for").await;
     ticks.let_counters_settle().await;
     ticks.refresh().await;
     ticks.check("narrowed").await;
