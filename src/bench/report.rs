@@ -126,12 +126,17 @@ mod tests {
         });
         assert_eq!(json["metrics"], serde_json::json!([rate]));
         assert!(!json.to_string().contains("null"));
+        assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
+    }
+
+    #[test]
+    fn latencies_are_percentiles_and_ratios_come_first() {
+        let mut report = Report::new(Environment::default());
         report.add_latencies("answer", &[9.0, 1.0, 5.0]);
         report.add("share", 0.5, "ratio", Better::Higher);
         report.sort_ratios_first();
         assert_eq!(report.metrics[0].name, "share");
         let value = |name: &str| report.metric(name).map(|metric| metric.value);
         assert_eq!([value("answer_p50"), value("answer_p90"), value("answer_p99")], [Some(5.0), Some(9.0), Some(9.0)]);
-        assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
     }
 }

@@ -1,6 +1,9 @@
 //! Seals behind a load of history: each chunk as soon as the load has passed it.
 
+use std::time::Duration;
+
 use sqlx::{Executor, PgConnection};
+use tokio::time::Instant;
 
 use super::{LifeError, LifeOptions, Pace, SealOutcome, Sealer, look};
 use crate::db::Edition;
@@ -35,6 +38,10 @@ impl Passage {
     }
 }
 
+/// So long the end of a load waits for other sessions that are at its chunks.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Which chunks a load has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
@@ -60,6 +67,32 @@ pub async fn seal_passed(
     pace: &mut Pace,
 ) -> Result<usize, LifeError> {
     let mut count = 0;
+    let begun = Instant::now();
+    loop {
+        let (sealed, elsewhere) = round(connection, edition, options, measurement_id, behind, pace).await?;
+        count += sealed;
+        // At the end nobody may come later: what holds a chunk may be the session of a load that was killed.
+        if behind != Behind::Everything || elsewhere == 0 || begun.elapsed() > PATIENCE {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if behind == Behind::Everything && edition == Edition::Apache {
+        count_anew(connection, measurement_id).await?;
+    }
+    Ok(count)
+}
+
+/// How many were sealed, and how many another session was at.
+async fn round(
+    connection: &mut PgConnection,
+    edition: Edition,
+    options: LifeOptions,
+    measurement_id: i32,
+    behind: Behind,
+    pace: &mut Pace,
+) -> Result<(usize, usize), LifeError> {
+    let (mut sealed, mut elsewhere) = (0, 0);
     for chunk in look(&mut *connection, edition, options, Some(measurement_id)).await? {
         let facts = &chunk.facts;
         let is_due = match behind {
@@ -73,18 +106,16 @@ pub async fn seal_passed(
         pace.begin(connection).await?;
         match (Sealer { edition }).seal(connection, &chunk).await {
             Ok(SealOutcome::Sealed(took)) => {
-                count += 1;
+                sealed += 1;
                 pace.rest(connection, took).await?;
             }
-            Ok(SealOutcome::Elsewhere) | Err(LifeError::Gone(_)) => {}
+            Ok(SealOutcome::Elsewhere) => elsewhere += 1,
+            Err(LifeError::Gone(_)) => {}
             Err(error @ LifeError::Unavailable(_)) => return Err(error),
             Err(error) => tracing::info!(chunk = chunk.name(), error = %error, "a chunk is left to be sealed later"),
         }
     }
-    if behind == Behind::Everything && edition == Edition::Apache {
-        count_anew(connection, measurement_id).await?;
-    }
-    Ok(count)
+    Ok((sealed, elsewhere))
 }
 
 /// A chunk that was vacuumed right behind its writers has their rows twice in the server's estimate: those that VACUUM has

@@ -1,5 +1,6 @@
 //! The values of all series, beside what the database gives away to two connections.
 
+use chrono::DateTime;
 use futures_util::TryStreamExt;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -9,10 +10,7 @@ use super::{
     client::Client,
     table::{BUCKET, BUCKET_US, FIELD, Stage},
 };
-use crate::{
-    bench::{BenchError, Better, Report, Transport, service::Role, statistics::median},
-    question::Timestamp,
-};
+use crate::bench::{BenchError, Better, Report, Transport, service::Role, statistics::median};
 
 /// So often each way is measured, in turns.
 const ROUNDS: usize = 5;
@@ -86,7 +84,7 @@ async fn copy_out(stage: &Stage<'_>, buckets: u32) -> Result<f64, BenchError> {
 
 async fn read(mut connection: PgConnection, from_us: i64, to_us: i64) -> Result<(), BenchError> {
     // As constants, so that the plan has the chunks of the range alone.
-    let time = |us: i64| format!("'{}'", Timestamp::display_us(us));
+    let time = |us: i64| format!("'{}'", DateTime::from_timestamp_micros(us).unwrap_or_default().to_rfc3339());
     let sql = format!(
         "COPY (SELECT \"time\", series_id, {FIELD} FROM public_store.ticks WHERE \"time\" >= {} AND \"time\" < {})
          TO STDOUT (FORMAT binary)",

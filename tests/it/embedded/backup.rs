@@ -46,6 +46,8 @@ impl Programs {
     }
 
     fn psql(&self, url: &str, statements: &[&str]) -> String {
+        // The driver's own parameters are none of libpq's.
+        let url = url.split('?').next().unwrap();
         let commands = statements.iter().flat_map(|statement| ["-c", *statement]);
         self.run("psql", &["-XAtq", "-v", "ON_ERROR_STOP=1", url].into_iter().chain(commands).collect::<Vec<_>>())
     }
@@ -134,7 +136,8 @@ async fn a_dump_is_restored_into_another_database_and_writing_goes_on() {
     programs.run("pg_dump", &[&url, "-Fc", "-f", &dump]);
 
     let restored: PgConnectOptions = url.parse().unwrap();
-    let restored = restored.database("restored").to_url_lossy().to_string();
+    let restored = restored.database("restored").to_url_lossy();
+    let restored = restored.as_str().split('?').next().unwrap().to_owned();
     programs.psql(&url, &["CREATE DATABASE restored TEMPLATE template0"]);
     let before = ["CREATE EXTENSION timescaledb SCHEMA public", "SELECT timescaledb_pre_restore()"];
     programs.psql(&restored, &before);
