@@ -118,14 +118,14 @@ pub async fn check_server(connection: &mut PgConnection) -> Result<ServerCheck, 
         None => return Err(ServerError::NoTimescaleDb),
     };
     let settings = [
-        ("fsync", row.try_get::<Option<String>, _>("fsync")?, "on"),
-        ("full_page_writes", row.try_get("full_page_writes")?, "on"),
+        ("fsync", row.try_get::<Option<String>, _>("fsync")?, "on", "on"),
+        ("full_page_writes", row.try_get("full_page_writes")?, "on", "on"),
         // With it on, the extension's hooks sleep and rows land in the root table.
-        ("timescaledb.restoring", row.try_get("restoring")?, "off"),
+        ("timescaledb.restoring", row.try_get("restoring")?, "off", "off by `SELECT timescaledb_post_restore()`"),
     ];
-    for (setting, value, wanted) in settings {
+    for (setting, value, safe, wanted) in settings {
         match value {
-            Some(value) if value != wanted => return Err(ServerError::Unsafe { setting, value, wanted }),
+            Some(value) if value != safe => return Err(ServerError::Unsafe { setting, value, wanted }),
             _ => {}
         }
     }

@@ -155,14 +155,6 @@ impl Ingest {
         self.spooling.clone().map(SpoolWatch)
     }
 
-    /// The numbers of a namespace's measurements that it has written to.
-    #[must_use]
-    pub fn measurements(&self, namespace: &str) -> Vec<i32> {
-        let catalog = self.core.growth.catalog();
-        let known = catalog.names(namespace).into_iter().filter_map(|name| catalog.get(namespace, &name));
-        known.map(|measurement| measurement.id).collect()
-    }
-
     /// How the service works.
     #[must_use]
     pub fn options(&self) -> &IngestOptions {

@@ -60,16 +60,23 @@ impl Sealer {
         chunk: &ChunkLook,
         event: &'static str,
     ) -> Result<SealOutcome, LifeError> {
-        // Another process may have sealed it between the look and the lock.
+        // Another process may have sealed it between the look and the lock; unless somebody has undone that by hand.
         let sealed_us: Option<i64> = sqlx::query_scalar(
             "SELECT (extract(epoch FROM sealed_at) * 1000000)::int8 FROM chunkwise.chunk
-             WHERE measurement_id = $1 AND chunk = $2 AND sealed_at IS NOT NULL",
+             WHERE measurement_id = $1 AND chunk = $2 AND sealed_at IS NOT NULL
+                   AND (EXISTS (SELECT FROM pg_index i
+                                WHERE i.indrelid = to_regclass($3) AND i.indisvalid AND i.indkey::text = '2 1')
+                        OR EXISTS (SELECT FROM timescaledb_information.chunks c
+                                   WHERE c.chunk_schema = $4 AND c.chunk_name = $5 AND c.is_compressed))",
         )
         .bind(chunk.measurement_id)
         .bind(chunk.name())
+        .bind(chunk.quoted())
+        .bind(&chunk.table[0])
+        .bind(&chunk.table[1])
         .fetch_optional(&mut *connection)
         .await?;
-        if sealed_us.is_some() && sealed_us != chunk.facts.sealed_us && (chunk.compressed || chunk.indexed) {
+        if sealed_us.is_some() && sealed_us != chunk.facts.sealed_us {
             return Ok(SealOutcome::Elsewhere);
         }
         let began = Instant::now();

@@ -128,3 +128,66 @@ async fn bench_storage_reports_each_figure_beside_its_control_and_drops_its_data
     let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
     assert_eq!(left, 0);
 }
+
+#[tokio::test]
+async fn bench_correlation_and_window_report_each_figure_beside_its_control() {
+    let database = TestDatabase::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, first, names) in [
+        (
+            "correlation",
+            "compute_to_read_pass",
+            &[
+                "read_pass",
+                "first_questions_without_blocks",
+                "first_questions_read",
+                "first_question_with_blocks",
+                "any_ranges_top_50_p90",
+                "three_ranges_top_50_p99",
+                "250_buckets_top_50_p50",
+                "compute",
+                "all_results_npy_p50",
+                "all_results_json_p50",
+                "live_three_ranges_top_50_p90",
+                "service_memory_max",
+            ][..],
+        ),
+        ("window", "frame_to_copy", &["frame", "window_npy", "two_copies", "one_series_p90"]),
+    ] {
+        let file = folder.path().join(format!("{kind}.json"));
+        let file = file.to_str().unwrap();
+        let arguments = [
+            "bench",
+            kind,
+            "--quick",
+            "--series",
+            "60",
+            "--buckets",
+            "300",
+            "--questions",
+            "3",
+            "--live",
+            "2000",
+            "--json",
+            file,
+        ];
+        let limit = std::time::Duration::from_secs(300);
+        let told = run_within(&[&arguments[..], &["--database-url", &database.url()]].concat(), limit).successful();
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let metrics = report["metrics"].as_array().unwrap();
+        assert_eq!(metrics[0]["name"], first);
+        for name in names {
+            let metric = metrics.iter().find(|metric| metric["name"] == *name);
+            let metric = metric.unwrap_or_else(|| panic!("{name} is not in {report:#}"));
+            assert!(metric["value"].as_f64().unwrap() > 0.0, "{name} in {report:#}");
+        }
+        if kind == "correlation" {
+            let read = metrics.iter().find(|metric| metric["name"] == "first_question_with_blocks_rows_read").unwrap();
+            assert_eq!(read["value"], 0.0, "blocks were on disk");
+        }
+        let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
+        let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
+        let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
+        assert_eq!(left, 0);
+    }
+}

@@ -1,6 +1,10 @@
 //! Files into the database: read on one thread, parts written side by side, each committed under a key of its own.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use chunkwise::{
     ingest::{
@@ -9,6 +13,7 @@ use chunkwise::{
     },
     life::LifeOptions,
     load::{Counted, Ending, Extent, History, LoadError, Part, PartKey, PartPlace, Plan, StopSign, Tally},
+    protocol::Line,
 };
 use indicatif::ProgressBar;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
@@ -56,10 +61,32 @@ struct Writing {
     task: JoinHandle<Result<Committed, IngestError>>,
 }
 
-/// A part that is committed, and the times of its rows where it was this load that wrote it.
+/// A part that is committed, by this load or an earlier one.
 struct Committed {
     written: Written,
+    rows: Passed,
+}
+
+/// What the sealing behind a load has to know of a part.
+#[derive(Default)]
+struct Passed {
     times_us: Vec<i64>,
+    measurements: BTreeSet<String>,
+}
+
+impl Passed {
+    fn note(&mut self, line: &Line<'_>) {
+        self.times_us.extend(line.time_us);
+        if !self.measurements.contains(&*line.measurement) {
+            self.measurements.insert(line.measurement.clone().into_owned());
+        }
+    }
+
+    fn of(part: &Part) -> Self {
+        let mut passed = Self::default();
+        part.lines().flatten().for_each(|line| passed.note(&line));
+        passed
+    }
 }
 
 /// What the reading thread tells.
@@ -79,16 +106,15 @@ impl Loader {
 
     /// Seals each chunk as soon as the load has passed it.
     pub(crate) fn sealing(mut self, place: &Place, options: LifeOptions) -> Self {
-        self.passing = Some(Passing::start(place.database.clone(), options));
+        self.passing = Some(Passing::start(place.database.clone(), Arc::clone(&self.namespace), options));
         self
     }
 
     /// Ends the writers, then seals what is left.
     pub(crate) async fn finish(self) {
-        let measurements = self.ingest.measurements(&self.namespace);
         self.ingest.shut_down().await;
         if let Some(passing) = self.passing {
-            passing.finish(measurements).await;
+            passing.finish().await;
         }
     }
 
@@ -117,7 +143,8 @@ impl Loader {
             let limit = if is_awaited { 0 } else { WRITTEN_AT_ONCE - 1 };
             writing.push_back(match before {
                 Some(written) => {
-                    let committed = Committed { written, times_us: Vec::new() };
+                    let rows = if self.passing.is_some() { Passed::of(&part) } else { Passed::default() };
+                    let committed = Committed { written, rows };
                     Writing { place: part.place, task: tokio::spawn(async { Ok(committed) }) }
                 }
                 None => self.write(part, plan.chunk_interval_us(), stop.cloned()),
@@ -154,8 +181,10 @@ impl Loader {
                         Err(error) => unreadable.push(Refused::unreadable(&error, &part.bytes)),
                     }
                 }
-                let times_us =
-                    if is_followed { lines.iter().filter_map(|line| line.time_us).collect() } else { Vec::new() };
+                let mut rows = Passed::default();
+                if is_followed {
+                    lines.iter().for_each(|line| rows.note(line));
+                }
                 let request = WriteRequest {
                     protocol: Protocol::Load,
                     room: ingest.reserve(part.bytes.len()).await?,
@@ -167,7 +196,7 @@ impl Loader {
                     partial: PartialWrites::Accept,
                     interval_us,
                 };
-                Ok(Committed { written: ingest.write(request).await?, times_us })
+                Ok(Committed { written: ingest.write(request).await?, rows })
             };
             loop {
                 match write().await {
@@ -182,7 +211,7 @@ impl Loader {
     /// Waits for the oldest part and enters what became of it.
     async fn settle(&self, writing: Option<Writing>, loaded: &mut Loaded, bar: &ProgressBar) -> anyhow::Result<()> {
         let Some(Writing { place, task }) = writing else { return Ok(()) };
-        let Committed { written, times_us } = task.await?.map_err(|error| {
+        let Committed { written, rows } = task.await?.map_err(|error| {
             let advice = match error {
                 IngestError::KeyMismatch => {
                     "another load of the same file is under way: start this one again when it has ended"
@@ -192,7 +221,7 @@ impl Loader {
             anyhow::Error::from(error).context(advice)
         })?;
         if let Some(passing) = &self.passing {
-            passing.part(times_us, self.ingest.measurements(&self.namespace));
+            passing.part(rows.times_us, rows.measurements);
         }
         if written.duplicate {
             loaded.duplicate_rows += written.written;

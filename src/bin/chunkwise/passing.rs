@@ -1,12 +1,14 @@
 //! Seals chunks behind a load, on a session of its own, while the load goes on.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chunkwise::{
     db::{Database, Edition, Role, check_server},
+    hypertable::load_measurement,
     life::{Behind, LifeOptions, Pace, Passage, seal_passed},
 };
 use sqlx::PgConnection;
@@ -15,40 +17,43 @@ use tokio::{sync::watch, task::JoinHandle};
 /// After a failure of the database; what has been passed meanwhile is sealed then.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How far the load is, and which measurements it has written to.
+/// How far the load is, and which measurements its rows are of.
 #[derive(Debug, Clone)]
 struct Told {
     behind: Behind,
-    measurements: Vec<i32>,
+    measurements: BTreeSet<String>,
 }
 
 /// Follows a load. Dropped, it leaves what is not sealed to `up` or `ingest`: the rows are committed.
 #[derive(Debug)]
 pub(crate) struct Passing {
-    passage: Mutex<Passage>,
+    so_far: Mutex<(Passage, BTreeSet<String>)>,
     told: watch::Sender<Option<Told>>,
     task: JoinHandle<()>,
 }
 
 impl Passing {
     /// Follows a load that has not begun.
-    pub(crate) fn start(database: Database, options: LifeOptions) -> Self {
+    pub(crate) fn start(database: Database, namespace: Arc<str>, options: LifeOptions) -> Self {
         let (told, hears) = watch::channel(None);
-        let sealing = Sealing { database, options, pace: Pace::default(), session: None };
-        Self { passage: Mutex::default(), told, task: tokio::spawn(sealing.run(hears)) }
+        let sealing = Sealing { database, namespace, options, pace: Pace::default(), session: None };
+        Self { so_far: Mutex::default(), told, task: tokio::spawn(sealing.run(hears)) }
     }
 
-    /// The next part, in the order of the file, is committed, with rows of these times. The load has written to these
-    /// measurements so far.
-    pub(crate) fn part(&self, times_us: Vec<i64>, measurements: Vec<i32>) {
-        let passed = self.passage.lock().unwrap_or_else(PoisonError::into_inner).part(times_us);
-        if let Some(passed_us) = passed {
-            self.told.send_replace(Some(Told { behind: Behind::Before(passed_us), measurements }));
+    /// The next part, in the order of the file, is committed, by this load or by an earlier one, with rows of these times and
+    /// measurements.
+    pub(crate) fn part(&self, times_us: Vec<i64>, mut measurements: BTreeSet<String>) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let (passage, all) = &mut *so_far;
+        all.append(&mut measurements);
+        if let Some(passed_us) = passage.part(times_us) {
+            self.told.send_replace(Some(Told { behind: Behind::Before(passed_us), measurements: all.clone() }));
         }
     }
 
     /// The load has ended: seals what is left, and waits for it.
-    pub(crate) async fn finish(mut self, measurements: Vec<i32>) {
+    pub(crate) async fn finish(mut self) {
+        let measurements = self.so_far.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
         self.told.send_replace(Some(Told { behind: Behind::Everything, measurements }));
         if let Err(error) = (&mut self.task).await {
             tracing::warn!(error = %error, "chunks that the load has passed are left to be sealed later");
@@ -64,6 +69,7 @@ impl Drop for Passing {
 
 struct Sealing {
     database: Database,
+    namespace: Arc<str>,
     options: LifeOptions,
     pace: Pace,
     session: Option<(PgConnection, Edition)>,
@@ -99,7 +105,7 @@ impl Sealing {
         }
     }
 
-    async fn seal(&mut self, behind: Behind, measurements: &[i32]) -> anyhow::Result<usize> {
+    async fn seal(&mut self, behind: Behind, measurements: &BTreeSet<String>) -> anyhow::Result<usize> {
         let (connection, edition) = match &mut self.session {
             Some((connection, edition)) => (connection, *edition),
             none => {
@@ -110,8 +116,10 @@ impl Sealing {
             }
         };
         let mut count = 0;
-        for measurement in measurements {
-            count += seal_passed(connection, edition, self.options, *measurement, behind, &mut self.pace).await?;
+        for name in measurements {
+            // One whose lines were all refused may not be there.
+            let Some(measurement) = load_measurement(connection, &self.namespace, name).await? else { continue };
+            count += seal_passed(connection, edition, self.options, measurement.id, behind, &mut self.pace).await?;
         }
         Ok(count)
     }
