@@ -47,6 +47,8 @@ impl Watch {
             loop {
                 seen.push(look(&mut connection).await?);
                 if tokio::time::timeout(EVERY, &mut stopped).await.is_ok() {
+                    // Whoever ends it has seen everything done, perhaps since the last look.
+                    seen.push(look(&mut connection).await?);
                     return Ok(seen);
                 }
             }

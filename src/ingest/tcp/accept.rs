@@ -6,7 +6,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,10 @@ use crate::ingest::Protocol;
 const DRAIN: Duration = Duration::from_secs(10);
 /// After a failed accept (no more file descriptors, say) the loop waits instead of spinning.
 const BACK_OFF: Duration = Duration::from_millis(200);
+/// A client that has connected and sent does not know that the system has not handed its connection over yet: at the end those
+/// are taken too, until none comes for so long, and not for longer than [`LATEST`].
+const LATE: Duration = Duration::from_millis(20);
+const LATEST: Duration = Duration::from_secs(1);
 /// A silent client is asked after so long whether it is still there, and then again in such steps.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,21 +37,29 @@ pub(super) async fn run<W>(
     let open = metrics::gauge!("chunkwise_listener_connections", "protocol" => protocol.label());
     let mut connections = JoinSet::new();
     let mut turned_away: u64 = 0;
+    let mut stopped: Option<Instant> = None;
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(error = %error, protocol = protocol.label(), "a connection could not be accepted");
-                    sleep(BACK_OFF).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => {
                 open.set(connections.len() as f64);
                 continue;
             }
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => {
+                let stopped = *stopped.get_or_insert_with(Instant::now);
+                match timeout(LATE, listener.accept()).await {
+                    Ok(accepted) if stopped.elapsed() < LATEST => accepted,
+                    _ => break,
+                }
+            }
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(error = %error, protocol = protocol.label(), "a connection could not be accepted");
+                sleep(BACK_OFF).await;
+                continue;
+            }
         };
         if connections.len() >= most.get() {
             let before = turned_away;
