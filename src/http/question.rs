@@ -27,8 +27,8 @@ use crate::{
 pub trait Ask: DeserializeOwned {
     /// The formats of its answer; the first is the default.
     const FORMATS: &'static [Format];
-    /// Whether Arrow and CSV have more than one layout, so that `?layout=` means something.
-    const LAYOUTS: &'static [Layout];
+    /// How Arrow and CSV can be laid out; `?layout=` means something where there is more than one way.
+    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     /// Checks what types cannot say.
     ///
@@ -56,7 +56,6 @@ impl Ask for WindowQuestion {
 
 impl Ask for CorrelateQuestion {
     const FORMATS: &'static [Format] = &Format::ALL;
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -69,7 +68,6 @@ impl Ask for CorrelateQuestion {
 
 impl Ask for MatrixQuestion {
     const FORMATS: &'static [Format] = &Format::ALL;
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -86,7 +84,6 @@ impl Ask for MatrixQuestion {
 
 impl Ask for RollingQuestion {
     const FORMATS: &'static [Format] = &[Format::Json, Format::Npy, Format::Npz];
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -95,7 +92,6 @@ impl Ask for RollingQuestion {
 
 impl Ask for LagQuestion {
     const FORMATS: &'static [Format] = &[Format::Json, Format::Npy, Format::Npz];
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -104,7 +100,6 @@ impl Ask for LagQuestion {
 
 impl Ask for TicksQuestion {
     const FORMATS: &'static [Format] = &Format::ALL;
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -117,7 +112,6 @@ impl Ask for TicksQuestion {
 
 impl Ask for BarsQuestion {
     const FORMATS: &'static [Format] = &[Format::Json, Format::Arrow, Format::Csv];
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
@@ -126,7 +120,6 @@ impl Ask for BarsQuestion {
 
 impl Ask for AsofQuestion {
     const FORMATS: &'static [Format] = &[Format::Json, Format::Arrow, Format::Csv];
-    const LAYOUTS: &'static [Layout] = &[Layout::Long];
 
     fn check(&self) -> Result<(), Invalid> {
         self.validate()

@@ -11,8 +11,11 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, Executor, PgConnection, Row};
-use tokio::{sync::OwnedMutexGuard, sync::Semaphore, time::Instant};
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::{
+    sync::{OwnedMutexGuard, Semaphore},
+    time::Instant,
+};
 
 use super::{
     Catalog, ColumnType, Field, Measurement, NameError, Tag,
@@ -320,20 +323,17 @@ async fn create(
             return Err(GrowthError::Foreign(format!("{}.{}", quote_ident(schema), quote_ident(&table))));
         }
     }
-    let row = sqlx::query(
-        "INSERT INTO chunkwise.measurement (namespace, name, relation) VALUES ($1, $2, $3) RETURNING id, epoch",
+    let id = sqlx::query_scalar(
+        "INSERT INTO chunkwise.measurement (namespace, name, relation) VALUES ($1, $2, $3) RETURNING id",
     )
     .bind(namespace)
     .bind(name)
     .bind(&relation)
     .fetch_one(&mut *connection)
     .await?;
-    let interval_us = take_defaults(connection, row.try_get("id")?).await?.unwrap_or(interval_us);
-    let mut measurement =
-        Measurement::new(row.try_get("id")?, namespace.to_owned(), name.to_owned(), relation, row.try_get("epoch")?);
-    if let Some(made) = load_measurement(connection, namespace, name).await? {
-        (measurement.retention_us, measurement.space_partitions) = (made.retention_us, made.space_partitions);
-    }
+    let interval_us = take_defaults(connection, id).await?.unwrap_or(interval_us);
+    let made = load_measurement(connection, namespace, name).await?;
+    let measurement = made.ok_or(sqlx::Error::RowNotFound)?;
     for statement in ddl::create_measurement(&measurement, interval_us) {
         (&mut *connection).execute(statement.as_str()).await?;
     }

@@ -95,12 +95,10 @@ impl Questions {
             snapshot.close().await?;
         }
         let (answer, sides) = joined?;
-        // A chunk that nobody reads yet is dropped at once, whatever snapshots there are.
-        let mut connection = self.database.reader().acquire().await?;
         for side in &sides {
-            let there = list_chunks(&mut connection, &side.measurement).await?;
-            if side.touched().any(|chunk| there.iter().all(|other| other.id != chunk.id)) {
-                return Err(Attempt::Stale("a chunk was dropped while it was to be read".into()));
+            let touched: Vec<i64> = side.touched().map(|chunk| chunk.id).collect();
+            if self.has_gone(&side.measurement, &touched).await? {
+                return Err(Attempt::gone());
             }
         }
         Ok(answer)

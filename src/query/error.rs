@@ -168,6 +168,11 @@ impl From<RollupError> for Attempt {
 }
 
 impl Attempt {
+    /// A chunk was dropped while it was to be read.
+    pub(super) fn gone() -> Self {
+        Self::Stale("a chunk was dropped while it was to be read".into())
+    }
+
     /// The error of an attempt that is the only one.
     pub(super) fn into_error(self) -> QueryError {
         match self {

@@ -13,7 +13,7 @@ use crate::{
         Matrix, OneVsAll, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes, window_ends,
     },
     frame::Frame,
-    question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion, TimeRange},
+    question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion},
 };
 
 pub use crate::correlation::Pair;
@@ -118,13 +118,8 @@ impl Questions {
     /// See [`QueryError`].
     pub async fn matrix(&self, question: &MatrixQuestion) -> Result<MatrixAnswer, QueryError> {
         question.validate()?;
-        let asked = Asked {
-            shared: question.shared(),
-            ranges: vec![TimeRange { from: question.from, to: question.to }],
-            blocks: None,
-            selection: Selection::Some(&question.series),
-            most_series: usize::MAX,
-        };
+        let selection = Selection::Some(&question.series);
+        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
         let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
         let answer = async {
             let gathered = self.gather(&asked).await?;
@@ -142,12 +137,10 @@ impl Questions {
     /// See [`QueryError`].
     pub async fn rolling(&self, question: &RollingQuestion) -> Result<RollingAnswer, QueryError> {
         question.validate()?;
+        let selection = Selection::OneAgainst { target: &question.target, against: &question.against };
         let asked = Asked {
-            shared: question.shared(),
-            ranges: vec![TimeRange { from: question.from, to: question.to }],
-            blocks: None,
-            selection: Selection::OneAgainst { target: &question.target, against: &question.against },
             most_series: MAX_ROLLING,
+            ..Asked::of_rows(question.shared(), question.from, question.to, selection)
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;
@@ -182,13 +175,8 @@ impl Questions {
     /// See [`QueryError`].
     pub async fn lag(&self, question: &LagQuestion) -> Result<LagAnswer, QueryError> {
         question.validate()?;
-        let asked = Asked {
-            shared: question.shared(),
-            ranges: vec![TimeRange { from: question.from, to: question.to }],
-            blocks: None,
-            selection: Selection::OneAgainst { target: &question.target, against: &question.against },
-            most_series: usize::MAX,
-        };
+        let selection = Selection::OneAgainst { target: &question.target, against: &question.against };
+        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
         let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
         let answer = async {
             let gathered = self.gather(&asked).await?;

@@ -145,7 +145,7 @@ async fn read_all(
         let doubtful = taken_out(&mut found, &dirty);
         let newer = Stretch { from_us: latest_to_us, to_us: i64::MAX };
         for stretch in dirty.iter().copied().chain([newer]) {
-            take(&mut *connection, &newest_within(measurement, field, stretch), kind, &mut found).await?;
+            take(&mut *connection, &newest_within(measurement, field, stretch, None), kind, &mut found).await?;
         }
         for (stretch, ids) in doubtful {
             look_back(&mut *connection, measurement, field, stretch.from_us, ids, &mut found).await?;
@@ -162,7 +162,7 @@ async fn read_all(
                 break;
             }
             let within = Stretch { from_us: chunk.from_us, to_us: chunk.to_us };
-            take(&mut *connection, &newest_within(measurement, field, within), kind, &mut found).await?;
+            take(&mut *connection, &newest_within(measurement, field, within, None), kind, &mut found).await?;
         }
     }
     let (mut times_us, mut values) = (Vec::with_capacity(found.len()), LatestValues::of(kind));
@@ -210,7 +210,7 @@ async fn look_back(
     chunks.dedup_by_key(|chunk| chunk.from_us);
     for chunk in chunks.iter().rev().filter(|chunk| chunk.from_us < before_us) {
         let within = Stretch { from_us: chunk.from_us, to_us: chunk.to_us.min(before_us) };
-        take(&mut *connection, &newest_of(measurement, field, within, Some(&ids)), field.kind, found).await?;
+        take(&mut *connection, &newest_within(measurement, field, within, Some(&ids)), field.kind, found).await?;
         ids.retain(|id| lost(found, id, chunk.from_us));
         if ids.is_empty() {
             break;
@@ -270,33 +270,31 @@ fn value_of(kind: ColumnType, column: &str) -> String {
 
 /// Time, series and value of the rows within a stretch that have a value.
 fn rows_within(measurement: &Measurement, field: &Field, within: Stretch) -> String {
+    select("SELECT", measurement, field, within)
+}
+
+/// The latest of those of each series, of some series only if they are given.
+fn newest_within(measurement: &Measurement, field: &Field, within: Stretch, ids: Option<&[i64]>) -> String {
+    let rows = select("SELECT DISTINCT ON (series_id)", measurement, field, within);
+    let some = ids.map_or(String::new(), |ids| format!(" AND {}", one_of(ids)));
+    let column = quote_ident(&field.column);
+    let order = if field.kind == ColumnType::Text { " COLLATE \"C\"" } else { "" };
+    format!("{rows}{some} ORDER BY series_id, \"time\" DESC, {column}{order} DESC")
+}
+
+fn select(verb: &str, measurement: &Measurement, field: &Field, within: Stretch) -> String {
     let column = quote_ident(&field.column);
     let present = match field.kind {
         ColumnType::Float8 => format!("{column} > '-infinity' AND {column} < 'infinity'"),
         _ => format!("{column} IS NOT NULL"),
     };
     format!(
-        "SELECT \"time\", series_id, {} FROM {} WHERE \"time\" >= {} AND \"time\" < {} AND {present}",
+        "{verb} \"time\", series_id, {} FROM {} WHERE \"time\" >= {} AND \"time\" < {} AND {present}",
         value_of(field.kind, &column),
         measurement.storage(),
         time_literal(within.from_us),
         time_literal(within.to_us),
     )
-}
-
-/// The latest of those of each series.
-fn newest_within(measurement: &Measurement, field: &Field, within: Stretch) -> String {
-    newest_of(measurement, field, within, None)
-}
-
-/// The same of some series only.
-fn newest_of(measurement: &Measurement, field: &Field, within: Stretch, ids: Option<&[i64]>) -> String {
-    let rows = rows_within(measurement, field, within);
-    let some = ids.map_or(String::new(), |ids| format!(" AND {}", one_of(ids)));
-    let column = quote_ident(&field.column);
-    let order = if field.kind == ColumnType::Text { " COLLATE \"C\"" } else { "" };
-    let rows = rows.replacen("SELECT", "SELECT DISTINCT ON (series_id)", 1);
-    format!("{rows}{some} ORDER BY series_id, \"time\" DESC, {column}{order} DESC")
 }
 
 /// Takes in what a statement selects; of equal times the greater value counts. Gives how many rows that were.

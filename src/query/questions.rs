@@ -17,7 +17,7 @@ use super::{
 use crate::{
     block::Blocks,
     db::Database,
-    question::{CorrelateQuestion, Method, TimeRange, WindowQuestion},
+    question::{CorrelateQuestion, Method, WindowQuestion},
 };
 
 /// So many of the reader's connections are left to everything that is no question.
@@ -145,13 +145,8 @@ impl Questions {
     /// See [`QueryError`].
     pub async fn window(&self, question: &WindowQuestion) -> Result<WindowAnswer, QueryError> {
         question.validate()?;
-        let asked = Asked {
-            shared: question.shared(),
-            ranges: vec![TimeRange { from: question.from, to: question.to }],
-            blocks: None,
-            selection: Selection::Some(&question.series),
-            most_series: usize::MAX,
-        };
+        let selection = Selection::Some(&question.series);
+        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
         let answer = async {
             let gathered = self.gather(&asked).await?;
             blocking(move || {

@@ -17,7 +17,7 @@ use crate::{
     block::Blocks,
     frame::{Accumulator, Calendar, Frame, Neighbour, Shape, assemble},
     hypertable::{Chunk, Measurement, chunks_of_others, list_chunks},
-    question::{Grid, Invalid, Selector, Shared, TimeRange},
+    question::{Grid, Invalid, Selector, Shared, TimeRange, Timestamp},
     window::{self, Plan, Reading, Rows, Snapshot, Source, Span},
 };
 
@@ -33,6 +33,13 @@ pub(super) struct Asked<'q> {
     pub(super) selection: Selection<'q>,
     /// The most series that the selection may match.
     pub(super) most_series: usize,
+}
+
+impl<'q> Asked<'q> {
+    /// About one range, from rows.
+    pub(super) fn of_rows(shared: Shared, from: Timestamp, to: Timestamp, selection: Selection<'q>) -> Self {
+        Self { shared, ranges: vec![TimeRange { from, to }], blocks: None, selection, most_series: usize::MAX }
+    }
 }
 
 /// Whose values are asked for.
@@ -150,25 +157,26 @@ impl Questions {
             snapshot.close().await?;
         }
         let gathered = gathered?;
-        if self.has_gone(&gathered).await? {
-            return Err(Attempt::Stale("a chunk was dropped while it was to be read".into()));
+        // Blocks look themselves, before they keep what they have read.
+        if let Values::Rows(Unaligned { plan, .. }) = &gathered.values
+            && self.has_gone(&gathered.found.measurement, &plan.touched).await?
+        {
+            return Err(Attempt::gone());
         }
         Ok(gathered)
     }
 
     /// Whether a chunk that was to be read is not there any more. Whoever drops a chunk waits for those who read it, but a
     /// chunk that nobody reads yet goes at once, whatever snapshots there are.
-    async fn has_gone(&self, gathered: &Gathered) -> Result<bool, Attempt> {
-        // Blocks look themselves, before they keep what they have read.
-        let Values::Rows(Unaligned { plan, .. }) = &gathered.values else { return Ok(false) };
-        if plan.touched.is_empty() {
+    pub(super) async fn has_gone(&self, measurement: &Measurement, touched: &[i64]) -> Result<bool, Attempt> {
+        if touched.is_empty() {
             return Ok(false);
         }
         let mut connection = self.database.reader().acquire().await?;
         let mut there: Vec<i64> =
-            list_chunks(&mut connection, &gathered.found.measurement).await?.iter().map(|chunk| chunk.id).collect();
+            list_chunks(&mut connection, measurement).await?.iter().map(|chunk| chunk.id).collect();
         there.sort_unstable();
-        Ok(plan.touched.iter().any(|id| there.binary_search(id).is_err()))
+        Ok(touched.iter().any(|id| there.binary_search(id).is_err()))
     }
 
     /// Everything that is read in the snapshot's state.

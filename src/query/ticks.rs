@@ -74,11 +74,9 @@ impl Questions {
             snapshot.close().await?;
         }
         let (read, touched) = read?;
-        // A chunk that nobody reads yet is dropped at once, whatever snapshots there are.
-        let mut connection = self.database.reader().acquire().await?;
-        let there = list_chunks(&mut connection, &read.measurement).await?;
-        if touched.iter().any(|chunk| there.iter().all(|other| other.id != chunk.id)) {
-            return Err(Attempt::Stale("a chunk was dropped while it was to be read".into()));
+        let touched: Vec<i64> = touched.iter().map(|chunk| chunk.id).collect();
+        if self.has_gone(&read.measurement, &touched).await? {
+            return Err(Attempt::gone());
         }
         Ok(read)
     }

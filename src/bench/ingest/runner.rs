@@ -129,14 +129,7 @@ impl<'b> Runner<'b> {
         connections: usize,
         lines: &Arc<Lines>,
     ) -> Result<Vec<ServiceSink>, BenchError> {
-        let Some(address) = self.service.address(transport) else {
-            return Err(BenchError::connection(transport.name(), "the service has no listener for it"));
-        };
-        let mut sinks = Vec::new();
-        for _ in 0..connections {
-            sinks.push(ServiceSink::connect(transport, address, Arc::clone(lines)).await?);
-        }
-        Ok(sinks)
+        ServiceSink::several(self.service, transport, connections, lines).await
     }
 
     /// Line protocol over HTTP.

@@ -12,7 +12,7 @@ use super::{
     table::Stage,
 };
 use crate::bench::{
-    BenchError, Better, Report, Transport, load,
+    BenchError, Better, Report, load,
     service::{Role, Service},
     statistics::median,
 };
@@ -37,7 +37,7 @@ pub(super) async fn measure(
 
     tell("the first question, without blocks");
     let service = stage.serve(Role::Everything).await?;
-    let mut client = connect(&service).await?;
+    let mut client = Client::connect(&service).await?;
     let mut asking = Asking::new(stage);
     // Chunk by chunk: all at once may take longer than a question may.
     let (mut ms, mut rows, mut read_s) = (0.0, 0.0, 0.0);
@@ -56,7 +56,7 @@ pub(super) async fn measure(
 
     tell("the first question, with blocks on disk");
     let service = stage.serve(Role::Everything).await?;
-    let mut client = connect(&service).await?;
+    let mut client = Client::connect(&service).await?;
     let cold = client.ask(PATH, &Asking::top(asking.whole())).await?;
     report.add("first_question_with_blocks", cold.ms(), "ms", Better::Lower);
     report.add("first_question_with_blocks_rows_read", cold.cost("/rows_read"), "rows", Better::Lower);
@@ -100,13 +100,6 @@ pub(super) async fn measure(
     service.stop().await;
     report.sort_ratios_first();
     Ok(())
-}
-
-async fn connect(service: &Service) -> Result<Client, BenchError> {
-    let Some(address) = service.address(Transport::Http) else {
-        return Err(BenchError::connection("http", "the service has no listener for it"));
-    };
-    Client::connect(address).await
 }
 
 async fn many(

@@ -104,14 +104,7 @@ impl<'b> Stage<'b> {
     }
 
     pub(super) async fn sinks(&self, service: &Service, connections: usize) -> Result<Vec<ServiceSink>, BenchError> {
-        let Some(address) = service.address(Transport::Http) else {
-            return Err(BenchError::connection(Transport::Http.name(), "the service has no listener for it"));
-        };
-        let mut sinks = Vec::new();
-        for _ in 0..connections {
-            sinks.push(ServiceSink::connect(Transport::Http, address, Arc::clone(&self.lines)).await?);
-        }
-        Ok(sinks)
+        ServiceSink::several(service, Transport::Http, connections, &self.lines).await
     }
 
     /// A bucket's start as RFC 3339's integer milliseconds.
@@ -150,7 +143,9 @@ async fn fill(
                 let share = (place % 10) as f64 / 10.0;
                 let change = share * market + (1.0 - share) * random.random_range(-1.0..1.0);
                 *price *= 1.0 + 1e-3 * change;
-                batch.push_row(time_us, *id, &[(0, Value::Float8(*price))]).expect("a price is a row");
+                batch
+                    .push_row(time_us, *id, &[(0, Value::Float8(*price))])
+                    .expect("a finite price, the only column, is a row");
             }
         }
         let mut encoder = Encoder::new(&batch).expect("three columns are not too many");

@@ -10,7 +10,7 @@ use super::{
     client::Client,
     table::{BUCKET, BUCKET_US, FIELD, Stage},
 };
-use crate::bench::{BenchError, Better, Report, Transport, service::Role, statistics::median};
+use crate::bench::{BenchError, Better, Report, service::Role, statistics::median};
 
 /// So often each way is measured, in turns.
 const ROUNDS: usize = 5;
@@ -23,10 +23,7 @@ pub(super) async fn measure(
     report: &mut Report,
 ) -> Result<(), BenchError> {
     let service = stage.serve(Role::Everything).await?;
-    let Some(address) = service.address(Transport::Http) else {
-        return Err(BenchError::connection("http", "the service has no listener for it"));
-    };
-    let mut client = Client::connect(address).await?;
+    let mut client = Client::connect(&service).await?;
     let buckets = (MOST_CELLS / stage.options.series.max(1)).clamp(1, stage.options.buckets);
     let rows = f64::from(stage.options.series) * f64::from(buckets);
     let question = json!({

@@ -1,13 +1,13 @@
-//! Line protocol over HTTP, one keep-alive connection.
+//! HTTP, one keep-alive connection.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, StatusCode,
+    Request, Response, StatusCode,
     client::conn::http1::{SendRequest, handshake},
-    header::HOST,
+    header::{CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,14 +16,15 @@ use crate::bench::BenchError;
 
 const NAME: &str = "http";
 
+/// A connection to a service.
 #[derive(Debug)]
-pub(super) struct Http {
+pub(in crate::bench) struct Http {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
 impl Http {
-    pub(super) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
+    pub(in crate::bench) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         let failed = |error| BenchError::Connection { transport: NAME, source: error };
         let stream = TcpStream::connect(address).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
@@ -34,20 +35,32 @@ impl Http {
         Ok(Self { sender, host: address.to_string() })
     }
 
-    pub(super) async fn send(&mut self, body: Vec<u8>) -> Result<(), BenchError> {
+    /// Writes line protocol.
+    pub(super) async fn write(&mut self, body: Vec<u8>) -> Result<(), BenchError> {
+        self.post("/write?precision=ns", "text/plain", body, StatusCode::NO_CONTENT).await.map(drop)
+    }
+
+    /// Posts a body, and reads the whole answer, whose status is to be this one.
+    pub(in crate::bench) async fn post(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        wanted: StatusCode,
+    ) -> Result<Response<Bytes>, BenchError> {
         let failed = |error| BenchError::connection(NAME, error);
-        let request = Request::post("/write?precision=ns")
+        let request = Request::post(path)
             .header(HOST, &self.host)
+            .header(CONTENT_TYPE, content_type)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| BenchError::connection(NAME, error))?;
         self.sender.ready().await.map_err(failed)?;
-        let response = self.sender.send_request(request).await.map_err(failed)?;
-        let status = response.status();
-        let answer = response.into_body().collect().await.map_err(failed)?.to_bytes();
-        if status == StatusCode::NO_CONTENT {
-            return Ok(());
+        let (head, body) = self.sender.send_request(request).await.map_err(failed)?.into_parts();
+        let body = body.collect().await.map_err(failed)?.to_bytes();
+        if head.status == wanted {
+            return Ok(Response::from_parts(head, body));
         }
-        let answer = String::from_utf8_lossy(&answer).chars().take(300).collect();
-        Err(BenchError::Refused { status: status.to_string(), answer })
+        let answer = String::from_utf8_lossy(&body).chars().take(300).collect();
+        Err(BenchError::Refused { status: head.status.to_string(), answer })
     }
 }

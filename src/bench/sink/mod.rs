@@ -7,10 +7,10 @@ mod websocket;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{BenchError, lines::Lines};
+use super::{BenchError, lines::Lines, service::Service};
 
-pub(super) use self::copy::CopySink;
-use self::{http::Http, stream::Stream, websocket::WebSocket};
+pub(super) use self::{copy::CopySink, http::Http};
+use self::{stream::Stream, websocket::WebSocket};
 
 /// How lines reach the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,23 @@ enum Connection {
 }
 
 impl ServiceSink {
+    /// So many connections to a service.
+    pub(super) async fn several(
+        service: &Service,
+        transport: Transport,
+        connections: usize,
+        lines: &Arc<Lines>,
+    ) -> Result<Vec<Self>, BenchError> {
+        let Some(address) = service.address(transport) else {
+            return Err(BenchError::connection(transport.name(), "the service has no listener for it"));
+        };
+        let mut sinks = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            sinks.push(Self::connect(transport, address, Arc::clone(lines)).await?);
+        }
+        Ok(sinks)
+    }
+
     pub(super) async fn connect(
         transport: Transport,
         address: SocketAddr,
@@ -86,7 +103,7 @@ impl Sink for ServiceSink {
     async fn send(&mut self, first_row: u64, rows: usize) -> Result<(), BenchError> {
         let body = self.lines.body(first_row, rows);
         match &mut self.connection {
-            Connection::Http(http) => http.send(body).await,
+            Connection::Http(http) => http.write(body).await,
             Connection::Stream(stream) => stream.send(&body).await,
             Connection::WebSocket(socket) => socket.send(body).await,
         }

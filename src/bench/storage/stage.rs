@@ -119,14 +119,7 @@ impl<'b> Stage<'b> {
     }
 
     async fn sinks(&self, service: &Service, connections: usize) -> Result<Vec<ServiceSink>, BenchError> {
-        let Some(address) = service.address(Transport::Http) else {
-            return Err(BenchError::connection(Transport::Http.name(), "the service has no listener for it"));
-        };
-        let mut sinks = Vec::new();
-        for _ in 0..connections {
-            sinks.push(ServiceSink::connect(Transport::Http, address, Arc::clone(&self.lines)).await?);
-        }
-        Ok(sinks)
+        ServiceSink::several(service, Transport::Http, connections, &self.lines).await
     }
 
     /// The first row of a new chunk, of either size.

@@ -17,10 +17,9 @@ pub(super) const STRIP_ROWS: usize = 128;
 const LEAST_PART: f32 = 0.1;
 
 /// The rows, made ready for products.
-pub(super) struct Rows<'a> {
-    /// Values, or ranks where there are no gaps.
+pub(super) struct Rows {
+    /// Values; for Spearman ranks where a row has no gaps. Of the ranks' own ranks within some pairs r is the same.
     values: Array2<f64>,
-    of: ArrayView2<'a, f64>,
     method: Method,
     /// Deviations from the row's mean, of length 1; 0 where missing.
     deviations: Array2<f32>,
@@ -45,8 +44,8 @@ enum Kind {
     Odd,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(of: ArrayView2<'a, f64>, method: Method) -> Self {
+impl Rows {
+    pub(super) fn new(of: ArrayView2<'_, f64>, method: Method) -> Self {
         let (series, buckets) = of.dim();
         let mut values = of.to_owned();
         let has_gaps = of.iter().any(|value| value.is_nan());
@@ -67,7 +66,7 @@ impl<'a> Rows<'a> {
             mask: values.mapv(|value| if value.is_nan() { 0.0 } else { 1.0 }),
             squares: deviations.mapv(|deviation: f32| deviation * deviation),
         });
-        Self { values, of, method, deviations, masked, kinds }
+        Self { values, method, deviations, masked, kinds }
     }
 
     fn len(&self) -> usize {
@@ -76,13 +75,11 @@ impl<'a> Rows<'a> {
 
     /// A pair in float64.
     pub(super) fn exactly(&self, a: usize, b: usize, min_overlap: usize) -> Correlation {
-        let row = |row: usize| self.of.row(row).to_vec();
+        let [target, other] = [a, b].map(|row| self.values.row(row).to_vec());
+        let target = Target::new(&target);
         match self.method {
-            Method::Spearman => {
-                let target = ranks_of_target(&row(a));
-                Target::new(&target).spearman(&row(b), min_overlap, &mut Scratch::default())
-            }
-            Method::Pearson | Method::Ewma { .. } => Target::new(&row(a)).pearson(&row(b), min_overlap),
+            Method::Spearman => target.spearman(&other, min_overlap, &mut Scratch::default()),
+            Method::Pearson | Method::Ewma { .. } => target.pearson(&other, min_overlap),
         }
     }
 }
@@ -134,7 +131,7 @@ impl Strip {
     /// diagonal, and the diagonal.
     pub(super) fn compute(
         &mut self,
-        rows: &Rows<'_>,
+        rows: &Rows,
         first: usize,
         min_overlap: usize,
         mut cell: impl FnMut(usize, usize, Correlation),

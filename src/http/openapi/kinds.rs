@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use utoipa::{
     ToSchema,
-    openapi::{HttpMethod, ObjectBuilder, RefOr, Required, Schema, request_body::RequestBodyBuilder},
+    openapi::{ObjectBuilder, RefOr, Schema},
 };
 
 use super::{
-    operation::{Route, RouteBuilder, bytes, content, response, route, with_header},
-    questions::{FROM, TAG, TO, closed, min_overlap, question, receipt_example},
-    schema::{boolean, integer, named, named_as, text, word},
+    operation::Route,
+    questions::{FROM, Question, TO, closed, min_overlap, question, receipt_example},
+    schema::{boolean, integer, named_as, text, word},
 };
 use crate::{
     format::Format,
@@ -120,20 +120,7 @@ struct BestLag {
     n: i64,
 }
 
-/// One kind: names, texts, examples, and what its formats hold.
-struct Kind {
-    path: &'static str,
-    id: &'static str,
-    summary: &'static str,
-    description: String,
-    schema: &'static str,
-    example: Value,
-    answer: &'static str,
-    answer_example: Value,
-    arrays: &'static [(Format, &'static str)],
-}
-
-pub(super) fn matrix_example() -> Value {
+fn matrix_example() -> Value {
     json!({
         "measurement": "prices", "field": "close", "bucket": "1d", "transform": "log_return",
         "series": {"symbol": ["AAPL", "MSFT"]}, "from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z",
@@ -141,7 +128,7 @@ pub(super) fn matrix_example() -> Value {
     })
 }
 
-pub(super) fn rolling_example() -> Value {
+fn rolling_example() -> Value {
     json!({
         "measurement": "prices", "field": "close", "bucket": "1d", "transform": "log_return",
         "target": {"symbol": "AAPL"}, "against": {"symbol": ["MSFT"]},
@@ -149,25 +136,25 @@ pub(super) fn rolling_example() -> Value {
     })
 }
 
-pub(super) fn lag_example() -> Value {
+fn lag_example() -> Value {
     json!({
         "measurement": "ticks", "field": "price", "bucket": "1s", "transform": "log_return",
         "target": {"symbol": "AAPL"}, "from": "2024-01-02T14:30:00Z", "to": "2024-01-02T21:00:00Z", "max_lag": 1, "top": 10
     })
 }
 
-pub(super) fn ticks_example() -> Value {
+fn ticks_example() -> Value {
     json!({
         "measurement": "ticks", "field": "price", "target": {"symbol": "AAPL"}, "against": {"symbol": ["MSFT", "XOM"]},
         "from": "2024-01-02T14:30:00Z", "to": "2024-01-02T21:00:00Z", "method": "hayashi_yoshida", "transform": "log_return"
     })
 }
 
-fn kinds() -> [Kind; 4] {
+fn kinds() -> [Question; 4] {
     let as_of = "2024-01-03T09:30:00.123456Z";
     let aapl = json!({"series_id": 1, "tags": {"symbol": "AAPL"}});
     [
-        Kind {
+        Question {
             path: "/api/v1/correlate/matrix",
             id: "matrix",
             summary: "All pairs of some series over one range",
@@ -190,7 +177,7 @@ fn kinds() -> [Kind; 4] {
                 (Format::Csv, "The same columns as Arrow; with `top`"),
             ],
         },
-        Kind {
+        Question {
             path: "/api/v1/correlate/rolling",
             id: "rolling",
             summary: "One series against some, over a window that moves through one range",
@@ -208,7 +195,7 @@ fn kinds() -> [Kind; 4] {
                 (Format::Npz, "`r`, `series_id`, and `times` in microseconds since 1970 UTC"),
             ],
         },
-        Kind {
+        Question {
             path: "/api/v1/correlate/lag",
             id: "lag",
             summary: "One series against others that are moved by some buckets",
@@ -229,7 +216,7 @@ fn kinds() -> [Kind; 4] {
                 (Format::Npz, "`r`, `n`, `series_id`, and `lags` in buckets"),
             ],
         },
-        Kind {
+        Question {
             path: "/api/v1/correlate/ticks",
             id: "ticks",
             summary: "One series against some, by their raw rows",
@@ -261,47 +248,7 @@ fn kinds() -> [Kind; 4] {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    kinds().iter().flat_map(|kind| [by_body(kind), by_url(kind)]).collect()
-}
-
-fn by_body(kind: &Kind) -> Route {
-    let body = RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content(Format::Json.media_type(), content(named(kind.schema), kind.example.clone()))
-        .build();
-    let route = route(HttpMethod::Post, kind.path, TAG, kind.id, kind.summary).describe(&kind.description).takes(body);
-    answered(route, kind, None)
-}
-
-fn by_url(kind: &Kind) -> Route {
-    let q = text().content_media_type(Format::Json.media_type()).examples([kind.example.to_string()]);
-    let route = route(HttpMethod::Get, kind.path, TAG, &format!("{}_by_url", kind.id), kind.summary)
-        .describe(&format!("{} As a GET the answer can be cached.", kind.description))
-        .required_query("q", q, "The question of the POST as JSON, URL-encoded.")
-        .namespace()
-        .header("If-None-Match", text(), "The `ETag` of an answer: 304 if it is still the same.")
-        .answers(304, response("The answer is the one whose `ETag` was sent."));
-    answered(route, kind, Some("Changes with the question and with the data."))
-}
-
-fn answered(route: RouteBuilder, kind: &Kind, tag: Option<&str>) -> Route {
-    let json = content(named(kind.answer), kind.answer_example.clone());
-    let mut answer = response("The answer.").content(Format::Json.media_type(), json);
-    for (format, holds) in kind.arrays {
-        answer = answer.content(format.media_type(), bytes(*format, holds));
-    }
-    answer = with_header(answer, "Chunkwise-Receipt", "What the answer cost, as JSON; on array answers.");
-    answer = with_header(answer, "Chunkwise-Series-Version", "Equal values mean equal series in equal order.");
-    if let Some(tag) = tag {
-        answer = with_header(answer, "ETag", tag);
-    }
-    let names: Vec<&str> =
-        std::iter::once(Format::Json).chain(kind.arrays.iter().map(|(format, _)| *format)).map(Format::name).collect();
-    route
-        .query("format", word(&names), "The format; wins over `Accept`.")
-        .fails(&[400, 403, 404, 406, 413, 500, 503, 504])
-        .answers(200, answer)
-        .build()
+    kinds().iter().flat_map(Question::routes).collect()
 }
 
 /// Adds the schemas, by name.

@@ -68,17 +68,24 @@ fn correlate_answer_example() -> Value {
 }
 
 /// A question's names, texts and examples; each is asked by POST and by GET.
-struct Question {
-    path: &'static str,
-    id: &'static str,
-    summary: &'static str,
-    description: String,
-    schema: &'static str,
-    example: Value,
-    answer: &'static str,
-    answer_example: Value,
-    /// What npy, npz, Arrow and CSV hold.
-    arrays: [&'static str; 4],
+pub(super) struct Question {
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: String,
+    pub(super) schema: &'static str,
+    pub(super) example: Value,
+    pub(super) answer: &'static str,
+    pub(super) answer_example: Value,
+    /// What the formats besides JSON hold.
+    pub(super) arrays: &'static [(Format, &'static str)],
+}
+
+impl Question {
+    /// Its routes, by POST and by GET.
+    pub(super) fn routes(&self) -> [Route; 2] {
+        [by_body(self), by_url(self)]
+    }
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -93,11 +100,14 @@ pub(super) fn routes() -> Vec<Route> {
         example: window_example(),
         answer: "WindowAnswer",
         answer_example: window_answer_example(),
-        arrays: [
-            "float64 (series, buckets)",
-            "`values`, `series_id`, and `times` in microseconds since 1970 UTC",
-            "`series_id, <tags>, time, value`, missing left out; with `layout=wide` `time` and one column a series",
-            "The same columns as Arrow",
+        arrays: &[
+            (Format::Npy, "float64 (series, buckets)"),
+            (Format::Npz, "`values`, `series_id`, and `times` in microseconds since 1970 UTC"),
+            (
+                Format::Arrow,
+                "`series_id, <tags>, time, value`, missing left out; with `layout=wide` `time` and one column a series",
+            ),
+            (Format::Csv, "The same columns as Arrow"),
         ],
     };
     let correlate = Question {
@@ -113,14 +123,14 @@ pub(super) fn routes() -> Vec<Route> {
         example: correlate_example(),
         answer: "CorrelateAnswer",
         answer_example: correlate_answer_example(),
-        arrays: [
-            "float64 (ranges, series): r",
-            "`r`, `n`, `series_id`, and `ranges` (ranges, 2) in microseconds since 1970 UTC",
-            "`range, series_id, <tags>, r, n` and the stats asked for",
-            "The same columns as Arrow",
+        arrays: &[
+            (Format::Npy, "float64 (ranges, series): r"),
+            (Format::Npz, "`r`, `n`, `series_id`, and `ranges` (ranges, 2) in microseconds since 1970 UTC"),
+            (Format::Arrow, "`range, series_id, <tags>, r, n` and the stats asked for"),
+            (Format::Csv, "The same columns as Arrow"),
         ],
     };
-    vec![by_body(&window), by_url(&window), by_body(&correlate), by_url(&correlate)]
+    [window, correlate].iter().flat_map(Question::routes).collect()
 }
 
 fn by_body(question: &Question) -> Route {
@@ -150,7 +160,9 @@ fn by_url(question: &Question) -> Route {
 }
 
 fn shared(route: RouteBuilder, question: &Question) -> RouteBuilder {
-    let route = route.query("format", word(&Format::ALL.map(Format::name)), "The format; wins over `Accept`.");
+    let others = question.arrays.iter().map(|(format, _)| format.name());
+    let formats: Vec<&str> = std::iter::once(Format::Json.name()).chain(others).collect();
+    let route = route.query("format", word(&formats), "The format; wins over `Accept`.");
     let route = match question.id {
         "window" => route.query("layout", word(&["long", "wide"]), "How Arrow and CSV are laid out."),
         _ => route,
@@ -161,8 +173,8 @@ fn shared(route: RouteBuilder, question: &Question) -> RouteBuilder {
 fn answer(question: &Question) -> ResponseBuilder {
     let json = content(named(question.answer), question.answer_example.clone());
     let mut response = response("The answer.").content(Format::Json.media_type(), json);
-    for (format, holds) in [Format::Npy, Format::Npz, Format::Arrow, Format::Csv].into_iter().zip(question.arrays) {
-        response = response.content(format.media_type(), bytes(format, holds));
+    for (format, holds) in question.arrays {
+        response = response.content(format.media_type(), bytes(*format, holds));
     }
     let response = with_header(response, "Chunkwise-Receipt", "What the answer cost, as JSON; on array answers.");
     with_header(
