@@ -4,7 +4,8 @@
 //! window's length, each window is the end of one block and the beginning of the next, and the moments of ends and beginnings
 //! are all computed by one pass backwards and one forwards through each block (the idea of van Herk, "A fast algorithm for
 //! local minimum and maximum filters", Pattern Recognition Letters 13 (1992)). Moments are updated by Welford's recurrence
-//! and put together by Chan, Golub and LeVeque's formula, which lose no digits to a far mean.
+//! and put together by Chan, Golub and LeVeque's formula. A running mean that is far from 0 has few digits for a small spread,
+//! so both sides of the pairs count from their first pair: those differences round nothing where the values are near each other.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -13,6 +14,8 @@ use rayon::prelude::*;
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
     n: f64,
+    /// One of the pairs, from which the means are counted.
+    origin: (f64, f64),
     mean_x: f64,
     mean_y: f64,
     xx: f64,
@@ -27,10 +30,13 @@ impl Moments {
             return self;
         }
         let n = self.n + 1.0;
+        let origin = if self.n == 0.0 { (x, y) } else { self.origin };
+        let (x, y) = (x - origin.0, y - origin.1);
         let (dx, dy) = (x - self.mean_x, y - self.mean_y);
         let (mean_x, mean_y) = (self.mean_x + dx / n, self.mean_y + dy / n);
         let rest = y - mean_y;
-        Self { n, mean_x, mean_y, xx: self.xx + dx * (x - mean_x), yy: self.yy + dy * rest, xy: self.xy + dx * rest }
+        let (xx, yy, xy) = (self.xx + dx * (x - mean_x), self.yy + dy * rest, self.xy + dx * rest);
+        Self { n, origin, mean_x, mean_y, xx, yy, xy }
     }
 
     /// Those of all pairs of both.
@@ -39,11 +45,13 @@ impl Moments {
             return if self.n == 0.0 { other } else { self };
         }
         let n = self.n + other.n;
-        let (dx, dy) = (other.mean_x - self.mean_x, other.mean_y - self.mean_y);
+        let dx = (other.origin.0 - self.origin.0) + (other.mean_x - self.mean_x);
+        let dy = (other.origin.1 - self.origin.1) + (other.mean_y - self.mean_y);
         let share = other.n / n;
         let between = self.n * share;
         Self {
             n,
+            origin: self.origin,
             mean_x: self.mean_x + dx * share,
             mean_y: self.mean_y + dy * share,
             xx: self.xx + other.xx + dx * dx * between,
@@ -157,7 +165,7 @@ mod tests {
             step in 1..5_usize,
             offset in prop_oneof![Just(0.0), Just(1e6)],
         ) {
-            let x: Vec<f64> = x.iter().map(|x| x + offset).collect();
+            let [x, y] = [x, y].map(|side| side.iter().map(|value| value + offset).collect::<Vec<f64>>());
             let (target, other) = (ArrayView1::from(&x), ArrayView1::from(&y).insert_axis(Axis(0)));
             let r = rolling(target, other, window, step, 3);
             for (r, end) in r.row(0).iter().zip(window_ends(x.len(), window, step)) {
