@@ -9,7 +9,7 @@ use super::visibility::PgSnapshot;
 use crate::{
     hypertable::Measurement,
     question::Selector,
-    series::{self, SelectError, SelectedSeries},
+    series::{self, SelectError, SelectedSeries, TaggedSeries},
 };
 
 /// How many series there are, and what all their ids make together: equal sets have equal figures, and ids are never used
@@ -55,7 +55,7 @@ impl KnownSeries {
 #[derive(Debug)]
 pub struct Roster {
     /// Ascending by id, as a selector of all of them gives them.
-    pub selected: SelectedSeries,
+    pub selected: Arc<SelectedSeries>,
     /// For each of them its place in panels.
     pub places: Vec<usize>,
     /// Whether each of them stands in panels where it stands in the list.
@@ -113,12 +113,12 @@ impl Roster {
             return Ok(Arc::clone(known));
         }
         let mut ids = known.ids();
-        let selected = series::select(connection, measurement, &Selector::default()).await?;
+        let selected = Arc::new(series::select(connection, measurement, &Selector::default()).await?);
         let mut by_id: HashMap<i64, usize> = ids.iter().copied().zip(0..).collect();
         let mut places = Vec::with_capacity(selected.series.len());
-        for (id, _) in &selected.series {
-            places.push(*by_id.entry(*id).or_insert_with(|| {
-                ids.push(*id);
+        for TaggedSeries { series_id, .. } in &selected.series {
+            places.push(*by_id.entry(*series_id).or_insert_with(|| {
+                ids.push(*series_id);
                 ids.len() - 1
             }));
         }

@@ -66,25 +66,27 @@ pub(super) fn wide_columns(rows: &AnswerRows) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::query::AnswerSeries;
+    use crate::query::{SelectedSeries, TaggedSeries};
 
     fn texts(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn rows(tag_names: &[&str], series: &[(i64, &[Option<&str>])]) -> AnswerRows {
-        AnswerRows {
+        Arc::new(SelectedSeries {
             tag_names: texts(tag_names),
             series: series
                 .iter()
-                .map(|(series_id, tags)| AnswerSeries {
+                .map(|(series_id, tags)| TaggedSeries {
                     series_id: *series_id,
                     tags: tags.iter().map(|tag| tag.map(str::to_owned)).collect(),
                 })
                 .collect(),
             version: String::new(),
-        }
+        })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{FormatError, SeriesListing, asof::Json, table::Stats};
 use crate::{
-    query::{AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, WindowAnswer},
+    query::{AsofAnswer, CorrelateAnswer, Receipt, TaggedSeries, WindowAnswer},
     question::Timestamp,
 };
 
@@ -56,7 +56,7 @@ impl Serialize for Time {
 }
 
 /// The tags that a series has, as an object.
-pub(super) struct Tags<'a>(pub(super) &'a [String], pub(super) &'a AnswerSeries);
+pub(super) struct Tags<'a>(pub(super) &'a [String], pub(super) &'a TaggedSeries);
 
 impl Serialize for Tags<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -71,7 +71,7 @@ impl Serialize for Tags<'_> {
 }
 
 /// `{"series_id", "tags"}`
-pub(super) struct Series<'a>(pub(super) &'a [String], pub(super) &'a AnswerSeries);
+pub(super) struct Series<'a>(pub(super) &'a [String], pub(super) &'a TaggedSeries);
 
 impl Serialize for Series<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

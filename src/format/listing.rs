@@ -1,6 +1,6 @@
 //! A page of a measurement's series, as `GET /api/v1/series` lists them.
 
-use crate::query::AnswerSeries;
+use crate::query::TaggedSeries;
 
 /// A page of a measurement's series in ascending id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,7 +19,7 @@ pub struct SeriesListing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedSeries {
     /// Its id, and its tags in the order of [`SeriesListing::tag_names`].
-    pub series: AnswerSeries,
+    pub series: TaggedSeries,
     /// The time of its first row, microseconds since 1970 UTC; `None` where it has no rows.
     pub first_us: Option<i64>,
     /// The time of its last row, microseconds since 1970 UTC; `None` where it has no rows.

@@ -11,7 +11,7 @@ use super::{
     columns::{tag_columns, wide_columns},
 };
 use crate::{
-    query::{AnswerSeries, CorrelateAnswer, StatColumn, WindowAnswer},
+    query::{CorrelateAnswer, StatColumn, TaggedSeries, WindowAnswer},
     question::Stat,
 };
 
@@ -110,7 +110,7 @@ pub(super) struct Tags<'a> {
 impl<'a> Tags<'a> {
     pub(super) fn new(
         names: &[String],
-        series: impl Iterator<Item = &'a AnswerSeries> + Clone,
+        series: impl Iterator<Item = &'a TaggedSeries> + Clone,
         answer_columns: &[&str],
     ) -> Self {
         let mut tags = Self { columns: Vec::new(), codes: Vec::new() };

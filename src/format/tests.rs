@@ -5,12 +5,14 @@ mod asof;
 mod json;
 mod tables;
 
+use std::sync::Arc;
+
 use ndarray::{Array2, array};
 
 use super::*;
 use crate::{
     frame::Frame,
-    query::{AnswerRows, AnswerSeries, Receipt},
+    query::{AnswerRows, Receipt, SelectedSeries, TaggedSeries},
     question::{Stat, TimeRange, Timestamp},
 };
 
@@ -19,13 +21,13 @@ const TIMES_US: [i64; 4] = [-1, 0, 1_577_836_800_000_000, 1_577_836_800_250_000]
 /// Names that have broken a writer somewhere: quotes, separators, line breaks, right-to-left text, a formula.
 const ODD: [&str; 4] = ["say \"hi\", then\r\nleave", "\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{202e}x", "=HYPERLINK(\"x\")", ""];
 
-fn series(series_id: i64, tags: &[Option<&str>]) -> AnswerSeries {
-    AnswerSeries { series_id, tags: tags.iter().map(|tag| tag.map(str::to_owned)).collect() }
+fn series(series_id: i64, tags: &[Option<&str>]) -> TaggedSeries {
+    TaggedSeries { series_id, tags: tags.iter().map(|tag| tag.map(str::to_owned)).collect() }
 }
 
 /// Four series with the tags `time` and `symbol`; the third lacks `time`, the last lacks both.
 fn rows() -> AnswerRows {
-    AnswerRows {
+    Arc::new(SelectedSeries {
         tag_names: vec!["time".to_owned(), "symbol".to_owned()],
         series: vec![
             series(1, &[Some(ODD[0]), Some("AAPL")]),
@@ -34,7 +36,7 @@ fn rows() -> AnswerRows {
             series(i64::MAX, &[None, None]),
         ],
         version: "v1".to_owned(),
-    }
+    })
 }
 
 /// Extremes of float64, with NaN and both infinities, of which every row has at least one.
@@ -91,10 +93,11 @@ fn listing() -> SeriesListing {
     let rows = rows();
     let spans = [(Some(0), Some(1)), (Some(-1), Some(250_000)), (None, None), (Some(0), Some(0))];
     SeriesListing {
-        tag_names: rows.tag_names,
+        tag_names: rows.tag_names.clone(),
         rows: rows
             .series
-            .into_iter()
+            .iter()
+            .cloned()
             .zip(spans)
             .map(|(series, (first_us, last_us))| ListedSeries { series, first_us, last_us })
             .collect(),
@@ -106,7 +109,7 @@ fn listing() -> SeriesListing {
 /// No series and no times, as where a selector matches nothing.
 fn empty_window() -> WindowAnswer {
     WindowAnswer {
-        rows: AnswerRows { tag_names: vec!["symbol".to_owned()], ..AnswerRows::default() },
+        rows: Arc::new(SelectedSeries { tag_names: vec!["symbol".to_owned()], ..SelectedSeries::default() }),
         frame: Frame { times_us: Vec::new(), values: Array2::zeros((0, 0)) },
         as_of_us: 0,
         receipt: Receipt::default(),
@@ -116,11 +119,11 @@ fn empty_window() -> WindowAnswer {
 /// One series with the values 0, 1, 2 and so on, a second apart.
 fn long_window(buckets: u32) -> WindowAnswer {
     WindowAnswer {
-        rows: AnswerRows {
+        rows: Arc::new(SelectedSeries {
             tag_names: vec!["symbol".to_owned()],
             series: vec![series(5, &[Some("A")])],
             version: String::new(),
-        },
+        }),
         frame: Frame {
             times_us: (0..buckets).map(|bucket| i64::from(bucket) * 1_000_000).collect(),
             values: Array2::from_shape_vec((1, buckets as usize), (0..buckets).map(f64::from).collect()).unwrap(),

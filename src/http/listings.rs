@@ -20,7 +20,7 @@ use super::{
 use crate::{
     format::{self, Format, ListedSeries, SeriesListing},
     hypertable::ChunkEvent,
-    query::{AnswerSeries, DeadLetterRequest, MeasurementOverview},
+    query::{DeadLetterRequest, MeasurementOverview, TaggedSeries},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
 };
@@ -77,7 +77,7 @@ pub(super) async fn series(
     let request = PageRequest { search, selector, after, limit };
     let (page, version) = state.questions.series(&namespace, &measurement, &request).await?;
     let rows = page.rows.into_iter().map(|row| ListedSeries {
-        series: AnswerSeries { series_id: row.series_id, tags: row.tags },
+        series: TaggedSeries { series_id: row.series_id, tags: row.tags },
         first_us: row.first_us,
         last_us: row.last_us,
     });

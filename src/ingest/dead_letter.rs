@@ -13,7 +13,7 @@ use crate::{
     hypertable::Measurement,
     protocol::{FieldValue, Fields, Line},
     question::Selector,
-    series::{self, SelectError},
+    series::{self, SelectError, TaggedSeries},
 };
 
 /// A row that the database refused.
@@ -113,7 +113,7 @@ pub(super) async fn rendered(
     let ids: Vec<i64> = places.clone().map(|place| batch.row(place).series_id()).collect();
     let selector = Selector { series_ids: Some(ids), ..Selector::default() };
     let tags: TagsBySeries = match series::select(transaction, measurement, &selector).await {
-        Ok(selected) => selected.series.into_iter().collect(),
+        Ok(selected) => selected.series.into_iter().map(|TaggedSeries { series_id, tags }| (series_id, tags)).collect(),
         Err(SelectError::Database(error)) => return Err(error),
         // A selection by ids names no tags.
         Err(SelectError::UnknownTag { .. }) => TagsBySeries::new(),

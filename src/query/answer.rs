@@ -1,49 +1,18 @@
 //! Answers as arrays, before a format makes bytes of them.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use serde::Serialize;
 
 use crate::{
     frame::Frame,
-    question::{CorrelateQuestion, Selector, Stat, TimeRange},
+    question::{CorrelateQuestion, Stat, TimeRange},
+    series::{SelectedSeries, TaggedSeries},
 };
 
-/// One series of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerSeries {
-    /// Its id, never used twice in a database.
-    pub series_id: i64,
-    /// The values of the answer's tags, in their order; `None` where the series lacks the tag.
-    pub tags: Vec<Option<String>>,
-}
-
-/// The rows of an answer: which tags there are, and the series in ascending id.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AnswerRows {
-    /// Tag names in the measurement's order.
-    pub tag_names: Vec<String>,
-    /// One a row.
-    pub series: Vec<AnswerSeries>,
-    /// Equal versions mean equal series in equal order (`Chunkwise-Series-Version`).
-    pub version: String,
-}
-
-impl AnswerRows {
-    /// The values and ids of a selector that none of these series has, as `symbol=AAPLE` or `series_id=7`: probably misspelt.
-    #[must_use]
-    pub fn unmatched(&self, selector: &Selector) -> Vec<String> {
-        let ids = selector.series_ids.iter().flatten();
-        let ids = ids.filter(|id| self.series.iter().all(|series| series.series_id != **id));
-        let ids = ids.map(|id| format!("series_id={id}"));
-        let values = selector.tags.iter().flat_map(|(tag, values)| values.iter().map(move |value| (tag, value)));
-        let values = values.filter(|(tag, value)| {
-            let column = self.tag_names.iter().position(|name| name == *tag);
-            let has = |series: &AnswerSeries| column.and_then(|at| series.tags.get(at)?.as_ref()) == Some(*value);
-            !self.series.iter().any(has)
-        });
-        values.map(|(tag, value)| format!("{tag}={value}")).chain(ids).collect()
-    }
-}
+/// The series of an answer, shared with what questions keep: a hundred thousand have several hundred thousand texts.
+pub type AnswerRows = Arc<SelectedSeries>;
 
 /// What an answer cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -105,12 +74,12 @@ pub struct WindowAnswer {
 #[derive(Debug, Clone)]
 pub struct CorrelateAnswer {
     /// The target.
-    pub target: AnswerSeries,
+    pub target: TaggedSeries,
     /// The series of the answer's columns: ascending id, or rank order where the question has `top`.
     pub rows: AnswerRows,
     /// How many series the target was compared with, itself not counted: more than the rows where the question has `top`.
     pub compared: usize,
-    /// What of `against` none of them has; see [`AnswerRows::unmatched`].
+    /// What of `against` none of them has; see [`SelectedSeries::unmatched`].
     pub unmatched: Vec<String>,
     /// As asked.
     pub ranges: Vec<TimeRange>,
@@ -153,25 +122,5 @@ impl CorrelateAnswer {
     #[must_use]
     pub fn is_ranked(question: &CorrelateQuestion) -> bool {
         question.top.is_some()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_no_series_has_is_named_as_it_was_asked_for() {
-        let series =
-            |series_id, symbol: Option<&str>| AnswerSeries { series_id, tags: vec![symbol.map(str::to_owned)] };
-        let rows = AnswerRows {
-            tag_names: vec!["symbol".to_owned()],
-            series: vec![series(1, Some("AAPL")), series(2, None)],
-            version: String::new(),
-        };
-        let unmatched = |pairs: &[&str]| rows.unmatched(&Selector::from_pairs(pairs).unwrap());
-        assert_eq!(unmatched(&[]), [""; 0]);
-        assert_eq!(unmatched(&["symbol=AAPL", "series_id=1"]), [""; 0]);
-        assert_eq!(unmatched(&["symbol=AAPL", "symbol=AAPLE", "series_id=7"]), ["symbol=AAPLE", "series_id=7"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     asof::{AsofJoin, Joined, SideRows, Unmatched},
     hypertable::{Chunk, Field, Measurement, list_chunks},
     question::{AsofQuestion, AsofSide, Invalid, Join},
-    series::{self, SelectedSeries},
+    series::{self, SelectedSeries, TaggedSeries},
     window::{Cost, RawReading, RawSide, Snapshot, Span, estimated_rows, raw_slices},
 };
 
@@ -322,21 +322,21 @@ fn pair(
 
     let mut paired = Paired::default();
     let mut numbers: hashbrown::HashMap<Vec<Option<String>>, u32> = hashbrown::HashMap::new();
-    for (id, tags) in &left.1.selected.series {
+    for TaggedSeries { series_id, tags } in &left.1.selected.series {
         let key = values(&left_columns, tags);
         let number = *numbers.entry(key).or_insert_with_key(|key| {
             paired.values.push(key.clone());
             // Series are far fewer than 4 billion.
             u32::try_from(paired.values.len() - 1).unwrap_or(u32::MAX)
         });
-        paired.left.push((*id, number));
+        paired.left.push((*series_id, number));
     }
-    for (id, tags) in &right.1.selected.series {
+    for TaggedSeries { series_id, tags } in &right.1.selected.series {
         let key = values(&right_columns, tags);
         if key.iter().all(Option::is_some)
             && let Some(number) = numbers.get(&key)
         {
-            paired.right.push((*id, *number));
+            paired.right.push((*series_id, *number));
         }
     }
     Ok(paired)
@@ -353,7 +353,10 @@ mod tests {
             tag_names: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             series: series
                 .iter()
-                .map(|(id, tags)| (*id, tags.iter().map(|tag| tag.map(str::to_owned)).collect()))
+                .map(|(series_id, tags)| TaggedSeries {
+                    series_id: *series_id,
+                    tags: tags.iter().map(|tag| tag.map(str::to_owned)).collect(),
+                })
                 .collect(),
             version: String::new(),
         };

@@ -1,10 +1,12 @@
 //! Bars: of the widest level that they can be made of, with what is newer or has just changed read from the rows.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
-    AnswerRows, AnswerSeries, QueryError, Questions, Receipt, error::Attempt, finding::find_measurement,
-    questions::blocking, reading::ms,
+    AnswerRows, QueryError, Questions, Receipt, error::Attempt, finding::find_measurement, questions::blocking,
+    reading::ms,
 };
 use crate::{
     frame::Calendar,
@@ -85,14 +87,10 @@ impl Questions {
         let began = Instant::now();
         let connection = snapshot.connection();
         let measurement = find_measurement(&mut *connection, &question.namespace, &question.measurement).await?;
-        let selected = series::select(&mut *connection, &measurement, &question.series)
+        let rows = series::select(&mut *connection, &measurement, &question.series)
             .await
             .map_err(|error| QueryError::of_selector("series", error))?;
-        let rows = AnswerRows {
-            tag_names: selected.tag_names,
-            series: selected.series.into_iter().map(|(series_id, tags)| AnswerSeries { series_id, tags }).collect(),
-            version: selected.version,
-        };
+        let rows = Arc::new(rows);
         let state = State::read(&mut *connection, measurement).await?;
         let calendar = Calendar::new(question.bucket, question.timezone);
         let range = TimeRange { from: question.from, to: question.to };

@@ -10,7 +10,6 @@ use super::{
     QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
     error::Attempt,
     finding::{Chosen, find_target},
-    listed::Listed,
     reading::{Asked, Found, Gathered, Planned, Selection, Values, ms},
 };
 use crate::{
@@ -60,14 +59,19 @@ impl Questions {
             None => Some(find_target(snapshot.connection(), measurement, target).await?),
         };
         let rows = match chosen {
-            Some(chosen) => Listed::Some(chosen.rows.clone()),
-            None => Listed::All(Arc::clone(&roster)),
+            Some(chosen) => Arc::clone(&chosen.rows),
+            None => Arc::clone(&roster.selected),
         };
         let at = target.as_ref().and_then(|target| roster.place(target.series_id));
         let places = match chosen {
             None if roster.is_in_order => Some(Places::All),
             None => Some(Places::Some(roster.places.clone())),
-            Some(_) => rows.ids().map(|id| roster.place(id)).collect::<Option<Vec<_>>>().map(Places::Some),
+            Some(_) => rows
+                .series
+                .iter()
+                .map(|series| roster.place(series.series_id))
+                .collect::<Option<Vec<_>>>()
+                .map(Places::Some),
         };
         let (Some(target), Some(places), Some(at)) = (target, places, at) else { return Ok(None) };
         let row = match &places {
@@ -107,7 +111,7 @@ impl Questions {
             ms: ReceiptMs { plan: ms(planning), read: ms(began.elapsed() - planning), ..ReceiptMs::default() },
         };
         let (measurement, as_of_us) = (measurement.clone(), snapshot.as_of_us());
-        let series = rows.len();
+        let series = rows.series.len();
         let found = Found { measurement, rows, target: Some((target, row)), as_of_us, receipt };
         Ok(Some(Gathered { found, values: Values::Panels(FromPanels { panels, places, series, target: at }) }))
     }

@@ -1,6 +1,6 @@
 //! From a frame to the answer of a correlate question.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use ndarray::{Array2, Axis, Zip, s};
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Re
     let Gathered { mut found, values } = gathered;
     let (target, row) =
         found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
-    let series = found.rows.len();
+    let series = found.rows.series.len();
     let (began, computed) = match values {
         Values::Rows(rows) => {
             let frame = rows.align(&mut found.receipt);
@@ -45,9 +45,9 @@ pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Re
         q = q.as_ref().map(in_rank);
         r = in_rank(&r);
         n = n.select(Axis(1), &ranked);
-        listed = rows.into_some(&measurement, &ranked);
+        listed = Arc::new(rows.in_order(&measurement, &ranked));
     } else {
-        listed = rows.into_rows();
+        listed = rows;
     }
     let mut stats: Vec<StatColumn> = wanted.iter().filter_map(|stat| figure(*stat, &r, &n, q.as_ref())).collect();
     if matches!(question.method, Method::Ewma { .. }) {

@@ -1,8 +1,10 @@
 //! Finds what a question names: its measurement, its field, its series.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
-use super::{AnswerRows, AnswerSeries, QueryError, error::Attempt, reading::Selection};
+use super::{AnswerRows, QueryError, TaggedSeries, error::Attempt, reading::Selection};
 use crate::{
     hypertable::{Field, Measurement, load_measurement, load_measurements},
     question::{Invalid, Selector, Shared},
@@ -15,7 +17,7 @@ pub(super) struct Chosen {
     /// Those of the answer.
     pub(super) rows: AnswerRows,
     /// The one that the others are compared with, and its row in the frame.
-    pub(super) target: Option<(AnswerSeries, usize)>,
+    pub(super) target: Option<(TaggedSeries, usize)>,
     /// All whose rows are read, in the frame's order.
     pub(super) wanted: Rows,
 }
@@ -72,11 +74,7 @@ pub(super) async fn choose(
     let selected = series::select(connection, measurement, selector)
         .await
         .map_err(|error| QueryError::of_selector(path, error))?;
-    let rows = AnswerRows {
-        tag_names: selected.tag_names,
-        series: selected.series.into_iter().map(|(series_id, tags)| AnswerSeries { series_id, tags }).collect(),
-        version: selected.version,
-    };
+    let rows = Arc::new(selected);
     let mut ids: Vec<i64> = rows.series.iter().map(|series| series.series_id).collect();
     let target = target.map(|target| {
         let row = ids.binary_search(&target.series_id).unwrap_or_else(|_| {
@@ -92,13 +90,13 @@ pub(super) async fn find_target(
     connection: &mut PgConnection,
     measurement: &Measurement,
     selector: &Selector,
-) -> Result<AnswerSeries, Attempt> {
+) -> Result<TaggedSeries, Attempt> {
     let mut found = series::select(connection, measurement, selector)
         .await
         .map_err(|error| QueryError::of_selector("target", error))?;
     let total = found.series.len();
     match (found.series.pop(), total) {
-        (Some((series_id, tags)), 1) => Ok(AnswerSeries { series_id, tags }),
+        (Some(found), 1) => Ok(found),
         (None, _) => Err(QueryError::NoSeries {
             measurement: measurement.name.clone(),
             path: "target",
@@ -107,9 +105,9 @@ pub(super) async fn find_target(
         .into()),
         (Some(last), _) => {
             found.series.push(last);
-            let named = |(id, tags): (i64, Vec<Option<String>>)| {
+            let named = |TaggedSeries { series_id, tags }| {
                 let tags = found.tag_names.iter().zip(tags);
-                (id, tags.filter_map(|(name, value)| Some((name.clone(), value?))).collect())
+                (series_id, tags.filter_map(|(name, value)| Some((name.clone(), value?))).collect())
             };
             let matches = found.series.into_iter().take(QueryError::MAX_NAMED).map(named).collect();
             Err(QueryError::AmbiguousTarget { total, matches }.into())

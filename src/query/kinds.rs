@@ -1,10 +1,12 @@
 //! All pairs, windows that move, and lags: from a frame to the answer.
 
+use std::sync::Arc;
+
 use ndarray::{Array2, Axis, s};
 use tokio::time::Instant;
 
 use super::{
-    AnswerRows, AnswerSeries, QueryError, Questions, Receipt, Tally,
+    AnswerRows, QueryError, Questions, Receipt, TaggedSeries, Tally,
     questions::blocking,
     reading::{Asked, Found, Gathered, Selection, Values, ms},
 };
@@ -75,7 +77,7 @@ pub enum AllPairs {
 #[derive(Debug, Clone)]
 pub struct RollingAnswer {
     /// The target.
-    pub target: AnswerSeries,
+    pub target: TaggedSeries,
     /// The series, ascending by id.
     pub rows: AnswerRows,
     /// Each window's last bucket: its start, microseconds since 1970 UTC.
@@ -92,7 +94,7 @@ pub struct RollingAnswer {
 #[derive(Debug, Clone)]
 pub struct LagAnswer {
     /// The target.
-    pub target: AnswerSeries,
+    pub target: TaggedSeries,
     /// The series: ascending id, or rank order where the question has `top`.
     pub rows: AnswerRows,
     /// From -`max_lag` to `max_lag`, in buckets; with the lag k, target(t) is paired with other(t + k).
@@ -149,14 +151,14 @@ impl Questions {
                 let (mut found, frame, target, row) = aligned(gathered)?;
                 let RollingQuestion { window, step, min_overlap, .. } = question;
                 let began = Instant::now();
-                let others = frame.values.slice(s![..found.rows.len(), ..]);
+                let others = frame.values.slice(s![..found.rows.series.len(), ..]);
                 let r = rolling(frame.values.row(row), others, window, step, min_overlap);
                 let ends = window_ends(frame.times_us.len(), window, step);
                 found.receipt.ms.compute = ms(began.elapsed());
                 Ok(RollingAnswer {
                     target,
                     times_us: ends.map(|end| frame.times_us[end]).collect(),
-                    rows: found.rows.into_rows(),
+                    rows: found.rows,
                     r,
                     as_of_us: found.as_of_us,
                     receipt: found.receipt,
@@ -188,7 +190,7 @@ impl Questions {
 }
 
 /// The frame of one series and others, with the target and its row.
-fn aligned(gathered: Gathered) -> Result<(Found, Frame, AnswerSeries, usize), QueryError> {
+fn aligned(gathered: Gathered) -> Result<(Found, Frame, TaggedSeries, usize), QueryError> {
     let (mut found, frame) = framed(gathered)?;
     let (target, row) =
         found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
@@ -232,12 +234,12 @@ fn all_pairs(gathered: Gathered, question: &MatrixQuestion, limit_bytes: u64) ->
     };
     found.receipt.ms.compute = ms(began.elapsed());
     let Found { rows, as_of_us, receipt, .. } = found;
-    Ok(MatrixAnswer { rows: rows.into_rows(), pairs, as_of_us, receipt })
+    Ok(MatrixAnswer { rows, pairs, as_of_us, receipt })
 }
 
 fn lags(gathered: Gathered, question: &LagQuestion, limit_bytes: u64) -> Result<LagAnswer, QueryError> {
     let (found, frame, target, row) = aligned(gathered)?;
-    let series = found.rows.len();
+    let series = found.rows.series.len();
     // Once by lag, and once more by series.
     let cells = (series as u64).saturating_mul((question.max_lag as u64).saturating_mul(2).saturating_add(1));
     check_memory((frame.values.len() as u64 * 8).saturating_add(cells.saturating_mul(48)), limit_bytes)?;
@@ -255,9 +257,9 @@ fn lags(gathered: Gathered, question: &LagQuestion, limit_bytes: u64) -> Result<
         r = r.select(Axis(0), &ranked);
         n = n.select(Axis(0), &ranked);
         best = ranked.iter().map(|row| best[*row]).collect();
-        listed = rows.into_some(&measurement, &ranked);
+        listed = Arc::new(rows.in_order(&measurement, &ranked));
     } else {
-        listed = rows.into_rows();
+        listed = rows;
     }
     receipt.ms.compute = ms(began.elapsed());
     let max_lag = i64::try_from(question.max_lag).unwrap_or(i64::MAX);

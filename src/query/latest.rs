@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use hashbrown::{HashMap, hash_map::Entry};
 use sqlx::{Executor, PgConnection};
 
-use super::{AnswerRows, AnswerSeries, QueryError, Questions, error::Attempt, finding::find_measurement};
+use super::{QueryError, Questions, error::Attempt, finding::find_measurement};
 use crate::{
     copy::TupleDecoder,
     hypertable::{
@@ -18,7 +18,7 @@ use crate::{
         list_chunks, quote_ident, time_literal,
     },
     rollup::{RollupError, State, copied_rows},
-    series,
+    series::{self, SelectedSeries, TaggedSeries},
 };
 
 pub use answer::{LatestAnswer, LatestValues};
@@ -177,7 +177,7 @@ async fn read_all(
     });
     let version = series::version(measurement, series.iter().map(|series| series.series_id));
     let tag_names = measurement.tags.iter().map(|tag| tag.name.clone()).collect();
-    let rows = Arc::new(AnswerRows { tag_names, series, version });
+    let rows = Arc::new(SelectedSeries { tag_names, series, version });
     Ok((LatestAnswer { rows, times_us, values, written: Written::default() }, is_whole))
 }
 
@@ -241,7 +241,7 @@ async fn listed(
     connection: &mut PgConnection,
     measurement: &Measurement,
     ids: Option<&[i64]>,
-) -> Result<Vec<AnswerSeries>, Attempt> {
+) -> Result<Vec<TaggedSeries>, Attempt> {
     let some = ids.map_or(String::new(), |ids| format!(" AND {}", one_of(ids)));
     let (columns, awake) = (series::select_columns(measurement), series::awake(measurement));
     let sql = format!("COPY ({columns}{awake}{some} ORDER BY series_id) TO STDOUT (FORMAT binary)");
@@ -253,7 +253,7 @@ async fn listed(
             let [Some(id), tags @ ..] = row else { return };
             let Ok(id) = (*id).try_into() else { return };
             let tags = tags.iter().map(|tag| tag.map(|tag| String::from_utf8_lossy(tag).into_owned()));
-            series.push(AnswerSeries { series_id: i64::from_be_bytes(id), tags: tags.collect() });
+            series.push(TaggedSeries { series_id: i64::from_be_bytes(id), tags: tags.collect() });
         };
         decoder.push(&message, &mut take).map_err(RollupError::from)?;
     }

@@ -19,13 +19,13 @@ mod error;
 mod finding;
 mod kinds;
 mod latest;
-mod listed;
 mod overview;
 mod questions;
 mod reading;
 mod tally;
 mod ticks;
 
+pub use crate::series::{SelectedSeries, TaggedSeries};
 pub use answer::*;
 pub use asof::AsofAnswer;
 pub use bars::{BarCells, BarColumn, BarsAnswer};

@@ -155,7 +155,7 @@ impl Questions {
                     return Err(QueryError::Internal("a window was answered from blocks".into()));
                 };
                 let frame = values.align(&mut receipt);
-                Ok(WindowAnswer { rows: rows.into_rows(), frame, as_of_us, receipt })
+                Ok(WindowAnswer { rows, frame, as_of_us, receipt })
             })
             .await?
         };

@@ -6,11 +6,10 @@ use sqlx::PgConnection;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    AnswerSeries, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
+    AnswerRows, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs, TaggedSeries,
     blocks::FromPanels,
     error::{Attempt, Attempts},
     finding::{Chosen, choose, locate},
-    listed::Listed,
     questions::blocking,
 };
 use crate::{
@@ -64,10 +63,10 @@ impl Selection<'_> {
 pub(super) struct Found {
     pub(super) measurement: Measurement,
     /// The series of the answer.
-    pub(super) rows: Listed,
+    pub(super) rows: AnswerRows,
     /// The target and its row in the frame: that of the answer's series where it is one of them, else one more at the
     /// end.
-    pub(super) target: Option<(AnswerSeries, usize)>,
+    pub(super) target: Option<(TaggedSeries, usize)>,
     pub(super) as_of_us: i64,
     pub(super) receipt: Receipt,
 }
@@ -272,7 +271,7 @@ impl Questions {
             ms: ReceiptMs { plan: ms(planned), read: ms(began.elapsed() - planned), ..ReceiptMs::default() },
         };
         let as_of_us = snapshot.as_of_us();
-        let found = Found { measurement, rows: Listed::Some(rows), target, as_of_us, receipt };
+        let found = Found { measurement, rows, target, as_of_us, receipt };
         Ok(Gathered { found, values: Values::Rows(Unaligned { reading, observed, plan, calendar, shape }) })
     }
 }

@@ -7,10 +7,9 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::{
-    AnswerSeries, CorrelateAnswer, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
+    CorrelateAnswer, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs, TaggedSeries,
     error::{Attempt, Attempts},
     finding::{Chosen, choose, find_measurement},
-    listed::Listed,
     questions::blocking,
     reading::{Selection, check_series, ms},
 };
@@ -30,7 +29,7 @@ struct Read {
     measurement: Measurement,
     /// The series of the answer.
     rows: super::AnswerRows,
-    target: AnswerSeries,
+    target: TaggedSeries,
     /// The target's place among the ticks.
     at: usize,
     /// Of the answer's series, and of the target if it is none of them.
@@ -203,7 +202,7 @@ fn correlated(read: Read, question: &TicksQuestion) -> CorrelateAnswer {
         let ranked = rank(r.view(), question.order, RankBy::Max, top, own);
         r = r.select(Axis(1), &ranked);
         n = n.select(Axis(1), &ranked);
-        listed = Listed::Some(listed).into_some(&measurement, &ranked);
+        listed = Arc::new(listed.in_order(&measurement, &ranked));
     }
     receipt.ms.compute = ms(began.elapsed());
     CorrelateAnswer {

@@ -40,7 +40,7 @@ pub async fn delete_rows(
         false => {
             let selected =
                 series::select_among(&mut session.connection, &session.measurement, selector, Asleep::Included).await?;
-            Some(selected.series.into_iter().map(|(id, _)| id).collect::<Vec<i64>>())
+            Some(selected.series.into_iter().map(|series| series.series_id).collect::<Vec<i64>>())
         }
     };
     let rows = delete_within(&mut session, (range.from.us(), range.to.us()), ids.as_deref()).await?.rows;

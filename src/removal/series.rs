@@ -36,7 +36,7 @@ pub async fn drop_series(
     let mut session = Session::open(database, namespace, name).await?;
     let selected =
         series::select_among(&mut session.connection, &session.measurement, selector, Asleep::Included).await?;
-    let ids: Vec<i64> = selected.series.into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<i64> = selected.series.into_iter().map(|series| series.series_id).collect();
     if ids.is_empty() {
         session.close().await?;
         return Ok(0);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
-use super::select::{SelectError, awake, decode, push_selector, select_columns, tag_names};
+use super::select::{SelectError, TaggedSeries, awake, decode, push_selector, select_columns, tag_names};
 use crate::{
     hypertable::{Chunk, Measurement, list_chunks, moment, quote_ident},
     question::Selector,
@@ -81,14 +81,14 @@ pub async fn list(
     let series: Vec<_> =
         found.iter().take(limit as usize).map(|row| decode(row, measurement)).collect::<Result<_, _>>()?;
 
-    let ids: Vec<i64> = series.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<i64> = series.iter().map(|series| series.series_id).collect();
     let mut slices = list_chunks(connection, measurement).await?;
     slices.dedup_by_key(|chunk| (chunk.from_us, chunk.to_us));
     let first = extremes(connection, measurement, slices.iter(), &ids, "min").await?;
     let last = extremes(connection, measurement, slices.iter().rev(), &ids, "max").await?;
     let rows = series
         .into_iter()
-        .map(|(series_id, tags)| ListedSeries {
+        .map(|TaggedSeries { series_id, tags }| ListedSeries {
             series_id,
             tags,
             first_us: first.get(&series_id).copied(),

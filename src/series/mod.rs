@@ -17,4 +17,6 @@ pub use ids::{MeasurementIds, SeriesIds};
 pub use key::SeriesKey;
 pub use list::{ListedSeries, MAX_PAGE, PageRequest, SeriesPage, list};
 pub use parts::{KnownSeries, PartsReader, SeriesParts};
-pub use select::{Asleep, SelectError, SelectedSeries, awake, select, select_among, select_columns, version};
+pub use select::{
+    Asleep, SelectError, SelectedSeries, TaggedSeries, awake, select, select_among, select_columns, version,
+};

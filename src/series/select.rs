@@ -8,15 +8,49 @@ use crate::{
     question::Selector,
 };
 
-/// The series that a selector matches, ascending by id.
+/// A series and its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaggedSeries {
+    /// Its id, never used twice in a database.
+    pub series_id: i64,
+    /// The values of the measurement's tags, in their order; `None` where the series lacks the tag.
+    pub tags: Vec<Option<String>>,
+}
+
+/// Which tags there are, and the series that a selector matches: ascending by id, unless somebody has put them in rank order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectedSeries {
     /// The measurement's tags, in order of arrival.
     pub tag_names: Vec<String>,
-    /// Each series' id and the values of its tags in the order of `tag_names`; `None` where it lacks the tag.
-    pub series: Vec<(i64, Vec<Option<String>>)>,
-    /// Equal versions mean equal series in equal order.
+    /// One a row.
+    pub series: Vec<TaggedSeries>,
+    /// Equal versions mean equal series in equal order (`Chunkwise-Series-Version`).
     pub version: String,
+}
+
+impl SelectedSeries {
+    /// The values and ids of a selector that none of these series has, as `symbol=AAPLE` or `series_id=7`: probably misspelt.
+    #[must_use]
+    pub fn unmatched(&self, selector: &Selector) -> Vec<String> {
+        let ids = selector.series_ids.iter().flatten();
+        let ids = ids.filter(|id| self.series.iter().all(|series| series.series_id != **id));
+        let ids = ids.map(|id| format!("series_id={id}"));
+        let values = selector.tags.iter().flat_map(|(tag, values)| values.iter().map(move |value| (tag, value)));
+        let values = values.filter(|(tag, value)| {
+            let column = self.tag_names.iter().position(|name| name == *tag);
+            let has = |series: &TaggedSeries| column.and_then(|at| series.tags.get(at)?.as_ref()) == Some(*value);
+            !self.series.iter().any(has)
+        });
+        values.map(|(tag, value)| format!("{tag}={value}")).chain(ids).collect()
+    }
+
+    /// These rows, in this order.
+    #[must_use]
+    pub fn in_order(&self, measurement: &Measurement, rows: &[usize]) -> Self {
+        let series: Vec<TaggedSeries> = rows.iter().filter_map(|row| self.series.get(*row).cloned()).collect();
+        let version = version(measurement, series.iter().map(|series| series.series_id));
+        Self { tag_names: self.tag_names.clone(), series, version }
+    }
 }
 
 /// Why series cannot be selected.
@@ -78,7 +112,7 @@ pub async fn select_among(
     while let Some(row) = rows.try_next().await? {
         series.push(decode(&row, measurement)?);
     }
-    let version = version(measurement, series.iter().map(|(id, _)| *id));
+    let version = version(measurement, series.iter().map(|series| series.series_id));
     Ok(SelectedSeries { tag_names: tag_names(measurement), series, version })
 }
 
@@ -120,9 +154,9 @@ pub(super) fn push_selector(
 }
 
 /// A row of [`select_columns`].
-pub(super) fn decode(row: &PgRow, measurement: &Measurement) -> Result<(i64, Vec<Option<String>>), sqlx::Error> {
+pub(super) fn decode(row: &PgRow, measurement: &Measurement) -> Result<TaggedSeries, sqlx::Error> {
     let tags = (1..=measurement.tags.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()?;
-    Ok((row.try_get(0)?, tags))
+    Ok(TaggedSeries { series_id: row.try_get(0)?, tags })
 }
 
 pub(super) fn tag_names(measurement: &Measurement) -> Vec<String> {
@@ -140,4 +174,24 @@ pub fn version(measurement: &Measurement, ids: impl Iterator<Item = i64>) -> Str
         hasher.update(&id.to_le_bytes());
     }
     hasher.finalize().to_hex().chars().take(32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_series_has_is_named_as_it_was_asked_for() {
+        let series =
+            |series_id, symbol: Option<&str>| TaggedSeries { series_id, tags: vec![symbol.map(str::to_owned)] };
+        let rows = SelectedSeries {
+            tag_names: vec!["symbol".to_owned()],
+            series: vec![series(1, Some("AAPL")), series(2, None)],
+            version: String::new(),
+        };
+        let unmatched = |pairs: &[&str]| rows.unmatched(&Selector::from_pairs(pairs).unwrap());
+        assert_eq!(unmatched(&[]), [""; 0]);
+        assert_eq!(unmatched(&["symbol=AAPL", "series_id=1"]), [""; 0]);
+        assert_eq!(unmatched(&["symbol=AAPL", "symbol=AAPLE", "series_id=7"]), ["symbol=AAPLE", "series_id=7"]);
+    }
 }

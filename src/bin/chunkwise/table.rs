@@ -2,7 +2,7 @@
 
 use chunkwise::{
     format::{self, Format, Layout},
-    query::{AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, Receipt, StatColumn, WindowAnswer},
+    query::{AnswerRows, AsofAnswer, CorrelateAnswer, Receipt, StatColumn, TaggedSeries, WindowAnswer},
     question::{Stat, Timestamp},
 };
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
@@ -107,14 +107,14 @@ fn row_header(rows: &AnswerRows) -> impl Iterator<Item = String> {
     std::iter::once("series_id".to_owned()).chain(rows.tag_names.iter().map(|tag| printable(tag)))
 }
 
-fn row_cells(rows: &AnswerRows, series: &AnswerSeries) -> Vec<Cell> {
+fn row_cells(rows: &AnswerRows, series: &TaggedSeries) -> Vec<Cell> {
     let tags = series.tags.iter().take(rows.tag_names.len());
     let tags = tags.map(|value| Cell::new(value.as_deref().map(printable).unwrap_or_default()));
     std::iter::once(right(series.series_id.to_string())).chain(tags).collect()
 }
 
 /// The tag's value where there is one tag, else `k=v,k=v`, as the wide layouts of REST name columns.
-fn name(rows: &AnswerRows, series: &AnswerSeries) -> String {
+fn name(rows: &AnswerRows, series: &TaggedSeries) -> String {
     let tags: Vec<_> = rows.tag_names.iter().zip(&series.tags).filter_map(|(k, v)| Some((k, v.as_ref()?))).collect();
     match (rows.tag_names.len(), tags.as_slice()) {
         (_, []) => format!("series {}", series.series_id),

@@ -127,8 +127,8 @@ fn a_long_window_has_a_row_for_every_value_and_none_for_what_is_missing() {
 #[test]
 fn a_wide_window_has_a_column_for_every_series() {
     let mut answer = window_answer();
-    answer.rows.tag_names = vec!["symbol".to_owned()];
-    for (series, name) in answer.rows.series.iter_mut().zip(["time", "B\"C", "=D", "E,\nF"]) {
+    Arc::make_mut(&mut answer.rows).tag_names = vec!["symbol".to_owned()];
+    for (series, name) in Arc::make_mut(&mut answer.rows).series.iter_mut().zip(["time", "B\"C", "=D", "E,\nF"]) {
         series.tags = vec![Some(name.to_owned())];
     }
     let expected: Cells = (0..TIMES_US.len())
@@ -236,7 +236,7 @@ proptest! {
     #[test]
     fn any_tag_survives_arrow_and_csv(tag in "[^=+@\\-\t\r']\\PC{0,20}") {
         let mut answer = long_window(1);
-        answer.rows.series[0].tags[0] = Some(tag.clone());
+        Arc::make_mut(&mut answer.rows).series[0].tags[0] = Some(tag.clone());
         let (_, _, cells) = read_arrow(&window(&answer, Format::Arrow, Layout::Long).unwrap());
         prop_assert_eq!(cells[0][1].as_ref(), Some(&tag));
         let (_, cells) = read_csv(&window(&answer, Format::Csv, Layout::Long).unwrap(), &[]);

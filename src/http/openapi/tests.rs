@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::Body,
@@ -18,8 +18,8 @@ use crate::{
     format::{self, Format, Layout, ListedSeries, SeriesListing},
     frame::Frame,
     query::{
-        AllPairs, AnswerRows, AnswerSeries, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Pair, Receipt,
-        RollingAnswer, StatColumn, WindowAnswer,
+        AllPairs, AnswerRows, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Pair, Receipt, RollingAnswer,
+        SelectedSeries, StatColumn, TaggedSeries, WindowAnswer,
     },
     question::{
         AsofQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, Stat, TicksQuestion,
@@ -253,8 +253,8 @@ fn the_fields_and_defaults_of_questions_are_the_real_ones() {
 }
 
 fn rows() -> AnswerRows {
-    let series = AnswerSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] };
-    AnswerRows { tag_names: vec!["symbol".to_owned()], series: vec![series], version: String::new() }
+    let series = TaggedSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] };
+    Arc::new(SelectedSeries { tag_names: vec!["symbol".to_owned()], series: vec![series], version: String::new() })
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn answers_are_as_described() {
     let question: CorrelateQuestion = serde_json::from_value(questions::correlate_example()).unwrap();
     let one = || Array2::from_elem((2, 1), 0.5);
     let correlate = CorrelateAnswer {
-        target: rows().series.remove(0),
+        target: rows().series[0].clone(),
         rows: rows(),
         compared: 1,
         unmatched: Vec::new(),
@@ -291,7 +291,7 @@ fn answers_are_as_described() {
 
     conforms("AsofAnswer", format::asof(&AsofAnswer::default(), Format::Json).unwrap());
 
-    let (target, receipt) = (rows().series.remove(0), Receipt::default());
+    let (target, receipt) = (rows().series[0].clone(), Receipt::default());
     let whole = AllPairs::Matrix { r: array![[f64::NAN]], n: array![[1]], order: vec![0] };
     let strongest = AllPairs::Strongest(vec![Pair { a: 0, b: 0, r: 0.5, n: 20 }]);
     for pairs in [whole, strongest] {
@@ -319,8 +319,8 @@ fn answers_are_as_described() {
     };
     conforms("LagAnswer", format::lag(&lag, Format::Json).unwrap());
 
-    let listed = ListedSeries { series: rows().series.remove(0), first_us: Some(0), last_us: None };
-    let listing = SeriesListing { tag_names: rows().tag_names, rows: vec![listed], next: None, total: 1 };
+    let listed = ListedSeries { series: rows().series[0].clone(), first_us: Some(0), last_us: None };
+    let listing = SeriesListing { tag_names: rows().tag_names.clone(), rows: vec![listed], next: None, total: 1 };
     conforms("SeriesListing", format::series_list(&listing, Format::Json).unwrap());
 }
 

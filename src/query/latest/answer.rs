@@ -13,7 +13,7 @@ use crate::{copy::timestamptz_us, hypertable::ColumnType, query::AnswerRows};
 #[derive(Debug, Clone)]
 pub struct LatestAnswer {
     /// The series that have one, ascending by id.
-    pub rows: Arc<AnswerRows>,
+    pub rows: AnswerRows,
     /// When each was observed, microseconds since 1970.
     pub times_us: Vec<i64>,
     /// The values, in the same order.

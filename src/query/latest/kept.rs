@@ -24,7 +24,7 @@ use crate::{
         ColumnType, Field, Measurement,
         changes::{Seen, Stretch},
     },
-    query::{AnswerRows, AnswerSeries},
+    query::{SelectedSeries, TaggedSeries},
     series,
 };
 
@@ -105,7 +105,7 @@ pub(super) fn refreshed(
     answer: &LatestAnswer,
     dirty: &[Stretch],
     found: &Found,
-    new: Vec<AnswerSeries>,
+    new: Vec<TaggedSeries>,
 ) -> Option<LatestAnswer> {
     let stretch_of = |us: i64| {
         let at = dirty.partition_point(|stretch| stretch.to_us <= us);
@@ -132,7 +132,7 @@ pub(super) fn refreshed(
     if new.is_empty() {
         return Some(LatestAnswer { rows: Arc::clone(&answer.rows), times_us, values, written: Written::default() });
     }
-    let AnswerRows { tag_names, series, .. } = &*answer.rows;
+    let SelectedSeries { tag_names, series, .. } = &*answer.rows;
     let mut merged = LatestAnswer {
         rows: Arc::default(),
         times_us: Vec::with_capacity(series.len() + new.len()),
@@ -153,12 +153,12 @@ pub(super) fn refreshed(
         merged.push(new, found, &mut all);
     }
     let version = series::version(measurement, all.iter().map(|series| series.series_id));
-    merged.rows = Arc::new(AnswerRows { tag_names: tag_names.clone(), series: all, version });
+    merged.rows = Arc::new(SelectedSeries { tag_names: tag_names.clone(), series: all, version });
     Some(merged)
 }
 
 impl LatestAnswer {
-    fn push(&mut self, series: AnswerSeries, found: &Found, all: &mut Vec<AnswerSeries>) {
+    fn push(&mut self, series: TaggedSeries, found: &Found, all: &mut Vec<TaggedSeries>) {
         if let Some((us, value)) = found.get(&series.series_id)
             && self.values.push(value)
         {

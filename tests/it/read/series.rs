@@ -24,12 +24,12 @@ async fn selectors_match_by_any_of_the_values_of_each_tag() {
         (&["exchange=' OR true --"], &[]),
     ] {
         let selected = select(&mut connection, &measurement, &Selector::from_pairs(pairs).unwrap()).await.unwrap();
-        let found: Vec<i64> = selected.series.iter().map(|(id, _)| *id).collect();
+        let found: Vec<i64> = selected.series.iter().map(|series| series.series_id).collect();
         assert_eq!(found, expected.iter().map(|n| ids[*n]).collect::<Vec<_>>(), "{pairs:?}");
     }
     let first = select(&mut connection, &measurement, &Selector::default()).await.unwrap();
     assert_eq!(first.tag_names, ["symbol", "exchange"]);
-    assert_eq!(first.series[1].1, [Some("S1".to_owned()), Some("odd".to_owned())]);
+    assert_eq!(first.series[1].tags, [Some("S1".to_owned()), Some("odd".to_owned())]);
     add_series(&mut connection, &measurement, 10..11).await;
     let second = select(&mut connection, &measurement, &Selector::default()).await.unwrap();
     assert_ne!(first.version, second.version);

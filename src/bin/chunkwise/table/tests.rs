@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use chunkwise::{
     frame::Frame,
-    query::{ReceiptChunks, ReceiptMs},
+    query::{ReceiptChunks, ReceiptMs, SelectedSeries},
     question::TimeRange,
 };
 use ndarray::array;
@@ -10,15 +12,15 @@ use super::*;
 const DAY_US: i64 = 86_400_000_000;
 
 fn rows(tag_names: &[&str], series: &[(i64, &[Option<&str>])]) -> AnswerRows {
-    let series = series.iter().map(|(series_id, tags)| AnswerSeries {
+    let series = series.iter().map(|(series_id, tags)| TaggedSeries {
         series_id: *series_id,
         tags: tags.iter().map(|tag| tag.map(str::to_owned)).collect(),
     });
-    AnswerRows {
+    Arc::new(SelectedSeries {
         tag_names: tag_names.iter().map(|tag| (*tag).to_owned()).collect(),
         series: series.collect(),
         version: "1".to_owned(),
-    }
+    })
 }
 
 fn receipt() -> Receipt {
@@ -75,7 +77,7 @@ fn a_correlation(ranges: usize) -> CorrelateAnswer {
     };
     let rows = rows(&["symbol"], &[(13, &[Some("MSFT")]), (2, &[Some("XOM")])]);
     CorrelateAnswer {
-        target: AnswerSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] },
+        target: TaggedSeries { series_id: 1, tags: vec![Some("AAPL".to_owned())] },
         rows,
         compared: 19,
         unmatched: Vec::new(),
@@ -129,7 +131,7 @@ fn series_are_named_by_their_tags() {
 #[test]
 fn names_from_outside_cannot_speak_to_the_terminal() {
     let mut answer = a_window();
-    answer.rows.series[0].tags = vec![Some("\u{1b}[31mred\n".to_owned())];
+    Arc::make_mut(&mut answer.rows).series[0].tags = vec![Some("\u{1b}[31mred\n".to_owned())];
     let text = window(&answer, Layout::Wide);
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert_eq!(text.lines().count(), window(&a_window(), Layout::Wide).lines().count());

@@ -17,9 +17,9 @@ fn newest<'r>(rows: impl Iterator<Item = &'r (i64, i64, i64)>) -> BTreeMap<i64, 
 }
 
 fn answer(newest: &BTreeMap<i64, (i64, i64)>) -> LatestAnswer {
-    let series = newest.keys().map(|id| AnswerSeries { series_id: *id, tags: vec![Some(format!("S{id}"))] }).collect();
+    let series = newest.keys().map(|id| TaggedSeries { series_id: *id, tags: vec![Some(format!("S{id}"))] }).collect();
     LatestAnswer {
-        rows: Arc::new(AnswerRows { tag_names: vec!["symbol".to_owned()], series, version: String::new() }),
+        rows: Arc::new(SelectedSeries { tag_names: vec!["symbol".to_owned()], series, version: String::new() }),
         times_us: newest.values().map(|(us, _)| *us).collect(),
         values: LatestValues::Ints(newest.values().map(|(_, value)| *value).collect()),
         written: Written::default(),
@@ -68,7 +68,7 @@ proptest! {
         let known = |id: i64| kept.rows.series.iter().any(|series| series.series_id == id);
         let mut new: Vec<i64> = found.keys().copied().filter(|id| !known(*id)).collect();
         new.sort_unstable();
-        let new = new.into_iter().map(|id| AnswerSeries { series_id: id, tags: vec![Some(format!("S{id}"))] }).collect();
+        let new = new.into_iter().map(|id| TaggedSeries { series_id: id, tags: vec![Some(format!("S{id}"))] }).collect();
         let measurement = Measurement::new(1, "public".to_owned(), "m".to_owned(), "m".to_owned(), 1);
         let expected = answer(&newest(rows.values()));
         match refreshed(&measurement, ColumnType::Int8, &kept, &dirty, &found, new) {
