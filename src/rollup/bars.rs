@@ -313,7 +313,8 @@ impl Bars {
     pub fn finish(self) -> Finished {
         let mut order: Vec<((i64, i64), usize)> = self.places.into_iter().collect();
         order.sort_unstable();
-        Finished { numbers: self.numbers, order, bars: self.bars, weighted: self.weighted }
+        let Self { numbers, weighting, bars, weighted, .. } = self;
+        Finished { numbers, weighting, order, bars, weighted }
     }
 }
 
@@ -321,6 +322,7 @@ impl Bars {
 #[derive(Debug)]
 pub struct Finished {
     numbers: Vec<Number>,
+    weighting: Option<Weighting>,
     order: Vec<((i64, i64), usize)>,
     bars: Vec<Bar>,
     weighted: Vec<Weighted>,
@@ -365,6 +367,23 @@ impl Finished {
         let fields = self.numbers.len();
         let bars = self.bars.get(place * fields..(place + 1) * fields)?;
         Some(BucketBars { series_id, time_us, bars, weighted: *self.weighted.get(place)? })
+    }
+
+    /// Wider bars of those whose bucket begins within some time, to the bit as they come of these when they are read from
+    /// their table; `bucket` gives the start of the wider bucket.
+    #[must_use]
+    pub fn wider(&self, within: impl Fn(i64) -> bool, bucket: impl Fn(i64) -> i64) -> Self {
+        let mut wider = Bars::new(self.numbers.clone(), self.weighting);
+        let mut stored: Vec<Bar> = Vec::with_capacity(self.numbers.len());
+        for BucketBars { series_id, time_us, bars, weighted } in self.iter().filter(|bars| within(bars.time_us)) {
+            stored.clear();
+            stored.extend(bars.iter().map(|bar| match bar.count {
+                0 => Bar::EMPTY,
+                count => Bar::stored(time_us, [bar.first, bar.last, bar.min, bar.max], bar.sum(), count),
+            }));
+            wider.merge(bucket(time_us), series_id, &stored, weighted);
+        }
+        wider.finish()
     }
 
     /// All of them.

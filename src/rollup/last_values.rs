@@ -23,12 +23,23 @@ pub(super) async fn make(
     are_new: bool,
 ) -> Result<(), RollupError> {
     let newest = read::newest(connection, shape, stretches, None).await?;
+    keep(connection, shape, stretches, &newest, are_new).await
+}
+
+/// The same of rows that have been read.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    stretches: &[Stretch],
+    newest: &Newest,
+    are_new: bool,
+) -> Result<(), RollupError> {
     if !are_new {
         for stretch in stretches {
-            forget(connection, shape, *stretch, &newest).await?;
+            forget(connection, shape, *stretch, newest).await?;
         }
     }
-    put(connection, shape, &newest).await
+    put(connection, shape, newest).await
 }
 
 /// Takes out what the table has from within the stretch and the rows there do not have any more, and puts in what was there

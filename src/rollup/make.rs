@@ -1,7 +1,12 @@
 //! Makes bars and last values anew where something has changed, and makes the newest.
 //!
 //! Each step is one transaction: what is in the table for some buckets is deleted, what the rows say now is copied in, the
-//! ranges leave the list of what is pending, and the wider level's list gets them. Whoever reads sees all of it or nothing.
+//! ranges leave the list of what is pending. Whoever reads sees all of it or nothing. Rows are read once: last values are
+//! made of those that the narrowest bars are made of, wherever both want the same time; and wider bars of the narrower ones
+//! while these are in memory, where they are there whole. The wider level's list gets the rest.
+//!
+//! Nobody waits for such a transaction's place on the disk: one that a crash of the server loses is made again, as all that
+//! says it was made, the watermark and the list, is lost with it.
 
 use std::time::Instant;
 
@@ -12,11 +17,18 @@ use super::{
     bars::Bars,
     cut::{Sized, cut},
     last_values,
+    newest::Newest,
     observe::{add, watermark},
-    read::{RollupError, take_bars, take_rows, write},
+    read::{RollupError, take_bars, take_rows, take_rows_once},
     sql::{self, LATEST},
+    summarize::summarize,
+    together::Together,
+    wider::{self, Wider},
 };
-use crate::hypertable::changes::{Stretch, merged, us_of};
+use crate::hypertable::{
+    changes::{Stretch, merged, us_of},
+    moment,
+};
 
 /// Bars are made when their bucket has been over for so long, and last values of rows that are so old: what comes later
 /// than that is made anew, which costs more.
@@ -48,21 +60,22 @@ impl Target {
 }
 
 /// A step's stretches, and what it changes besides.
-struct Step {
-    stretches: Vec<Stretch>,
+pub(super) struct Step {
+    pub(super) stretches: Vec<Stretch>,
     /// Pending entries that it takes away, and what of them is left.
     pending: Vec<i64>,
     rest: Vec<Stretch>,
     /// The watermark as it was, and as it is to be if it moves.
-    watermark_us: i64,
-    moved_us: Option<i64>,
+    pub(super) watermark_us: i64,
+    pub(super) moved_us: Option<i64>,
 }
 
 /// Makes what there is to make, until `deadline`. True where more is left.
 pub(super) async fn make(connection: &mut PgConnection, shape: &Shape, deadline: Instant) -> Result<bool, RollupError> {
     let mut targets: Vec<Target> = shape.levels.iter().copied().map(Target::Bars).collect();
     if !shape.latest.is_empty() {
-        targets.insert(0, Target::Latest);
+        // What the narrowest bars have not brought with them.
+        targets.insert(targets.len().min(1), Target::Latest);
     }
     for target in targets {
         while step(connection, shape, target).await? {
@@ -127,7 +140,9 @@ async fn step(connection: &mut PgConnection, shape: &Shape, target: Target) -> R
     });
     let rest = if pending.is_empty() { Vec::new() } else { rest };
     let step = Step { stretches, pending, rest, watermark_us, moved_us };
+    summarize(connection, shape, target, &step.stretches).await?;
     let mut transaction = connection.begin().await?;
+    transaction.execute("SET LOCAL synchronous_commit = off").await?;
     let held = watermark(&mut transaction, id, target.name(), "FOR UPDATE").await?;
     if held != Some(step.watermark_us) {
         // Another session was here; what is to do is looked at again.
@@ -143,7 +158,7 @@ async fn step(connection: &mut PgConnection, shape: &Shape, target: Target) -> R
 }
 
 /// The entries of known range that are pending, and their time.
-async fn pending(
+pub(super) async fn pending(
     connection: &mut PgConnection,
     measurement_id: i32,
     target: Target,
@@ -207,51 +222,66 @@ pub(super) async fn sized(
 }
 
 async fn make_bars(connection: &mut PgConnection, shape: &Shape, level: Level, step: &Step) -> Result<(), RollupError> {
+    let together = match shape.below(level) {
+        None => Together::look(connection, shape, step).await?,
+        Some(_) => None,
+    };
+    let mut newest = together.as_ref().map(|_| Newest::of(shape));
+    let mut wider = Wider::begin(connection, shape, level).await?;
     for stretch in step.stretches.iter().copied() {
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
         let bucket = |us| level.floor(us);
-        match shape.below(level) {
-            None => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
-            Some(below) => {
+        match (shape.below(level), &mut newest) {
+            (None, Some(newest)) => take_rows_once(connection, shape, stretch, bucket, &mut bars, newest).await?,
+            (None, None) => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
+            (Some(below), _) => {
                 let statement = sql::select_bars(shape, &shape.bars(below), stretch);
                 take_bars(connection, shape, &statement, bucket, &mut bars).await?
             }
         };
         let bars = tokio::task::spawn_blocking(|| bars.finish()).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-        let delete = format!("DELETE FROM {} WHERE {}", shape.bars(level), sql::within(stretch));
-        (&mut *connection).execute(delete.as_str()).await?;
-        write(connection, shape, level, &bars).await?;
+        wider::replace(connection, shape, level, stretch, &bars).await?;
+        wider.make(connection, shape, stretch, bars).await?;
+    }
+    wider.end(connection, shape).await?;
+    match (together, newest) {
+        (Some(together), Some(newest)) => together.keep(connection, shape, step, &newest).await,
+        _ => Ok(()),
+    }
+}
+
+/// Takes the step's ranges from the list, and moves the watermark.
+async fn finish(connection: &mut PgConnection, shape: &Shape, target: Target, step: &Step) -> Result<(), RollupError> {
+    let id = shape.measurement.id;
+    if !step.pending.is_empty() {
+        take_away(connection, &step.pending).await?;
+        add(connection, id, target.name(), &step.rest).await?;
+    }
+    if let Some(moved_us) = step.moved_us {
+        move_to(connection, id, target, moved_us).await?;
     }
     Ok(())
 }
 
-/// Takes the step's ranges from the list, gives them to the wider level, and moves the watermark.
-async fn finish(connection: &mut PgConnection, shape: &Shape, target: Target, step: &Step) -> Result<(), RollupError> {
-    let id = shape.measurement.id;
-    if !step.pending.is_empty() {
-        sqlx::query("DELETE FROM chunkwise.rollup_pending WHERE id = ANY ($1)")
-            .bind(&step.pending)
-            .execute(&mut *connection)
-            .await?;
-        add(connection, id, target.name(), &step.rest).await?;
-    }
-    if let Target::Bars(level) = target
-        && let Some(above) = shape.above(level)
-        && let Some(to_us) = watermark(connection, id, above.name(), "").await?
-    {
-        let made = Stretch { from_us: i64::MIN, to_us };
-        let widened: Vec<Stretch> =
-            step.stretches.iter().map(|stretch| stretch.widened(above.width_us()).intersection(made)).collect();
-        add(connection, id, above.name(), &widened).await?;
-    }
-    if let Some(moved_us) = step.moved_us {
-        let sql = "UPDATE chunkwise.rollup_level SET watermark = $3 WHERE measurement_id = $1 AND level = $2";
-        sqlx::query(sql)
-            .bind(id)
-            .bind(target.name())
-            .bind(crate::hypertable::moment(moved_us))
-            .execute(connection)
-            .await?;
-    }
+/// Takes entries from the list.
+pub(super) async fn take_away(connection: &mut PgConnection, pending: &[i64]) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM chunkwise.rollup_pending WHERE id = ANY ($1)";
+    sqlx::query(sql).bind(pending).execute(connection).await?;
+    Ok(())
+}
+
+/// Moves a watermark.
+pub(super) async fn move_to(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    target: Target,
+    us: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE chunkwise.rollup_level SET watermark = $3 WHERE measurement_id = $1 AND level = $2")
+        .bind(measurement_id)
+        .bind(target.name())
+        .bind(moment(us))
+        .execute(connection)
+        .await?;
     Ok(())
 }

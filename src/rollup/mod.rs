@@ -28,8 +28,11 @@ mod read;
 mod shape;
 mod sql;
 mod state;
+mod summarize;
 mod tables;
+mod together;
 mod views;
+mod wider;
 
 pub use bars::{Bar, Bars, BucketBars, Finished, Key, Number, Weighted, Weighting};
 pub use job::{AllSettings, Rollups};

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::bars::Number;
+use super::{Shape, bars::Number};
 use crate::{copy::timestamptz_us, hypertable::ColumnType};
 
 /// A value as it is compared: of equal times the greater counts, so that the answer does not depend on the order of rows.
@@ -49,6 +49,11 @@ pub(super) struct Newest {
 }
 
 impl Newest {
+    /// None yet of a shape's fields.
+    pub(super) fn of(shape: &Shape) -> Self {
+        Self::new(shape.latest.iter().map(|field| field.kind).collect())
+    }
+
     pub(super) fn new(kinds: Vec<ColumnType>) -> Self {
         Self { kinds, places: HashMap::new(), latest: None, values: Vec::new() }
     }

@@ -94,6 +94,33 @@ pub async fn take_rows(
     .await
 }
 
+/// Takes the rows of the storage within a stretch into bars and last values at once; only where each field with bars
+/// [has a last value](Shape::latest_places) too.
+pub(super) async fn take_rows_once(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    stretch: Stretch,
+    bucket: impl Fn(i64) -> i64,
+    into: &mut Bars,
+    newest: &mut Newest,
+) -> Result<u64, RollupError> {
+    let places = shape.latest_places().unwrap_or_default();
+    let mut keys: Vec<Option<Key>> = vec![None; places.len()];
+    let statement = sql::select_latest_rows(shape, stretch, None);
+    copied_rows(connection, &statement, shape.latest.len() + 2, |time_us, series_id, values| {
+        for ((key, field), place) in keys.iter_mut().zip(&shape.fields).zip(&places) {
+            let value = values.get(*place).copied().flatten();
+            *key = match field.kind {
+                ColumnType::Bool => value.and_then(<[u8]>::first).map(|bool| Key::of_int(i64::from(*bool))),
+                _ => field.number.key(value),
+            };
+        }
+        into.add(bucket(time_us), time_us, series_id, &keys);
+        newest.add(time_us, series_id, values);
+    })
+    .await
+}
+
 /// Takes a level's bars within a stretch, also those that are computed on the fly, into bars.
 ///
 /// # Errors
@@ -162,9 +189,8 @@ pub(super) async fn newest(
     stretches: &[Stretch],
     ids: Option<&[i64]>,
 ) -> Result<Newest, RollupError> {
-    let kinds: Vec<ColumnType> = shape.latest.iter().map(|field| field.kind).collect();
-    let columns = kinds.len() + 2;
-    let mut newest = Newest::new(kinds);
+    let columns = shape.latest.len() + 2;
+    let mut newest = Newest::of(shape);
     for stretch in stretches {
         let statement = sql::select_latest_rows(shape, *stretch, ids);
         copied_rows(connection, &statement, columns, |time_us, series_id, values| {

@@ -171,6 +171,12 @@ impl Shape {
         self.fields.iter().map(|field| field.number).collect()
     }
 
+    /// The places of the fields with bars among those with last values; `None` where one has none.
+    pub(super) fn latest_places(&self) -> Option<Vec<usize>> {
+        let place = |field: &BarField| self.latest.iter().position(|latest| latest.column == field.column);
+        self.fields.iter().map(place).collect()
+    }
+
     /// The level whose bars a level's are made of; `None` where they are made of rows.
     #[must_use]
     pub fn below(&self, level: Level) -> Option<Level> {

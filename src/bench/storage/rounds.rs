@@ -50,7 +50,7 @@ pub(super) async fn measure(
 
 impl Rounds {
     async fn alone(&mut self, stage: &mut Stage<'_>) -> Result<f64, BenchError> {
-        let (rows, chunk_rows) = (stage.passing_rows(), stage.small_chunk_rows());
+        let (rows, chunk_rows) = (stage.long_passing_rows(), stage.small_chunk_rows());
         let service = stage.serve(Care::Nothing, chunk_rows).await?;
         let rate = stage.send(&service, rows).await?.rows_per_second();
         service.stop().await;
@@ -87,7 +87,7 @@ impl Rounds {
     }
 
     async fn sealing(&mut self, stage: &mut Stage<'_>) -> Result<(), BenchError> {
-        let (rows, chunk_rows) = (stage.passing_rows(), stage.small_chunk_rows());
+        let (rows, chunk_rows) = (stage.long_passing_rows(), stage.small_chunk_rows());
         let service = stage.serve(Care::Sealing, chunk_rows).await?;
         let measured = stage.send(&service, rows).await?;
         self.sealed_meanwhile.push(stage.sealed().await? as f64);

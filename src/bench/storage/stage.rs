@@ -97,6 +97,12 @@ impl<'b> Stage<'b> {
         self.small_chunk_rows() * u64::from(self.options.chunks)
     }
 
+    /// What passes where it is looked at what sealing costs: several chunks are to be sealed meanwhile, with the pauses
+    /// between them.
+    pub(super) fn long_passing_rows(&self) -> u64 {
+        self.passing_rows() * 3
+    }
+
     /// A service that makes chunks of so many rows and takes care of them.
     pub(super) async fn serve(&mut self, care: Care, chunk_rows: u64) -> Result<Service, BenchError> {
         let rollups = match care {
@@ -181,6 +187,11 @@ impl<'b> Stage<'b> {
     pub(super) async fn measurement(&mut self) -> Result<Measurement, BenchError> {
         let found = hypertable::load_measurement(&mut self.connection, "public", MEASUREMENT).await?;
         Ok(found.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    /// A session beside the stage's own.
+    pub(super) async fn connect(&self) -> Result<PgConnection, BenchError> {
+        Ok(self.scratch.connect().await?)
     }
 
     /// The measurement's chunks, by their end.

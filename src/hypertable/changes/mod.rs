@@ -25,7 +25,7 @@ mod stretch;
 pub use look::{Look, Seen, Unknown, load, look, peek, resolve, store, with_news};
 pub use narrow::{Narrowed, SETTLE_AFTER, narrow};
 pub use prune::{mark, prune};
-pub use stretch::{Stretch, merged};
+pub use stretch::{Stretch, merged, without};
 
 /// Microseconds since 1970 of a timestamptz expression, as int8: the ends of 64 bits for the infinities, which a driver
 /// cannot read.

@@ -36,6 +36,18 @@ impl Stretch {
         };
         Self { from_us: floor(self.from_us), to_us }
     }
+
+    /// The greatest stretch of whole buckets of this width that lies within it; may be empty.
+    #[must_use]
+    pub fn narrowed(self, width_us: i64) -> Self {
+        let width_us = width_us.max(1);
+        let to_us = self.to_us.checked_sub(self.to_us.rem_euclid(width_us)).unwrap_or(i64::MIN);
+        let from_us = match self.from_us.rem_euclid(width_us) {
+            0 => self.from_us,
+            cut => self.from_us.saturating_add(width_us - cut),
+        };
+        Self { from_us, to_us }
+    }
 }
 
 /// The stretches in ascending order; those that overlap or touch are one, and empty ones are left out.
@@ -51,6 +63,22 @@ pub fn merged(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
         }
     }
     merged
+}
+
+/// What is left of stretches without others, ascending and apart.
+#[must_use]
+pub fn without(stretches: &[Stretch], others: &[Stretch]) -> Vec<Stretch> {
+    let others = merged(others.to_vec());
+    let mut left = Vec::new();
+    for mut stretch in merged(stretches.to_vec()) {
+        let whole = stretch;
+        for other in others.iter().filter(|other| !other.intersection(whole).is_empty()) {
+            left.push(Stretch { from_us: stretch.from_us, to_us: other.from_us });
+            stretch.from_us = stretch.from_us.max(other.to_us);
+        }
+        left.push(stretch);
+    }
+    merged(left)
 }
 
 #[cfg(test)]
@@ -98,6 +126,26 @@ mod tests {
                 prop_assert!(wide.from_us <= stretch.from_us && stretch.to_us <= wide.to_us);
                 prop_assert!(stretch.from_us - wide.from_us < width && wide.to_us - stretch.to_us < width);
                 prop_assert_eq!((wide.from_us.rem_euclid(width), wide.to_us.rem_euclid(width)), (0, 0));
+                let whole = stretch.narrowed(width);
+                let buckets = (-50..60).filter(|us| us % width == 0);
+                for us in buckets {
+                    let is_whole = stretch.from_us <= us && us + width <= stretch.to_us;
+                    prop_assert_eq!(holds(&[whole], us), is_whole, "{}", us);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_left_is_in_the_ones_and_not_in_the_others(
+            pairs in proptest::collection::vec((-30_i64..30, 0_i64..9), 0..8),
+            others in proptest::collection::vec((-30_i64..30, 0_i64..9), 0..8),
+        ) {
+            let made = |pairs: Vec<(i64, i64)>| pairs.iter().map(|&(from, length)| stretch(from, from + length)).collect();
+            let (stretches, others): (Vec<Stretch>, Vec<Stretch>) = (made(pairs), made(others));
+            let holds = |stretches: &[Stretch], us: i64| stretches.iter().any(|s| s.from_us <= us && us < s.to_us);
+            let left = without(&stretches, &others);
+            for us in -40..50 {
+                prop_assert_eq!(holds(&left, us), holds(&stretches, us) && !holds(&others, us), "{}", us);
             }
         }
     }

@@ -108,7 +108,11 @@ proptest! {
             merged.merge(bucket.time_us.div_euclid(20) * 20, bucket.series_id, &stored, bucket.weighted);
         }
         let merged = merged.finish();
-        for other in [&turned, &merged] {
+        let wider = narrow.wider(|_| true, |us| us.div_euclid(20) * 20);
+        prop_assert!(merged.iter().map(|b| b.bars[0].sum().to_bits()).eq(wider.iter().map(|b| b.bars[0].sum().to_bits())));
+        prop_assert_eq!(narrow.wider(|us| us < 0, |us| us.div_euclid(20) * 20).iter().map(exact).collect::<Vec<_>>(),
+            wider.iter().filter(|b| b.time_us < 0).map(exact).collect::<Vec<_>>());
+        for other in [&turned, &merged, &wider] {
             prop_assert_eq!(whole.len(), other.len());
             for (a, b) in whole.iter().zip(other.iter()) {
                 prop_assert_eq!(exact(a), exact(b));

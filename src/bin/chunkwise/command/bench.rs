@@ -112,6 +112,10 @@ first: all_costs_to_naive compares rows a second until everything is sealed and 
 TimescaleDB's default index and one on (series_id, time), and without rollups; sealing_to_alone compares ingestion with
 and without sealing; half_rate_ack_p99_growth compares acknowledgements at half of what ingestion takes alone, with and
 without sealing and rollups. half_rate_seal_lag has a sample a chunk: one that grows from chunk to chunk does not keep up.
+half_rate_rollup_lag is the age of the oldest acknowledged row that the minute bars did not have.
+delete_to_drop compares how long it takes until no other session finds a chunk's rows any more: by DELETE from the
+measurement, whose triggers note what has changed, and by retention's drop. delete_and_vacuum_to_drop compares how long it
+takes until the space is free: by DELETE and VACUUM, and by the drop until its files are removed.
 Measure with a release build, and with nothing else running.")]
 struct StorageArgs {
     /// Fewer rows

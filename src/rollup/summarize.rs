@@ -1,0 +1,60 @@
+//! Lets BRIN indexes know of the pages that were filled since.
+//!
+//! A page that its index does not know of is read by every look at any time. The server's own worker tells the index once a
+//! minute at best; here a table is looked at again a second after it has grown by a hundred megabytes.
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::{Level, Shape, make::Target};
+use crate::{
+    db::{Failure, classify},
+    hypertable::{changes::Stretch, moment},
+};
+
+/// Brings the indexes of the chunks that a step is going to read and write up to date. Where somebody is at a chunk, by VACUUM
+/// for example, it is left as it is: the step takes longer, no more.
+pub(super) async fn summarize(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    target: Target,
+    stretches: &[Stretch],
+) -> Result<(), sqlx::Error> {
+    let (Some(first), Some(last)) = (stretches.first(), stretches.last()) else { return Ok(()) };
+    let from = match target {
+        Target::Bars(level) => shape.below(level),
+        Target::Latest => None,
+    };
+    let source = from.map_or_else(|| shape.measurement.storage_names(), |level| shape.bars_names(level));
+    let written = |level: &&Level| matches!(target, Target::Bars(made) if made <= **level);
+    let written = shape.levels.iter().filter(written).map(|level| shape.bars_names(*level));
+    let (schemas, tables): (Vec<String>, Vec<String>) =
+        std::iter::once(source).chain(written).map(|[schema, table]| (schema, table)).unzip();
+    let hull = Stretch { from_us: first.from_us, to_us: last.to_us }.widened(Level::Day.width_us());
+    let mut transaction = connection.begin().await?;
+    transaction.execute("SET LOCAL lock_timeout = '100ms'; SET LOCAL synchronous_commit = off").await?;
+    let summarized = sqlx::query(
+        "SELECT brin_summarize_new_values(i.indexrelid)
+         FROM unnest($1::text[], $2::text[]) AS t (schema, name)
+         JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.schema AND c.hypertable_name = t.name
+         JOIN pg_namespace n ON n.nspname = c.chunk_schema
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         JOIN pg_index i ON i.indrelid = r.oid
+         JOIN pg_class x ON x.oid = i.indexrelid
+         JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'
+         WHERE c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed",
+    )
+    .bind(schemas)
+    .bind(tables)
+    .bind(moment(hull.from_us))
+    .bind(moment(hull.to_us))
+    .execute(&mut *transaction)
+    .await;
+    match summarized {
+        Ok(_) => transaction.commit().await,
+        Err(error) if classify(&error) == Failure::Unavailable => Err(error),
+        Err(error) => {
+            tracing::debug!(error = %error, "pages that an index does not know of are read again and again");
+            transaction.rollback().await
+        }
+    }
+}
