@@ -191,7 +191,7 @@ impl<'b> Stage<'b> {
 
     /// A session beside the stage's own.
     pub(super) async fn connect(&self) -> Result<PgConnection, BenchError> {
-        Ok(self.scratch.connect().await?)
+        self.scratch.connect().await
     }
 
     /// The measurement's chunks, by their end.
