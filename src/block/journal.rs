@@ -170,10 +170,7 @@ mod tests {
         assert!(journal.is_quiet(&seen(second).snapshot, &seen(second).snapshot));
         assert!(!journal.is_quiet(&seen(first).snapshot, &seen(second).snapshot));
         let elsewhere = Span { from_us: 0, to_us: 150 };
-        assert_eq!(
-            journal.changed(elsewhere, &seen(first).snapshot, &seen(second).snapshot),
-            Changed::Nothing
-        );
+        assert_eq!(journal.changed(elsewhere, &seen(first).snapshot, &seen(second).snapshot), Changed::Nothing);
 
         // Transaction 10 was under way all the time, and commits with an id that is less than one seen before.
         let third = "13:13:";
@@ -189,10 +186,7 @@ mod tests {
         // What is narrowed keeps its number, and may get others besides.
         let narrowed = [(3, 10, within(500, 600)), (9, 10, within(190, 300))];
         assert_eq!(journal.take_in(&look("12:12:", &narrowed)), Taken::In);
-        assert_eq!(
-            changed("10:10:", "12:12:", &journal),
-            Changed::Within(vec![Stretch { from_us: 190, to_us: 200 }])
-        );
+        assert_eq!(changed("10:10:", "12:12:", &journal), Changed::Within(vec![Stretch { from_us: 190, to_us: 200 }]));
         // A question that began before that looks late.
         assert_eq!(journal.take_in(&look("11:11:", &[(3, 10, Extent::Unknown)])), Taken::In);
         assert_eq!(journal.awaited(), [0_u64; 0]);

@@ -228,6 +228,8 @@ impl Blocks {
         let (blocks, of) = (Arc::clone(self), identity.clone());
         // Where loading fails, or finds nothing, all is made anew.
         let loaded = tokio::task::spawn_blocking(move || blocks.folder()?.load(&of)).await.ok().flatten();
+        // A database that has gone back behind what was read counts as one of which nothing is known.
+        let loaded = loaded.filter(|found| seen.snapshot.sees_all_of(&found.journal.last().snapshot));
         let kept = match loaded {
             Some(found) => Kept::found(identity, found, || self.tick()),
             None => Kept::new(identity, Journal::new(seen), Vec::new()),

@@ -102,7 +102,7 @@ mod tests {
             if (row * 7 + column * 13) % 9 == 0 { f64::NAN } else { ((row * column) % 101) as f64 }
         });
         let whole = std::slice::from_ref(&(0..900));
-        let many = vec![0..900; 3_000];
+        let many = vec![0..900; 300];
         let works: [(&str, &(dyn Fn() + Sync)); 4] = [
             ("matrix", &|| drop(matrix(values.view(), Method::Spearman, 3))),
             ("pairs", &|| drop(top_pairs(values.view(), Method::Spearman, 3, 10, Order::Abs))),

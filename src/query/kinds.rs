@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     correlation::{
-        Matrix, OneVsAll, Stop, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes, window_ends,
+        Matrix, OneVsAll, Stop, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes,
+        window_ends,
     },
     frame::Frame,
     question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion},

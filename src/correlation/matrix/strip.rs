@@ -179,6 +179,10 @@ impl Strip {
                 let found = if n < min_overlap || kinds.contains(&Kind::Constant) {
                     Correlation { r: f64::NAN, n }
                 } else if kinds.contains(&Kind::Odd) {
+                    // Each takes as long as many that products give.
+                    if rows.stop.is_given() {
+                        return;
+                    }
                     rows.exactly(a, b, min_overlap)
                 } else if rows.masked.is_none() {
                     Correlation { r: if a == b { 1.0 } else { f64::from(sums(0)).clamp(-1.0, 1.0) }, n }

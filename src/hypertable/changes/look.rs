@@ -159,8 +159,10 @@ pub async fn news(
     // A part of its own, for the index.
     let narrowed = match awaited {
         [] => "",
-        _ => "UNION ALL SELECT c.* FROM known JOIN chunkwise.change c
-                  ON c.measurement_id = $1 AND c.xid = ANY ($7::text[]::xid8[])",
+        _ => {
+            "UNION ALL SELECT c.* FROM known JOIN chunkwise.change c
+                  ON c.measurement_id = $1 AND c.xid = ANY ($7::text[]::xid8[])"
+        }
     };
     // One statement has one snapshot: what it does not see is not visible in the snapshot that it returns either.
     let sql = format!(

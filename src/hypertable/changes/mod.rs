@@ -26,9 +26,7 @@ mod prune;
 mod snapshot;
 mod stretch;
 
-pub use look::{
-    Entry, Extent, Look, News, Seen, Unknown, here, load, look, news, peek, resolve, store, with_news,
-};
+pub use look::{Entry, Extent, Look, News, Seen, Unknown, here, load, look, news, peek, resolve, store, with_news};
 pub use narrow::{Narrowed, SETTLE_AFTER, narrow};
 pub use prune::{mark, prune};
 pub use snapshot::PgSnapshot;
