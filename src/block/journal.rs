@@ -4,44 +4,26 @@
 //! the database is still so in another needs no clock and no order of events: it is, unless there is an entry for its time
 //! that one of the states sees and the other does not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use super::visibility::PgSnapshot;
-use crate::{question::Width, window::Span};
+use crate::{
+    hypertable::changes::{Entry, Extent, News, PgSnapshot, Seen, Stretch},
+    window::Span,
+};
 
 /// With more entries than this, the oldest state in which something was read counts for less than the memory.
 const MAX_ENTRIES: usize = 4_096;
-/// The log keeps entries for a day; who has not looked for almost as long cannot rely on it.
-const MAX_PAUSE_US: i64 = 23 * 3_600 * Width::SECOND_US;
-/// So many places in the log are remembered from which the next look could begin.
-const MAX_MARKS: usize = 64;
-
-/// An entry of the change log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) id: i64,
-    pub(super) xid: u64,
-    /// The first and the last changed time; `None` for anywhere.
-    pub(super) times_us: Option<(i64, i64)>,
-}
-
-/// What a question saw when it looked at the change log.
-#[derive(Debug, Clone)]
-pub(super) struct Look {
-    pub(super) snapshot: PgSnapshot,
-    pub(super) as_of_us: i64,
-    /// The greatest id of all entries, of any measurement.
-    pub(super) last_id: i64,
-    /// Entries that were new to the journal.
-    pub(super) entries: Vec<Entry>,
-}
+/// So many times more while some are of unknown range: to forget then would be to let all panels go.
+const MOST_TIMES_MORE: usize = 4;
+/// So many transactions of unknown range are asked after at once.
+const MOST_AWAITED: usize = 1_024;
 
 /// What has become of what was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Changed {
     Nothing,
-    /// Only these times, first and last.
-    Within(Vec<(i64, i64)>),
+    /// Only this.
+    Within(Vec<Stretch>),
     /// Anything.
     Anything,
 }
@@ -52,77 +34,48 @@ pub(super) enum Taken {
     In,
     /// The question's state is none of those after the first.
     Behind,
-    /// The log may have forgotten entries since the last look.
-    TooLate,
 }
 
 /// All entries that some state since the first sees and that one does not.
 #[derive(Debug)]
 pub(super) struct Journal {
     first: PgSnapshot,
-    last: PgSnapshot,
-    last_as_of_us: i64,
-    entries: BTreeMap<i64, (u64, Option<(i64, i64)>)>,
-    /// The last id at a look, and the first transaction that had not begun by then: what that one or a later one adds comes
-    /// behind the id.
-    marks: VecDeque<(i64, u64)>,
+    last: Seen,
+    /// Transaction and extent, by the entry's number.
+    entries: BTreeMap<i64, (u64, Extent)>,
 }
 
 impl Journal {
-    /// Begins with a question's state.
-    pub(super) fn new(look: &Look) -> Self {
-        Self {
-            first: look.snapshot.clone(),
-            last: look.snapshot.clone(),
-            last_as_of_us: look.as_of_us,
-            entries: BTreeMap::new(),
-            marks: VecDeque::from([(look.last_id, look.snapshot.xmax())]),
-        }
+    /// Begins with a state: a question's, or one of which an earlier process has kept what it knew.
+    pub(super) fn new(seen: Seen) -> Self {
+        Self { first: seen.snapshot.clone(), last: seen, entries: BTreeMap::new() }
     }
 
-    /// Begins with a state of which an earlier process has kept what it knew.
-    pub(super) fn restored(state: PgSnapshot, as_of_us: i64) -> Self {
-        let (first, last) = (state.clone(), state);
-        // Where to look from is not known: anywhere in the log.
-        let marks = VecDeque::from([(0, 0)]);
-        Self { first, last, last_as_of_us: as_of_us, entries: BTreeMap::new(), marks }
-    }
-
-    /// The database's clock in the newest state.
-    pub(super) fn last_as_of_us(&self) -> i64 {
-        self.last_as_of_us
-    }
-
-    /// The newest state that is known.
-    pub(super) fn last(&self) -> &PgSnapshot {
+    /// The newest state that is known, from which the next look begins.
+    pub(super) fn last(&self) -> &Seen {
         &self.last
     }
 
-    /// Every entry that the newest state does not see has a greater id.
-    pub(super) fn after_id(&self) -> i64 {
-        let over = self.marks.iter().filter(|(_, xmax)| *xmax <= self.last.xmin());
-        over.map(|(id, _)| *id).max().unwrap_or(0)
+    /// The transactions of which it may be known since where their rows are.
+    pub(super) fn awaited(&self) -> Vec<u64> {
+        let unknown = self.entries.values().filter(|(_, extent)| *extent == Extent::Unknown);
+        unknown.map(|(xid, _)| *xid).take(MOST_AWAITED).collect()
     }
 
     /// Takes in what a question has seen.
-    pub(super) fn take_in(&mut self, look: &Look) -> Taken {
-        if look.as_of_us.saturating_sub(self.last_as_of_us) > MAX_PAUSE_US {
-            return Taken::TooLate;
-        }
-        if !look.snapshot.sees_all_of(&self.first) {
+    pub(super) fn take_in(&mut self, news: &News) -> Taken {
+        if !news.seen.snapshot.sees_all_of(&self.first) {
             return Taken::Behind;
         }
-        self.entries.extend(look.entries.iter().map(|entry| (entry.id, (entry.xid, entry.times_us))));
-        if look.snapshot.sees_all_of(&self.last) {
-            self.last = look.snapshot.clone();
-            self.last_as_of_us = self.last_as_of_us.max(look.as_of_us);
-            self.marks.push_back((look.last_id, look.snapshot.xmax()));
-            // The oldest that is usable stays, the newest become so.
-            let usable = self.marks.iter().filter(|(_, xmax)| *xmax <= self.last.xmin()).count();
-            self.marks.drain(..usable.saturating_sub(1));
-            if self.marks.len() > MAX_MARKS {
-                self.marks.remove(MAX_MARKS / 2);
+        for Entry { id, xid, extent } in &news.entries {
+            // An older state does not know yet what has been found out since.
+            if *extent != Extent::Unknown || !self.entries.contains_key(id) {
+                self.entries.insert(*id, (*xid, *extent));
             }
+        }
+        if news.seen.snapshot.sees_all_of(&self.last.snapshot) {
+            let looked_us = self.last.looked_us.max(news.seen.looked_us);
+            self.last = Seen { looked_us, ..news.seen.clone() };
         }
         Taken::In
     }
@@ -137,20 +90,27 @@ impl Journal {
         if read == asked {
             return Changed::Nothing;
         }
-        let mut times = Vec::new();
-        for (xid, times_us) in self.entries.values() {
-            if times_us.is_some_and(|(lo, hi)| hi < span.from_us || lo >= span.to_us) {
-                continue;
-            }
+        let mut within = Vec::new();
+        for (xid, extent) in self.entries.values() {
+            let stretch = match extent {
+                Extent::Within(stretch) => {
+                    let common = stretch.intersection(Stretch { from_us: span.from_us, to_us: span.to_us });
+                    if common.is_empty() {
+                        continue;
+                    }
+                    Some(common)
+                }
+                Extent::Unknown | Extent::Everything => None,
+            };
             if matches!((read.sees(*xid), asked.sees(*xid)), (Some(a), Some(b)) if a == b) {
                 continue;
             }
-            match times_us {
-                Some((lo, hi)) => times.push(((*lo).max(span.from_us), (*hi).min(span.to_us - 1))),
+            match stretch {
+                Some(stretch) => within.push(stretch),
                 None => return Changed::Anything,
             }
         }
-        if times.is_empty() { Changed::Nothing } else { Changed::Within(times) }
+        if within.is_empty() { Changed::Nothing } else { Changed::Within(within) }
     }
 
     /// Whether nothing at all has changed between two states.
@@ -161,13 +121,15 @@ impl Journal {
 
     /// Whether it is time to forget old states.
     pub(super) fn is_long(&self) -> bool {
+        let is_unknown = |(_, extent): &(u64, Extent)| *extent == Extent::Unknown;
         self.entries.len() > MAX_ENTRIES
+            && (self.entries.len() > MAX_ENTRIES * MOST_TIMES_MORE || !self.entries.values().any(is_unknown))
     }
 
     /// Forgets all states before the newest.
     pub(super) fn forget(&mut self) {
-        self.first = self.last.clone();
-        let last = &self.last;
+        let last = &self.last.snapshot;
+        self.first = last.clone();
         self.entries.retain(|_, (xid, _)| last.sees(*xid) != Some(true));
     }
 }
@@ -176,57 +138,85 @@ impl Journal {
 mod tests {
     use super::*;
 
-    /// Id, transaction, times.
-    type Told = (i64, u64, Option<(i64, i64)>);
-
-    fn look(snapshot: &str, last_id: i64, entries: &[Told]) -> Look {
-        let entries = entries.iter().map(|(id, xid, times_us)| Entry { id: *id, xid: *xid, times_us: *times_us });
+    fn seen(snapshot: &str) -> Seen {
         let snapshot = PgSnapshot::parse(snapshot, false).unwrap();
-        Look { snapshot, as_of_us: 0, last_id, entries: entries.collect() }
+        Seen { snapshot, system: 1, timeline: 1, database: 1, looked_us: 0 }
+    }
+
+    fn look(snapshot: &str, entries: &[(i64, u64, Extent)]) -> News {
+        let entries = entries.iter().map(|(id, xid, extent)| Entry { id: *id, xid: *xid, extent: *extent });
+        News { seen: seen(snapshot), anew: false, entries: entries.collect() }
+    }
+
+    fn within(from_us: i64, to_us: i64) -> Extent {
+        Extent::Within(Stretch { from_us, to_us })
+    }
+
+    fn changed(a: &str, b: &str, journal: &Journal) -> Changed {
+        journal.changed(SPAN, &seen(a).snapshot, &seen(b).snapshot)
     }
 
     const SPAN: Span = Span { from_us: 100, to_us: 200 };
 
     #[test]
     fn a_change_counts_between_states_of_which_one_sees_it() {
-        let (first, second) = (look("10:10:", 5, &[]), look("10:12:10", 7, &[(7, 11, Some((150, 300)))]));
-        let mut journal = Journal::new(&first);
-        assert_eq!(journal.take_in(&second), Taken::In);
-        let changed = |a: &Look, b: &Look, journal: &Journal| journal.changed(SPAN, &a.snapshot, &b.snapshot);
-        assert_eq!(changed(&first, &second, &journal), Changed::Within(vec![(150, 199)]));
-        assert_eq!(changed(&second, &first, &journal), Changed::Within(vec![(150, 199)]), "what was read is newer");
-        assert_eq!(changed(&second, &second, &journal), Changed::Nothing);
-        assert!(journal.is_quiet(&second.snapshot, &second.snapshot));
-        assert!(!journal.is_quiet(&first.snapshot, &second.snapshot));
+        let (first, second) = ("10:10:", "10:12:10");
+        let mut journal = Journal::new(seen(first));
+        assert_eq!(journal.take_in(&look(second, &[(7, 11, within(150, 301))])), Taken::In);
+        let end = Changed::Within(vec![Stretch { from_us: 150, to_us: 200 }]);
+        assert_eq!(changed(first, second, &journal), end);
+        assert_eq!(changed(second, first, &journal), end, "what was read is newer");
+        assert_eq!(changed(second, second, &journal), Changed::Nothing);
+        assert!(journal.is_quiet(&seen(second).snapshot, &seen(second).snapshot));
+        assert!(!journal.is_quiet(&seen(first).snapshot, &seen(second).snapshot));
         let elsewhere = Span { from_us: 0, to_us: 150 };
-        assert_eq!(journal.changed(elsewhere, &first.snapshot, &second.snapshot), Changed::Nothing);
+        assert_eq!(journal.changed(elsewhere, &seen(first).snapshot, &seen(second).snapshot), Changed::Nothing);
 
         // Transaction 10 was under way all the time, and commits with an id that is less than one seen before.
-        assert_eq!(journal.after_id(), 5);
-        let third = look("13:13:", 7, &[(6, 10, None)]);
-        assert_eq!(journal.take_in(&third), Taken::In);
-        assert_eq!(changed(&second, &third, &journal), Changed::Anything);
-        assert_eq!(journal.after_id(), 7);
+        let third = "13:13:";
+        assert_eq!(journal.take_in(&look(third, &[(6, 10, Extent::Everything)])), Taken::In);
+        assert_eq!(changed(second, third, &journal), Changed::Anything);
+    }
+
+    #[test]
+    fn an_unknown_range_is_everywhere_until_it_is_found() {
+        let mut journal = Journal::new(seen("10:10:"));
+        assert_eq!(journal.take_in(&look("11:11:", &[(3, 10, Extent::Unknown)])), Taken::In);
+        assert_eq!((changed("10:10:", "11:11:", &journal), journal.awaited()), (Changed::Anything, vec![10]));
+        // What is narrowed keeps its number, and may get others besides.
+        let narrowed = [(3, 10, within(500, 600)), (9, 10, within(190, 300))];
+        assert_eq!(journal.take_in(&look("12:12:", &narrowed)), Taken::In);
+        assert_eq!(changed("10:10:", "12:12:", &journal), Changed::Within(vec![Stretch { from_us: 190, to_us: 200 }]));
+        // A question that began before that looks late.
+        assert_eq!(journal.take_in(&look("11:11:", &[(3, 10, Extent::Unknown)])), Taken::In);
+        assert_eq!(journal.awaited(), [0_u64; 0]);
+        assert_eq!(changed("11:11:", "12:12:", &journal), Changed::Nothing);
     }
 
     #[test]
     fn what_is_forgotten_leaves_what_the_newest_state_does_not_see() {
-        let mut journal = Journal::new(&look("10:10:", 0, &[]));
-        let newest = look("11:13:11", 3, &[(1, 10, Some((0, 1))), (2, 12, Some((0, 1)))]);
+        let mut journal = Journal::new(seen("10:10:"));
+        let newest = look("11:13:11", &[(1, 10, within(0, 2)), (2, 12, within(0, 2))]);
         assert_eq!(journal.take_in(&newest), Taken::In);
         // A question with an older state, whose look was late, adds nothing new.
-        assert_eq!(journal.take_in(&look("11:12:11", 3, &[(1, 10, Some((0, 1)))])), Taken::In);
+        assert_eq!(journal.take_in(&look("11:12:11", &[(1, 10, within(0, 2))])), Taken::In);
         journal.forget();
         assert!(journal.entries.is_empty());
-        assert!(!journal.covers(&PgSnapshot::parse("11:12:11", false).unwrap()), "it does not see 12");
-        assert_eq!(journal.take_in(&look("11:12:11", 3, &[])), Taken::Behind);
-        assert!(journal.covers(&newest.snapshot));
+        assert!(!journal.covers(&seen("11:12:11").snapshot), "it does not see 12");
+        assert_eq!(journal.take_in(&look("11:12:11", &[])), Taken::Behind);
+        assert!(journal.covers(&newest.seen.snapshot));
     }
 
     #[test]
-    fn a_log_that_was_not_looked_at_for_a_day_is_not_relied_on() {
-        let mut journal = Journal::new(&look("10:10:", 0, &[]));
-        let later = Look { as_of_us: 24 * 3_600 * Width::SECOND_US, ..look("11:11:", 0, &[]) };
-        assert_eq!(journal.take_in(&later), Taken::TooLate);
+    fn a_journal_is_not_cut_short_while_a_range_is_looked_for() {
+        let mut journal = Journal::new(seen("10:10:"));
+        let entries: Vec<_> = (0..5_000).map(|id| (id, 10, within(id, id + 1))).collect();
+        assert_eq!(journal.take_in(&look("11:11:", &entries)), Taken::In);
+        assert!(journal.is_long());
+        assert_eq!(journal.take_in(&look("12:12:", &[(5_000, 11, Extent::Unknown)])), Taken::In);
+        assert!(!journal.is_long());
+        let entries: Vec<_> = (6_000..20_000).map(|id| (id, 12, within(id, id + 1))).collect();
+        assert_eq!(journal.take_in(&look("13:13:", &entries)), Taken::In);
+        assert!(journal.is_long(), "memory has its bound");
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! <data-dir>/blocks/lock                     held by the process whose files they are
+//! <data-dir>/blocks/asked                    what was asked last (see `query`), for the next process to make ready
 //! <data-dir>/blocks/<measurement>/index      JSON behind its checksum: in which state of the database the files are right
 //! <data-dir>/blocks/<measurement>/*.base, *.compute
 //! ```
 //!
 //! A measurement's folder is named by its database, its number and its epoch, so that nobody takes up what is not his. The
-//! index names one state of the database and the files that are right in it; it is replaced by a rename, and then what it
-//! does not name is removed. So a process that is killed leaves an older state behind, from which the change log tells the
+//! index names one state of the database and the files that are right in it; it is replaced by a rename, and then files of
+//! panels that are not kept any more are removed. So a process that is killed leaves an older state behind, from which the change log tells the
 //! next one what has changed since. A file that is gone or damaged is a panel that is made anew; a folder that is gone is
 //! made again; where nothing can be written, answers come from memory and the database as before.
 
@@ -27,14 +28,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     file,
+    identity::Identity,
     journal::Journal,
     layout::Place,
-    look::Identity,
     panel::{Base, Compute},
     store::{Blocks, Kept, Subject},
-    visibility::PgSnapshot,
+    written::WrittenPanel,
 };
-use crate::frame::Shape;
+use crate::{frame::Shape, hypertable::changes::PgSnapshot};
 
 /// A panel that was not made anew for so long is written.
 const QUIET: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const INDEX_EVERY: Duration = Duration::from_secs(60);
 const INDEX: &str = "index";
 /// Raised when files of before cannot be read any more.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The folder of this process.
 #[derive(Debug)]
@@ -77,7 +78,8 @@ struct Index {
     format: u32,
     identity: Identity,
     state: PgSnapshot,
-    as_of_us: i64,
+    /// When that state was looked at, by the database's clock.
+    looked_us: i64,
     /// The series by place.
     series: Vec<i64>,
     panels: Vec<Indexed>,
@@ -121,6 +123,10 @@ impl Folder {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn of(&self, identity: &Identity) -> PathBuf {
         self.path.join(identity.folder())
     }
@@ -129,7 +135,7 @@ impl Folder {
     pub(super) fn load(&self, identity: &Identity) -> Option<FoundKept> {
         let folder = self.of(identity);
         let index = read_index(&folder.join(INDEX)).filter(|index| index.identity == *identity)?;
-        let Index { state, as_of_us, series, panels, .. } = index;
+        let Index { state, looked_us, series, panels, .. } = index;
         let panels = panels
             .into_par_iter()
             .filter_map(|Indexed { subject, place, version, shapes }| {
@@ -145,7 +151,7 @@ impl Folder {
                 Some(FoundPanel { subject, place, base, computes })
             })
             .collect();
-        Some(FoundKept { journal: Journal::restored(state, as_of_us), series, panels })
+        Some(FoundKept { journal: Journal::new(identity.seen(state, looked_us)), series, panels })
     }
 }
 
@@ -275,16 +281,18 @@ fn save(kept: &Kept, folder: &Path, quiet: Duration) -> io::Result<()> {
     make(folder)?;
     let mut named: HashSet<PathBuf> = HashSet::from([folder.join(INDEX)]);
     let mut panels = Vec::new();
-    for (subject, place, version, shapes) in written.panels {
+    for WrittenPanel { subject, place, version, shapes, is_right } in written.panels {
         named.insert(base_path(folder, version));
         named.extend(shapes.iter().map(|shape| compute_path(folder, version, shape)));
-        panels.push(Indexed { subject, place, version, shapes });
+        if is_right {
+            panels.push(Indexed { subject, place, version, shapes });
+        }
     }
     let index = Index {
         format: FORMAT,
         identity: kept.identity.clone(),
-        state: written.state,
-        as_of_us: written.as_of_us,
+        state: written.seen.snapshot,
+        looked_us: written.seen.looked_us,
         series: written.series,
         panels,
     };

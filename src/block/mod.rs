@@ -18,8 +18,13 @@
 //! A question uses a panel only as its own snapshot of the database has it. What has changed it finds in the change log: a
 //! panel is right as long as no entry for its time is seen by one of the two, the state in which the panel was read and the
 //! question's, and not by the other. Else just the changed buckets are read again. An entry without a range (another
-//! client's INSERT, COPY or TRUNCATE) makes all panels of the measurement doubtful. Chunks that came or went show in the
-//! catalog, and a database that was restored, or went back in time, begins anew.
+//! client's INSERT or COPY) makes all panels of the measurement doubtful until it is narrowed to chunks, some seconds later:
+//! a question that cannot wait reads its panels again, and what nobody has asked for meanwhile is right as it is, but for
+//! those chunks. A TRUNCATE leaves nothing right. Chunks that came or went show in the catalog, and a database that was
+//! restored, or went back in time, begins anew.
+//!
+//! The log is read by [`changes::news`](crate::hypertable::changes::news), as by all its readers; what is of blocks alone is
+//! that they have many states side by side, and so keep the entries between them (`journal`).
 //!
 //! Panels that are not made anew for a while go to files (`keep`), which are mapped from then on: they take no memory that the
 //! system could not have back, and the next process finds them.
@@ -31,10 +36,10 @@ mod cells;
 mod derive;
 mod figures;
 mod file;
+mod identity;
 mod journal;
 mod keep;
 mod layout;
-mod look;
 mod make;
 mod panel;
 mod read;
@@ -43,7 +48,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod view;
-mod visibility;
 mod written;
 
 pub use figures::BlockFigures;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     frame::{Accumulator, History, Neighbour},
-    hypertable::list_chunks,
+    hypertable::{changes::Stretch, list_chunks},
     window::{self, Plan, Rows, Snapshot, Span},
 };
 
@@ -94,8 +94,8 @@ impl<'v, 'q> Reader<'v, 'q> {
                         taken += 1;
                         continue;
                     }
-                    Found::Dirty(old, times_us) => {
-                        let spans = self.whole_buckets(place.span, &times_us);
+                    Found::Dirty(old, times) => {
+                        let spans = self.whole_buckets(place.span, &times);
                         Job { place: place.clone(), old: Some(old), spans }
                     }
                     Found::Missing => Job { place: place.clone(), old: None, spans: vec![place.span] },
@@ -117,11 +117,11 @@ impl<'v, 'q> Reader<'v, 'q> {
     }
 
     /// The buckets that hold these times, as spans that ascend and are apart.
-    fn whole_buckets(&self, within: Span, times_us: &[(i64, i64)]) -> Vec<Span> {
+    fn whole_buckets(&self, within: Span, times: &[Stretch]) -> Vec<Span> {
         let calendar = self.wanted.calendar;
-        let spans = times_us.iter().map(|(lo, hi)| Span {
-            from_us: calendar.floor(*lo).max(within.from_us),
-            to_us: calendar.next(*hi).min(within.to_us),
+        let spans = times.iter().map(|time| Span {
+            from_us: calendar.floor(time.from_us).max(within.from_us),
+            to_us: calendar.next(time.to_us - 1).min(within.to_us),
         });
         window::merged(spans.collect())
     }

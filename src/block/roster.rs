@@ -5,9 +5,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use sqlx::PgConnection;
 
-use super::visibility::PgSnapshot;
 use crate::{
-    hypertable::Measurement,
+    hypertable::{Measurement, changes::PgSnapshot},
     question::Selector,
     series::{self, SelectError, SelectedSeries, TaggedSeries},
 };

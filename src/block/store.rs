@@ -14,18 +14,20 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    identity::{Column, Identity},
     journal::{Changed, Journal, Taken},
     keep::{Folder, FolderError, FoundKept, FoundPanel},
     layout::Place,
-    look::{self, Column, Identity},
     panel::{Base, Compute},
     roster::KnownSeries,
     view::View,
-    visibility::PgSnapshot,
 };
 use crate::{
     frame::Shape,
-    hypertable::Measurement,
+    hypertable::{
+        Measurement,
+        changes::{self, PgSnapshot},
+    },
     question::{Aggregate, Width},
     window::Snapshot,
 };
@@ -143,6 +145,12 @@ impl Blocks {
         self.folder.as_ref()
     }
 
+    /// The folder, where this process has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.folder.as_ref().map(Folder::path)
+    }
+
     pub(super) fn all_kept(&self) -> Vec<Arc<Kept>> {
         locked(&self.measurements).values().map(Arc::clone).collect()
     }
@@ -176,27 +184,27 @@ impl Blocks {
         measurement: &Measurement,
         column: &str,
     ) -> Result<Option<View>, sqlx::Error> {
-        let as_of_us = snapshot.as_of_us();
-        let kept = self.known(snapshot, measurement, column).await?;
-        let from = look::from(&locked(&kept.journal));
-        let (identity, column, look) =
-            look::look(snapshot.connection(), measurement, column, as_of_us, Some(from)).await?;
-        let state = Arc::new(look.snapshot.clone());
-        if kept.identity == identity {
+        let kept = self.known(snapshot, measurement).await?;
+        let (since, awaited) = {
+            let journal = locked(&kept.journal);
+            (journal.last().clone(), journal.awaited())
+        };
+        let news = changes::news(snapshot.connection(), measurement.id, Some(&since), &awaited).await?;
+        let column = Column::find(snapshot.connection(), measurement, column).await?;
+        let (identity, state) = (Identity::of(measurement, &news.seen), Arc::new(news.seen.snapshot.clone()));
+        if kept.identity == identity && !news.anew {
             let mut journal = locked(&kept.journal);
-            match journal.take_in(&look) {
-                Taken::In => {
-                    if journal.is_long() {
-                        kept.forget_old_states(&mut journal);
-                    }
-                    drop(journal);
-                    return Ok(Some(View { blocks: Arc::clone(self), kept, state, column }));
-                }
-                Taken::Behind => return Ok(None),
-                Taken::TooLate => {}
+            if journal.take_in(&news) == Taken::Behind {
+                return Ok(None);
             }
+            if journal.is_long() {
+                kept.forget_old_states(&mut journal);
+            }
+            drop(journal);
+            return Ok(Some(View { blocks: Arc::clone(self), kept, state, column }));
         }
-        let kept = Arc::new(Kept::new(identity, Journal::new(&look), Vec::new()));
+        // Another database, another life of it, or too long ago for the log.
+        let kept = Arc::new(Kept::new(identity, Journal::new(news.seen), Vec::new()));
         locked(&self.measurements).insert(measurement.id, Arc::clone(&kept));
         Ok(Some(View { blocks: Arc::clone(self), kept, state, column }))
     }
@@ -206,7 +214,6 @@ impl Blocks {
         self: &Arc<Self>,
         snapshot: &mut Snapshot,
         measurement: &Measurement,
-        column: &str,
     ) -> Result<Arc<Kept>, sqlx::Error> {
         let known = || locked(&self.measurements).get(&measurement.id).map(Arc::clone);
         if let Some(known) = known() {
@@ -216,14 +223,16 @@ impl Blocks {
         if let Some(known) = known() {
             return Ok(known);
         }
-        let as_of_us = snapshot.as_of_us();
-        let (identity, _, look) = look::look(snapshot.connection(), measurement, column, as_of_us, None).await?;
+        let seen = changes::here(snapshot.connection()).await?;
+        let identity = Identity::of(measurement, &seen);
         let (blocks, of) = (Arc::clone(self), identity.clone());
         // Where loading fails, or finds nothing, all is made anew.
         let loaded = tokio::task::spawn_blocking(move || blocks.folder()?.load(&of)).await.ok().flatten();
+        // A database that has gone back behind what was read counts as one of which nothing is known.
+        let loaded = loaded.filter(|found| seen.snapshot.sees_all_of(&found.journal.last().snapshot));
         let kept = match loaded {
             Some(found) => Kept::found(identity, found, || self.tick()),
-            None => Kept::new(identity, Journal::new(&look), Vec::new()),
+            None => Kept::new(identity, Journal::new(seen), Vec::new()),
         };
         let kept = Arc::new(kept);
         locked(&self.measurements).insert(measurement.id, Arc::clone(&kept));
@@ -299,7 +308,7 @@ impl Kept {
     /// As it was found on disk.
     fn found(identity: Identity, found: FoundKept, tick: impl Fn() -> u64) -> Self {
         let FoundKept { journal, series, panels } = found;
-        let state = Arc::new(journal.last().clone());
+        let state = Arc::new(journal.last().snapshot.clone());
         let kept = Self::new(identity, journal, series);
         let mut shelves: HashMap<Subject, Arc<Shelf>> = HashMap::new();
         for FoundPanel { subject, place, base, computes } in panels {
@@ -314,7 +323,7 @@ impl Kept {
 
     /// Brings every panel to the newest state, or lets it go where it has changed since, so that the journal can be short.
     fn forget_old_states(&self, journal: &mut Journal) {
-        let newest = Arc::new(journal.last().clone());
+        let newest = Arc::new(journal.last().snapshot.clone());
         for shelf in locked(&self.shelves).values() {
             locked(&shelf.panels).retain(|_, stored| {
                 let same = stored.is_still_so(journal, &newest);

@@ -5,15 +5,21 @@ use std::{sync::Arc, time::Instant};
 use sqlx::PgConnection;
 
 use super::{
+    identity::Column,
     journal::Changed,
     layout::Place,
-    look::Column,
     panel::{Base, Compute},
     roster::{KnownSeries, Roster},
     store::{Blocks, Kept, Shelf, Stored, Subject, locked},
-    visibility::PgSnapshot,
 };
-use crate::{frame::Shape, hypertable::Measurement, series::SelectError};
+use crate::{
+    frame::Shape,
+    hypertable::{
+        Measurement,
+        changes::{PgSnapshot, Stretch},
+    },
+    series::SelectError,
+};
 
 /// How a stored panel stands to a question.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub(super) enum Found {
     /// As the question's state has it.
     Usable(Arc<Base>),
     /// Right but for these times, which have to be read again.
-    Dirty(Arc<Base>, Vec<(i64, i64)>),
+    Dirty(Arc<Base>, Vec<Stretch>),
     /// Not there, or not known well enough.
     Missing,
 }
@@ -75,7 +81,7 @@ impl View {
         let base = Arc::clone(&stored.base);
         match journal.changed(place.span, &stored.state, &self.state) {
             Changed::Nothing => Found::Usable(base),
-            Changed::Within(times_us) if self.state.sees_all_of(&stored.state) => Found::Dirty(base, times_us),
+            Changed::Within(times) if self.state.sees_all_of(&stored.state) => Found::Dirty(base, times),
             Changed::Within(_) | Changed::Anything => Found::Missing,
         }
     }

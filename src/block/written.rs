@@ -9,9 +9,8 @@ use super::{
     layout::Place,
     panel::{Base, Compute},
     store::{Kept, Subject, locked},
-    visibility::PgSnapshot,
 };
-use crate::frame::Shape;
+use crate::{frame::Shape, hypertable::changes::Seen};
 
 /// A panel of which something is in memory alone.
 pub(super) struct New {
@@ -22,13 +21,23 @@ pub(super) struct New {
     pub(super) computes: Vec<(Shape, Arc<Compute>)>,
 }
 
-/// What is on disk and right in one state of the database.
+/// What is on disk of a measurement.
 pub(super) struct Written {
-    pub(super) state: PgSnapshot,
-    pub(super) as_of_us: i64,
+    /// The newest state that is known.
+    pub(super) seen: Seen,
     pub(super) series: Vec<i64>,
-    /// Subject, place, version, and what it was made into.
-    pub(super) panels: Vec<(Subject, Place, u64, Vec<Shape>)>,
+    pub(super) panels: Vec<WrittenPanel>,
+}
+
+/// A panel that is on disk.
+pub(super) struct WrittenPanel {
+    pub(super) subject: Subject,
+    pub(super) place: Place,
+    pub(super) version: u64,
+    /// What it was made into.
+    pub(super) shapes: Vec<Shape>,
+    /// Whether it is right in the newest state. One that is not, as far as anybody knows now, may turn out to be.
+    pub(super) is_right: bool,
 }
 
 impl Kept {
@@ -76,26 +85,28 @@ impl Kept {
         }
     }
 
-    /// What is on disk, in the newest state that is known: what has changed since it was read is left out.
+    /// What is on disk, and whether it is right in the newest state that is known.
     pub(super) fn written(&self) -> Written {
         let mut panels = Vec::new();
-        let (state, as_of_us) = {
+        let seen = {
             let journal = locked(&self.journal);
             for (subject, shelf) in &*locked(&self.shelves) {
                 for stored in locked(&shelf.panels).values().filter(|stored| stored.base.values.is_mapped()) {
-                    if !stored.is_still_so(&journal, journal.last()) {
-                        continue;
-                    }
                     let mapped = stored.computes.iter().filter(|(_, compute)| compute.values.is_mapped());
-                    let shapes = mapped.map(|(shape, _)| *shape).collect();
-                    panels.push((subject.clone(), stored.place.clone(), stored.base.version, shapes));
+                    panels.push(WrittenPanel {
+                        subject: subject.clone(),
+                        place: stored.place.clone(),
+                        version: stored.base.version,
+                        shapes: mapped.map(|(shape, _)| *shape).collect(),
+                        is_right: stored.is_still_so(&journal, &journal.last().snapshot),
+                    });
                 }
             }
-            (journal.last().clone(), journal.last_as_of_us())
+            journal.last().clone()
         };
         // After the panels: it knows the places of all that they hold.
         let series = self.roster.blocking_lock().ids();
-        Written { state, as_of_us, series, panels }
+        Written { seen, series, panels }
     }
 
     /// How long ago the index was written.

@@ -29,6 +29,7 @@ mod panels;
 mod ranking;
 mod rolling;
 mod significance;
+mod stop;
 mod ticks;
 
 pub use matrix::{Matrix, Pair, matrix, similar_together, top_pairs, top_pairs_bytes};
@@ -37,4 +38,5 @@ pub use panels::{OneVsPanels, Panel, one_vs_panels};
 pub use ranking::rank;
 pub use rolling::{rolling, window_ends};
 pub use significance::{ci95, p_value, q_values};
+pub use stop::{Stop, StopOnDrop};
 pub use ticks::{TickCorrelation, Ticks, by_ticks};

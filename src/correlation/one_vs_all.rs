@@ -5,7 +5,10 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use super::kernel::{Correlation, Scratch, Target, Weights, ranks_of_target};
+use super::{
+    Stop,
+    kernel::{Correlation, Scratch, Target, Weights, ranks_of_target},
+};
 use crate::question::Method;
 
 /// The correlations of one series with many; rows = ranges, columns = series.
@@ -94,6 +97,7 @@ fn by_parts(
 
     let (series, shape) = (others.nrows(), (parts.len(), others.nrows()));
     let mut cells = vec![Correlation { r: f64::NAN, n: 0 }; series * parts.len()];
+    let stop = Stop::current();
     cells.par_chunks_mut(parts.len().max(1)).enumerate().for_each_init(
         || (Scratch::default(), Vec::new()),
         |(scratch, copy), (series, cells)| {
@@ -104,6 +108,9 @@ fn by_parts(
                 copy
             });
             for (((cell, target), values), part) in cells.iter_mut().zip(&targets).zip(&values).zip(parts) {
+                if stop.is_given() {
+                    return;
+                }
                 let other = &row[part.other.clone()];
                 *cell = match (&weights, method) {
                     (Some(weights), _) => weights.pearson(values, other, min_overlap),

@@ -16,9 +16,12 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::kernel::{
-    sums::{self, Lane64, Origin, Sums, TargetSums},
-    tiles::{self, Group, LANES, Pairs, Part, STRETCH},
+use super::{
+    Stop,
+    kernel::{
+        sums::{self, Lane64, Origin, Sums, TargetSums},
+        tiles::{self, Group, LANES, Pairs, Part, STRETCH},
+    },
 };
 
 /// Tiles that a thread sums at once: their sums stay in its nearest cache.
@@ -112,6 +115,7 @@ pub fn one_vs_panels(
     let mut r = Array2::from_elem((ranges.len(), series), f64::NAN);
     let mut n = Array2::zeros((ranges.len(), series));
     let columns = GROUP_TILES * LANES;
+    let stop = Stop::current();
     let doubtful = r
         .axis_chunks_iter_mut(Axis(1), columns)
         .into_par_iter()
@@ -119,7 +123,9 @@ pub fn one_vs_panels(
         .enumerate()
         .flat_map_iter(|(group, (r, n))| {
             let mut sums = GroupSums::new(group * GROUP_TILES, r.ncols().div_ceil(LANES), ranges.len());
-            sums.run(panels, shifted, &segments);
+            if !stop.is_given() {
+                sums.run(panels, shifted, &segments);
+            }
             sums.finish(r, n, min_overlap, target)
         })
         .collect();

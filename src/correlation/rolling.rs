@@ -10,6 +10,8 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::Stop;
+
 /// The moments of some pairs.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moments {
@@ -100,9 +102,13 @@ pub fn rolling(
     if ends.len() == 0 {
         return r;
     }
+    let stop = Stop::current();
     r.axis_iter_mut(Axis(0)).into_par_iter().zip(others.axis_iter(Axis(0))).for_each_init(
         || (vec![Moments::default(); buckets], vec![Moments::default(); buckets]),
         |(beginnings, endings), (mut r, other)| {
+            if stop.is_given() {
+                return;
+            }
             let pair = |at: usize| (target[at], other[at]);
             for start in (0..buckets).step_by(window) {
                 let block = start..buckets.min(start + window);

@@ -11,6 +11,7 @@
 
 use rayon::prelude::*;
 
+use super::Stop;
 use crate::question::TickMethod;
 
 /// The rows of one series: times in microseconds since 1970 UTC, ascending and all different, and finite values.
@@ -79,7 +80,9 @@ pub fn by_ticks(target: &Ticks, others: &[Ticks], method: TickMethod, min_overla
         let enough = found.n >= min_overlap as u64 && found.r.is_finite();
         TickCorrelation { r: if enough { found.r } else { f64::NAN }, ..found }
     };
-    others.par_iter().map(|other| defined(correlate(target, other))).collect()
+    let (stop, nothing) = (Stop::current(), Ticks::default());
+    let unless_stopped = |other| if stop.is_given() { &nothing } else { other };
+    others.par_iter().map(|other| defined(correlate(target, unless_stopped(other)))).collect()
 }
 
 fn hayashi_yoshida(x: &Ticks, y: &Ticks) -> TickCorrelation {

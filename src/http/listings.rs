@@ -20,7 +20,7 @@ use super::{
 use crate::{
     format::{self, Format, ListedSeries, SeriesListing},
     hypertable::ChunkEvent,
-    query::{DeadLetterRequest, MeasurementOverview, TaggedSeries},
+    query::{DeadLetterRequest, LatestAnswer, MeasurementOverview, TaggedSeries},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
 };
@@ -102,6 +102,14 @@ pub(super) async fn latest(
     let version = answer.rows.version.clone();
     let bytes = written(move || answer.written(format.content_type(), |answer| format::latest(answer, format))).await?;
     Ok(respond(bytes, format, &version, None, None))
+}
+
+/// Writes last values as they are mostly asked for, so that whoever asks first does not wait for that.
+pub fn prepare_latest(answer: &LatestAnswer) {
+    let written = answer.written(Format::Json.content_type(), |answer| format::latest(answer, Format::Json));
+    if let Err(error) = written {
+        tracing::debug!(error = %error, "last values are not written ahead");
+    }
 }
 
 fn page_size(parameters: &mut Parameters) -> Result<u32, ApiError> {

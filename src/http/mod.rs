@@ -16,6 +16,7 @@ mod serve;
 mod service;
 mod state;
 
+pub use listings::prepare_latest;
 pub use removals::removal_router;
 pub use router::{question_router, service_router};
 pub use serve::{serve, serve_handed};

@@ -10,11 +10,11 @@ use super::{
     QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
     error::Attempt,
     finding::{Chosen, find_target},
-    reading::{Asked, Found, Gathered, Planned, Selection, Values, ms},
+    reading::{Asked, Found, Otherwise, Planned, Selection, Values, ms},
 };
 use crate::{
     block::{BlockError, Panels, Wanted},
-    correlation::{OneVsAll, OneVsPanels, one_vs_all, one_vs_one, one_vs_panels},
+    correlation::{OneVsAll, OneVsPanels, Stop, one_vs_all, one_vs_one, one_vs_panels},
     question::CorrelateQuestion,
     window::Snapshot,
 };
@@ -44,7 +44,7 @@ impl Questions {
         asked: &Asked<'_>,
         planned: &Planned<'_>,
         chosen: Option<&Chosen>,
-    ) -> Result<Option<Gathered>, Attempt> {
+    ) -> Result<Option<(Found, Values)>, Attempt> {
         let (Some(blocks), Selection::OneAgainst { target, .. }) = (asked.blocks, asked.selection) else {
             return Ok(None);
         };
@@ -80,7 +80,11 @@ impl Questions {
         };
         let planning = began.elapsed();
 
-        let turns = self.more_turns(self.limits.connections.saturating_sub(1));
+        let turns = match asked.otherwise {
+            Otherwise::Rows => self.more_turns(self.limits.connections.saturating_sub(1)),
+            // What nobody waits for leaves connections to others.
+            Otherwise::Nothing => Vec::new(),
+        };
         let wanted = Wanted {
             database: &self.database,
             measurement,
@@ -113,7 +117,7 @@ impl Questions {
         let (measurement, as_of_us) = (measurement.clone(), snapshot.as_of_us());
         let series = rows.series.len();
         let found = Found { measurement, rows, target: Some((target, row)), as_of_us, receipt };
-        Ok(Some(Gathered { found, values: Values::Panels(FromPanels { panels, places, series, target: at }) }))
+        Ok(Some((found, Values::Panels(FromPanels { panels, places, series, target: at }))))
     }
 }
 
@@ -135,12 +139,14 @@ impl FromPanels {
             one_vs_panels(&views, *target, series, &columns, question.min_overlap);
         if !doubtful.is_empty() {
             doubtful.sort_unstable();
+            let stop = Stop::current();
             let exact: Vec<((usize, usize), f64)> = doubtful
                 .par_chunk_by(|a, b| a.0 == b.0)
                 .flat_map(|cells| {
                     let columns = cells.first().map_or(0..0, |(range, _)| columns[*range].clone());
                     let own = panels.row(*target, columns.clone());
-                    cells.par_iter().map(move |cell| {
+                    let stop = &stop;
+                    cells.par_iter().filter(move |_| !stop.is_given()).map(move |cell| {
                         let other = panels.row(cell.1, columns.clone());
                         (*cell, one_vs_one(&own, &other, question.min_overlap))
                     })

@@ -18,7 +18,7 @@ use crate::{
 
 /// Correlates the target with the answer's series. Takes long for many.
 pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Result<CorrelateAnswer, QueryError> {
-    let Gathered { mut found, values } = gathered;
+    let Gathered { mut found, values, turn: _turn } = gathered;
     let (target, row) =
         found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
     let series = found.rows.series.len();

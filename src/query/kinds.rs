@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array2, Axis, s};
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     AnswerRows, QueryError, Questions, Receipt, TaggedSeries, Tally,
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     correlation::{
-        Matrix, OneVsAll, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes, window_ends,
+        Matrix, OneVsAll, Stop, lagged, matrix, rank, rolling, similar_together, top_pairs, top_pairs_bytes,
+        window_ends,
     },
     frame::Frame,
     question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion},
@@ -121,12 +122,13 @@ impl Questions {
     pub async fn matrix(&self, question: &MatrixQuestion) -> Result<MatrixAnswer, QueryError> {
         question.validate()?;
         let selection = Selection::Some(&question.series);
-        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
-        let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
+        let mut asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
+        let (all, cluster) = (question.top.is_none(), question.cluster);
+        asked.besides = Some(Box::new(move |series, buckets| pairs_bytes(series, buckets, all, cluster)));
         let answer = async {
             let gathered = self.gather(&asked).await?;
             let question = question.clone();
-            blocking(move || all_pairs(gathered, &question, limit_bytes)).await?
+            blocking(move || all_pairs(gathered, &question)).await?
         };
         self.in_time(answer, &self.kinds.matrix, |answer| &answer.receipt).await
     }
@@ -148,7 +150,7 @@ impl Questions {
             let gathered = self.gather(&asked).await?;
             let question = question.clone();
             blocking(move || {
-                let (mut found, frame, target, row) = aligned(gathered)?;
+                let (mut found, frame, target, row, _turn) = aligned(gathered)?;
                 let RollingQuestion { window, step, min_overlap, .. } = question;
                 let began = Instant::now();
                 let others = frame.values.slice(s![..found.rows.series.len(), ..]);
@@ -178,58 +180,59 @@ impl Questions {
     pub async fn lag(&self, question: &LagQuestion) -> Result<LagAnswer, QueryError> {
         question.validate()?;
         let selection = Selection::OneAgainst { target: &question.target, against: &question.against };
-        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
-        let limit_bytes = question.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
+        let mut asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
+        let max_lag = question.max_lag as u64;
+        asked.besides = Some(Box::new(move |series, _| {
+            // Once by lag, and once more by series.
+            series.saturating_mul(max_lag.saturating_mul(2).saturating_add(1)).saturating_mul(48)
+        }));
         let answer = async {
             let gathered = self.gather(&asked).await?;
             let question = question.clone();
-            blocking(move || lags(gathered, &question, limit_bytes)).await?
+            blocking(move || lags(gathered, &question)).await?
         };
         self.in_time(answer, &self.kinds.lag, |answer| &answer.receipt).await
     }
 }
 
-/// The frame of one series and others, with the target and its row.
-fn aligned(gathered: Gathered) -> Result<(Found, Frame, TaggedSeries, usize), QueryError> {
-    let (mut found, frame) = framed(gathered)?;
+/// The frame of one series and others, with the target and its row, and the turn that is held while they are computed with.
+fn aligned(gathered: Gathered) -> Result<(Found, Frame, TaggedSeries, usize, OwnedSemaphorePermit), QueryError> {
+    let (mut found, frame, turn) = framed(gathered)?;
     let (target, row) =
         found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
-    Ok((found, frame, target, row))
+    Ok((found, frame, target, row, turn))
 }
 
-fn framed(gathered: Gathered) -> Result<(Found, Frame), QueryError> {
-    let Gathered { mut found, values } = gathered;
+fn framed(gathered: Gathered) -> Result<(Found, Frame, OwnedSemaphorePermit), QueryError> {
+    let Gathered { mut found, values, turn } = gathered;
     let Values::Rows(values) = values else {
         return Err(QueryError::Internal("a question without blocks was answered from blocks".into()));
     };
     let frame = values.align(&mut found.receipt);
-    Ok((found, frame))
+    Ok((found, frame, turn))
 }
 
-fn check_memory(estimate_bytes: u64, limit_bytes: u64) -> Result<(), QueryError> {
-    if estimate_bytes <= limit_bytes {
-        return Ok(());
+/// The memory of all pairs, or of the strongest, besides the frame.
+fn pairs_bytes(series: u64, buckets: u64, all: bool, cluster: bool) -> u64 {
+    if !all {
+        return top_pairs_bytes(series, buckets);
     }
-    Err(QueryError::TooLarge { estimate_bytes, limit_bytes })
+    // The tree needs half a matrix more.
+    let tree = if cluster { series.saturating_mul(series).saturating_mul(4) } else { 0 };
+    Matrix::bytes_needed(series, buckets).saturating_add(tree)
 }
 
-fn all_pairs(gathered: Gathered, question: &MatrixQuestion, limit_bytes: u64) -> Result<MatrixAnswer, QueryError> {
-    let (mut found, frame) = framed(gathered)?;
+fn all_pairs(gathered: Gathered, question: &MatrixQuestion) -> Result<MatrixAnswer, QueryError> {
+    let (mut found, frame, _turn) = framed(gathered)?;
     let values = frame.values.view();
-    let (series, buckets) = (values.nrows() as u64, values.ncols() as u64);
     let (method, min_overlap) = (question.method, question.min_overlap);
-    let frame_bytes = values.len() as u64 * 8;
     let began = Instant::now();
     let pairs = if let Some(top) = question.top {
-        check_memory(frame_bytes.saturating_add(top_pairs_bytes(series, buckets)), limit_bytes)?;
         AllPairs::Strongest(top_pairs(values, method, min_overlap, top, question.order))
     } else {
-        // The tree needs half a matrix more.
-        let tree = if question.cluster { series.saturating_mul(series).saturating_mul(4) } else { 0 };
-        let needed = frame_bytes.saturating_add(Matrix::bytes_needed(series, buckets)).saturating_add(tree);
-        check_memory(needed, limit_bytes)?;
         let Matrix { r, n } = matrix(values, method, min_overlap);
-        let order = if question.cluster { similar_together(&r) } else { (0..r.nrows()).collect() };
+        let cluster = question.cluster && !Stop::current().is_given();
+        let order = if cluster { similar_together(&r) } else { (0..r.nrows()).collect() };
         AllPairs::Matrix { r, n, order }
     };
     found.receipt.ms.compute = ms(began.elapsed());
@@ -237,12 +240,9 @@ fn all_pairs(gathered: Gathered, question: &MatrixQuestion, limit_bytes: u64) ->
     Ok(MatrixAnswer { rows, pairs, as_of_us, receipt })
 }
 
-fn lags(gathered: Gathered, question: &LagQuestion, limit_bytes: u64) -> Result<LagAnswer, QueryError> {
-    let (found, frame, target, row) = aligned(gathered)?;
+fn lags(gathered: Gathered, question: &LagQuestion) -> Result<LagAnswer, QueryError> {
+    let (found, frame, target, row, _turn) = aligned(gathered)?;
     let series = found.rows.series.len();
-    // Once by lag, and once more by series.
-    let cells = (series as u64).saturating_mul((question.max_lag as u64).saturating_mul(2).saturating_add(1));
-    check_memory((frame.values.len() as u64 * 8).saturating_add(cells.saturating_mul(48)), limit_bytes)?;
     let began = Instant::now();
     let others = frame.values.slice(s![..series, ..]);
     let OneVsAll { r, n } = lagged(frame.values.row(row), others, question.max_lag, question.min_overlap);

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use hashbrown::{HashMap, hash_map::Entry};
 use sqlx::{Executor, PgConnection};
 
-use super::{QueryError, Questions, error::Attempt, finding::find_measurement};
+use super::{AnswerRows, QueryError, Questions, error::Attempt, finding::find_measurement};
 use crate::{
     copy::TupleDecoder,
     hypertable::{
@@ -40,6 +40,18 @@ impl Questions {
     /// # Errors
     /// See [`QueryError`].
     pub async fn latest(
+        &self,
+        namespace: &str,
+        measurement: &str,
+        field: &str,
+    ) -> Result<Arc<LatestAnswer>, QueryError> {
+        let answer = self.latest_now(namespace, measurement, field).await?;
+        self.asked.note_latest(namespace, measurement, field);
+        Ok(answer)
+    }
+
+    /// The same for nobody who will ask again.
+    pub(super) async fn latest_now(
         &self,
         namespace: &str,
         measurement: &str,
@@ -77,16 +89,19 @@ async fn read(
             .bind(measurement.id)
             .fetch_one(&mut *connection)
             .await?;
-    if let Some(kept) = kept
-        && !(look.anew || look.truncated)
-        && look.unknown.is_empty()
-        && kept.asleep == asleep
-        && let Some(answer) = up_to_date(&mut *connection, &measurement, field, &kept.answer, &look.dirty).await?
-    {
-        all_kept.put(&measurement, field, &answer, look.seen, asleep);
-        return Ok(answer);
+    let mut known_rows = None;
+    if let Some(kept) = kept.filter(|kept| kept.asleep == asleep) {
+        // On another server the same numbers may be other series.
+        known_rows = (!look.anew).then(|| Arc::clone(&kept.answer.rows));
+        if !(look.anew || look.truncated)
+            && look.unknown.is_empty()
+            && let Some(answer) = up_to_date(&mut *connection, &measurement, field, &kept.answer, &look.dirty).await?
+        {
+            all_kept.put(&measurement, field, &answer, look.seen, asleep);
+            return Ok(answer);
+        }
     }
-    let (answer, is_whole) = read_all(&mut *connection, &measurement, field).await?;
+    let (answer, is_whole) = read_all(&mut *connection, &measurement, field, known_rows).await?;
     let answer = Arc::new(answer);
     if is_whole && nothing_is_unknown(&mut *connection, measurement.id).await? {
         all_kept.put(&measurement, field, &answer, look.seen, asleep);
@@ -122,11 +137,13 @@ async fn up_to_date(
     Ok(kept::refreshed(measurement, field.kind, answer, dirty, &found, new).map(Arc::new))
 }
 
-/// Everything, and whether later answers may build upon it.
+/// Everything, and whether later answers may build upon it. `known_rows` are series of an answer before, if the same sleep
+/// now: where they are still those that have a value, they are not read again.
 async fn read_all(
     connection: &mut PgConnection,
     measurement: &Measurement,
     field: &Field,
+    known_rows: Option<AnswerRows>,
 ) -> Result<(LatestAnswer, bool), Attempt> {
     let state = State::read(&mut *connection, measurement.clone()).await?;
     let (column, kind) = (quote_ident(&field.column), field.kind);
@@ -166,6 +183,19 @@ async fn read_all(
         }
     }
     let (mut times_us, mut values) = (Vec::with_capacity(found.len()), LatestValues::of(kind));
+    if let Some(rows) = known_rows.filter(|rows| rows.series.len() == found.len()) {
+        let all_there = rows.series.iter().all(|series| {
+            found.get(&series.series_id).is_some_and(|(time_us, value)| {
+                times_us.push(*time_us);
+                values.push(value)
+            })
+        });
+        if all_there {
+            return Ok((LatestAnswer { rows, times_us, values, written: Written::default() }, is_whole));
+        }
+        times_us.clear();
+        values = LatestValues::of(kind);
+    }
     let mut series = listed(&mut *connection, measurement, None).await?;
     series.retain(|series| {
         let Some((time_us, value)) = found.remove(&series.series_id) else { return false };

@@ -10,6 +10,7 @@
 //! 4. It computes, on threads for such work, after its connections have gone back.
 
 mod answer;
+mod asked;
 mod asof;
 mod bars;
 mod blocks;

@@ -1,6 +1,13 @@
 //! The questions that can be asked.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use hashbrown::HashMap;
 use tokio::{
@@ -10,12 +17,14 @@ use tokio::{
 
 use super::{
     CorrelateAnswer, KindTallies, QueryError, Receipt, Tally, WindowAnswer,
+    asked::AskedLast,
     correlate::correlated,
     latest::KeptAnswers,
-    reading::{Asked, Found, Selection, Values},
+    reading::{Asked, Found, Gathered, Otherwise, Selection, Values},
 };
 use crate::{
     block::Blocks,
+    correlation::Stop,
     db::Database,
     question::{CorrelateQuestion, Method, WindowQuestion},
 };
@@ -30,6 +39,8 @@ pub struct QueryLimits {
     pub bytes: u64,
     /// Time, waiting included.
     pub time: Duration,
+    /// So many questions wait; one more is told at once that the server is busy.
+    pub waiting: usize,
     /// How long a question waits for others before it is told that the server is busy.
     pub queue: Duration,
     /// Connections that read for one question at the same time.
@@ -39,12 +50,13 @@ pub struct QueryLimits {
 }
 
 impl Default for QueryLimits {
-    /// 4 GiB, a minute, of which 10 seconds waiting, a connection for each core but at most 4, and about 100,000 rows for
+    /// 4 GiB, a minute, of which 10 seconds waiting, as 1 of 256, a connection for each core but at most 4, and about 100,000 rows for
     /// each of them.
     fn default() -> Self {
         Self {
             bytes: 4 << 30,
             time: Duration::from_secs(60),
+            waiting: 256,
             queue: Duration::from_secs(10),
             connections: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4),
             bytes_a_connection: 4 << 20,
@@ -59,8 +71,11 @@ pub struct Questions {
     pub(super) limits: QueryLimits,
     /// What correlations keep; `None` where they keep nothing.
     pub(super) blocks: Option<Arc<Blocks>>,
-    /// A permit for each connection that questions may have.
+    /// A permit for each connection that questions may have; the one that a question begins with it holds until it is computed.
     turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// What is made ready after the next start.
+    pub(super) asked: AskedLast,
     windows: Tally,
     correlations: Tally,
     bars: Tally,
@@ -80,6 +95,8 @@ impl Questions {
             limits,
             blocks: None,
             turns: Arc::new(Semaphore::new(permits)),
+            waiting: AtomicUsize::new(0),
+            asked: AskedLast::default(),
             windows: Tally::of("window"),
             correlations: Tally::of("correlate"),
             bars: Tally::of("bars"),
@@ -148,10 +165,11 @@ impl Questions {
         let selection = Selection::Some(&question.series);
         let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
         let answer = async {
-            let gathered = self.gather(&asked).await?;
+            let Gathered { found, values, turn: _turn } = self.gather(&asked).await?;
             blocking(move || {
-                let Found { rows, as_of_us, mut receipt, .. } = gathered.found;
-                let Values::Rows(values) = gathered.values else {
+                let _turn = _turn;
+                let Found { rows, as_of_us, mut receipt, .. } = found;
+                let Values::Rows(values) = values else {
                     return Err(QueryError::Internal("a window was answered from blocks".into()));
                 };
                 let frame = values.align(&mut receipt);
@@ -170,19 +188,37 @@ impl Questions {
     /// See [`QueryError`].
     pub async fn correlate(&self, question: &CorrelateQuestion) -> Result<CorrelateAnswer, QueryError> {
         question.validate()?;
-        let asked = Asked {
+        let asked = self.about_many(question, Otherwise::Rows);
+        let answer = async {
+            let gathered = self.gather(&asked).await?;
+            if matches!(gathered.values, Values::Panels(_)) {
+                self.asked.note_correlation(question);
+            }
+            let question = question.clone();
+            blocking(move || correlated(gathered, &question)).await?
+        };
+        self.in_time(answer, &self.correlations, |answer| &answer.receipt).await
+    }
+
+    /// Makes the panels that a correlation would be answered from, and no answer.
+    pub(super) async fn make_panels(&self, question: &CorrelateQuestion) -> Result<(), QueryError> {
+        question.validate()?;
+        let asked = self.about_many(question, Otherwise::Nothing);
+        let limit = self.limits.time;
+        let gathered = tokio::time::timeout(limit, self.gather(&asked)).await;
+        gathered.map_err(|_| QueryError::Timeout { limit })?.map(drop)
+    }
+
+    fn about_many<'q>(&'q self, question: &'q CorrelateQuestion, otherwise: Otherwise) -> Asked<'q> {
+        Asked {
             shared: question.shared(),
             ranges: question.ranges.clone(),
             blocks: self.blocks.as_ref().filter(|_| question.method == Method::Pearson),
             selection: Selection::OneAgainst { target: &question.target, against: &question.against },
             most_series: usize::MAX,
-        };
-        let answer = async {
-            let gathered = self.gather(&asked).await?;
-            let question = question.clone();
-            blocking(move || correlated(gathered, &question)).await?
-        };
-        self.in_time(answer, &self.correlations, |answer| &answer.receipt).await
+            otherwise,
+            besides: None,
+        }
     }
 
     pub(super) async fn in_time<A>(
@@ -193,10 +229,12 @@ impl Questions {
     ) -> Result<A, QueryError> {
         let limit = self.limits.time;
         let began = Instant::now();
+        let unless_dropped = tally.unless_dropped();
         let answer = match tokio::time::timeout(limit, answer).await {
             Ok(Err(QueryError::Timeout { .. })) | Err(_) => Err(QueryError::Timeout { limit }),
             Ok(answer) => answer,
         };
+        unless_dropped.is_over();
         match &answer {
             Ok(answer) => tally.answered(began.elapsed(), receipt(answer).rows_read),
             Err(_) => tally.failed(),
@@ -206,6 +244,13 @@ impl Questions {
 
     /// Waits for a connection's turn.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, QueryError> {
+        if let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let waiting = Counted::of(&self.waiting, "chunkwise_questions_waiting");
+        if waiting.others >= self.limits.waiting {
+            return Err(QueryError::Busy);
+        }
         match tokio::time::timeout(self.limits.queue, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(closed)) => Err(QueryError::Internal(Box::new(closed))),
@@ -219,7 +264,38 @@ impl Questions {
     }
 }
 
-/// Runs what takes a processor for long where nothing waits for it.
+/// Runs what takes a processor for long where nothing waits for it. Dropped before it is finished, it gives the work the
+/// sign to stop.
 pub(super) async fn blocking<A: Send + 'static>(work: impl FnOnce() -> A + Send + 'static) -> Result<A, QueryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| QueryError::Internal(Box::new(error)))
+    static COMPUTING: AtomicUsize = AtomicUsize::new(0);
+    let stop = Stop::default();
+    let _gone = stop.when_dropped();
+    let work = move || {
+        let _computing = Counted::of(&COMPUTING, "chunkwise_questions_computing");
+        (!stop.is_given()).then(|| stop.during(work))
+    };
+    let worked = tokio::task::spawn_blocking(work).await.map_err(|error| QueryError::Internal(Box::new(error)))?;
+    worked.ok_or_else(|| QueryError::Internal("nobody waits for the answer".into()))
+}
+
+/// Counts one more as long as it lives, also in a gauge.
+struct Counted<'a> {
+    number: &'a AtomicUsize,
+    gauge: &'static str,
+    /// Those that were there before.
+    others: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn of(number: &'a AtomicUsize, gauge: &'static str) -> Self {
+        metrics::gauge!(gauge).increment(1);
+        Self { number, gauge, others: number.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        metrics::gauge!(self.gauge).decrement(1);
+        self.number.fetch_sub(1, Ordering::Relaxed);
+    }
 }

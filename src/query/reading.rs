@@ -32,12 +32,36 @@ pub(super) struct Asked<'q> {
     pub(super) selection: Selection<'q>,
     /// The most series that the selection may match.
     pub(super) most_series: usize,
+    /// What is done where blocks do not answer.
+    pub(super) otherwise: Otherwise,
+    /// The memory that computing takes, of so many series over so many buckets, besides the frame.
+    pub(super) besides: Option<Besides>,
+}
+
+/// See [`Asked::besides`].
+pub(super) type Besides = Box<dyn Fn(u64, u64) -> u64 + Send + Sync>;
+
+/// See [`Asked::otherwise`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// Rows are read.
+    Rows,
+    /// The question is not answered: it was to make blocks, and nobody waits for it.
+    Nothing,
 }
 
 impl<'q> Asked<'q> {
     /// About one range, from rows.
     pub(super) fn of_rows(shared: Shared, from: Timestamp, to: Timestamp, selection: Selection<'q>) -> Self {
-        Self { shared, ranges: vec![TimeRange { from, to }], blocks: None, selection, most_series: usize::MAX }
+        Self {
+            shared,
+            ranges: vec![TimeRange { from, to }],
+            blocks: None,
+            selection,
+            most_series: usize::MAX,
+            otherwise: Otherwise::Rows,
+            besides: None,
+        }
     }
 }
 
@@ -75,6 +99,8 @@ pub(super) struct Found {
 pub(super) struct Gathered {
     pub(super) found: Found,
     pub(super) values: Values,
+    /// Held until the answer is computed, so that no more questions hold memory and compute than may read.
+    pub(super) turn: OwnedSemaphorePermit,
 }
 
 /// The values of a question's series, not yet computed with.
@@ -134,35 +160,35 @@ impl Questions {
     /// Reads what a question needs, and begins again if what it planned for goes away.
     pub(super) async fn gather(&self, asked: &Asked<'_>) -> Result<Gathered, QueryError> {
         let began = Instant::now();
-        let _turn = self.turn().await?;
+        let turn = self.turn().await?;
         let queued = began.elapsed();
         let mut attempts = Attempts::default();
         loop {
             // In a box: it is large, and so would be all that waits for it.
             match Box::pin(self.attempt(asked)).await {
-                Ok(mut gathered) => {
-                    gathered.found.receipt.ms.queue = ms(queued);
-                    return Ok(gathered);
+                Ok((mut found, values)) => {
+                    found.receipt.ms.queue = ms(queued);
+                    return Ok(Gathered { found, values, turn });
                 }
                 Err(ended) => attempts.again(ended)?,
             }
         }
     }
 
-    async fn attempt(&self, asked: &Asked<'_>) -> Result<Gathered, Attempt> {
+    async fn attempt(&self, asked: &Asked<'_>) -> Result<(Found, Values), Attempt> {
         let mut snapshot = Snapshot::take(&self.database, self.limits.time).await?;
         let gathered = self.within(&mut snapshot, asked).await;
         if matches!(gathered, Ok(_) | Err(Attempt::Failed(_))) {
             snapshot.close().await?;
         }
-        let gathered = gathered?;
+        let (found, values) = gathered?;
         // Blocks look themselves, before they keep what they have read.
-        if let Values::Rows(Unaligned { plan, .. }) = &gathered.values
-            && self.has_gone(&gathered.found.measurement, &plan.touched).await?
+        if let Values::Rows(Unaligned { plan, .. }) = &values
+            && self.has_gone(&found.measurement, &plan.touched).await?
         {
             return Err(Attempt::gone());
         }
-        Ok(gathered)
+        Ok((found, values))
     }
 
     /// Whether a chunk that was to be read is not there any more. Whoever drops a chunk waits for those who read it, but a
@@ -179,7 +205,7 @@ impl Questions {
     }
 
     /// Everything that is read in the snapshot's state.
-    async fn within(&self, snapshot: &mut Snapshot, asked: &Asked<'_>) -> Result<Gathered, Attempt> {
+    async fn within(&self, snapshot: &mut Snapshot, asked: &Asked<'_>) -> Result<(Found, Values), Attempt> {
         let began = Instant::now();
         let Shared { bucket, timezone, aggregate, grid, fill, transform, .. } = asked.shared;
         let (measurement, source, column) = locate(snapshot.connection(), &asked.shared).await?;
@@ -207,6 +233,9 @@ impl Questions {
                 return Ok(gathered);
             }
         }
+        if asked.otherwise == Otherwise::Nothing {
+            return Err(QueryError::Internal("blocks are not for this question, or not any more".into()).into());
+        }
         let Chosen { rows, target, wanted } = match chosen {
             Some(chosen) => chosen,
             None => choose(snapshot.connection(), &measurement, asked.selection).await?,
@@ -227,6 +256,11 @@ impl Questions {
         let plan = Plan::new(&calendar, history, spans, &previous, &chunks, max_buckets).map_err(|over| {
             QueryError::TooLarge { estimate_bytes: over.would_be.saturating_mul(bucket_bytes), limit_bytes }
         })?;
+        if let Some(besides) = &asked.besides {
+            let (series, buckets) = (wanted.len() as u64, plan.columns() as u64);
+            let frame_bytes = series.saturating_mul(buckets).saturating_mul(size_of::<f64>() as u64);
+            check_memory(frame_bytes.saturating_add(besides(series, buckets)), limit_bytes)?;
+        }
         let room = limit_bytes.saturating_sub(bucket_bytes.saturating_mul(plan.columns() as u64));
         let (plan, turns) = self.share_out(snapshot.connection(), plan, &wanted, room / bucket_bytes).await?;
         let plan = Arc::new(plan);
@@ -272,7 +306,7 @@ impl Questions {
         };
         let as_of_us = snapshot.as_of_us();
         let found = Found { measurement, rows, target, as_of_us, receipt };
-        Ok(Gathered { found, values: Values::Rows(Unaligned { reading, observed, plan, calendar, shape }) })
+        Ok((found, Values::Rows(Unaligned { reading, observed, plan, calendar, shape })))
     }
 }
 
@@ -301,6 +335,14 @@ impl Questions {
         let turns = self.more_turns(readers.saturating_sub(1));
         Ok((plan, turns))
     }
+}
+
+/// Whether a question takes no more memory than it may.
+pub(super) fn check_memory(estimate_bytes: u64, limit_bytes: u64) -> Result<(), QueryError> {
+    if estimate_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(QueryError::TooLarge { estimate_bytes, limit_bytes })
 }
 
 /// Whether a selection matches no more series than a question may be about.

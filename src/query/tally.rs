@@ -56,6 +56,11 @@ impl Tally {
         self.count("failed");
     }
 
+    /// Counts a question as dropped if what is returned is dropped before it is told that the question is over.
+    pub(super) fn unless_dropped(&self) -> UnlessDropped<'_> {
+        UnlessDropped(Some(self))
+    }
+
     fn count(&self, outcome: &'static str) {
         metrics::counter!("chunkwise_questions_total", "question" => self.kind, "outcome" => outcome).increment(1);
     }
@@ -72,6 +77,23 @@ impl Tally {
             mean_ms: ms(self.total_us.load(Ordering::Relaxed)) / answered.max(1) as f64,
             slowest_ms: ms(self.slowest_us.load(Ordering::Relaxed)),
             rows_read: self.rows_read.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// See [`Tally::unless_dropped`].
+pub(super) struct UnlessDropped<'a>(Option<&'a Tally>);
+
+impl UnlessDropped<'_> {
+    pub(super) fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UnlessDropped<'_> {
+    fn drop(&mut self) {
+        if let Some(tally) = self.0 {
+            tally.count("dropped");
         }
     }
 }

@@ -8,10 +8,14 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 
 use crate::{
-    hypertable::{Measurement, list_chunks, load_measurement, lock_out_writers, moment},
+    hypertable::{
+        Measurement,
+        changes::{self, Seen},
+        list_chunks, load_measurement, lock_out_writers, moment,
+    },
     jobs::{Job, JobError, Next, Turn},
 };
 
@@ -26,16 +30,15 @@ const MAX_LISTED: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct Retire {
     /// The state of the change log at the last look for rows of other clients; `None` before the first, which looks at all.
-    seen: Option<String>,
+    seen: Option<Seen>,
 }
 
 impl Job for Retire {
     const NAME: &'static str = "retire";
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
-        let now: String =
-            sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(&mut *turn.connection).await?;
-        wake(turn.connection, self.seen.as_deref()).await?;
+        let now = changes::here(turn.connection).await?;
+        wake(turn.connection, self.seen.as_ref()).await?;
         self.seen = Some(now);
         let due: Vec<(String, String)> = sqlx::query_as(&format!(
             "SELECT namespace, name FROM chunkwise.measurement
@@ -57,12 +60,12 @@ impl Job for Retire {
 /// # Errors
 /// The database's.
 pub async fn retire(connection: &mut PgConnection, measurement: &Measurement) -> Result<usize, sqlx::Error> {
-    let (before, from): (String, Option<DateTime<Utc>>) = sqlx::query_as(
-        "SELECT pg_current_snapshot()::text, now() - retention FROM chunkwise.measurement WHERE id = $1",
-    )
-    .bind(measurement.id)
-    .fetch_one(&mut *connection)
-    .await?;
+    let before = changes::here(connection).await?;
+    let from: Option<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT now() - retention FROM chunkwise.measurement WHERE id = $1")
+            .bind(measurement.id)
+            .fetch_one(&mut *connection)
+            .await?;
     let Some(from) = from else { return Ok(0) };
     let awake = format!(
         "SELECT series_id FROM {} WHERE series_id NOT IN
@@ -145,29 +148,17 @@ async fn leave_out_written(
 async fn changed_since(
     connection: &mut PgConnection,
     measurement_id: i32,
-    before: Option<&str>,
+    before: Option<&Seen>,
 ) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, sqlx::Error> {
-    let all = Some((moment(i64::MIN), moment(i64::MAX)));
-    let Some(before) = before else { return Ok(all) };
-    let row = sqlx::query(
-        "SELECT min(lo) AS lo, max(hi) + interval '1 microsecond' AS hi, count(*) FILTER (WHERE lo IS NULL) > 0 AS anywhere
-         FROM chunkwise.change WHERE measurement_id = $1 AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot)",
-    )
-    .bind(measurement_id)
-    .bind(before)
-    .fetch_one(connection)
-    .await?;
-    if row.try_get("anywhere")? {
-        return Ok(all);
-    }
-    Ok(row.try_get::<Option<_>, _>("lo")?.zip(row.try_get::<Option<_>, _>("hi")?))
+    let changed = changes::look(connection, measurement_id, before).await?.extent();
+    Ok((!changed.is_empty()).then(|| (moment(changed.from_us), moment(changed.to_us))))
 }
 
 /// Wakes series that have rows in what was changed since `before`.
 ///
 /// # Errors
 /// The database's.
-pub async fn wake(connection: &mut PgConnection, before: Option<&str>) -> Result<u64, sqlx::Error> {
+pub async fn wake(connection: &mut PgConnection, before: Option<&Seen>) -> Result<u64, sqlx::Error> {
     let with_sleepers: Vec<(String, String)> = sqlx::query_as(
         "SELECT namespace, name FROM chunkwise.measurement m
          WHERE EXISTS (SELECT FROM chunkwise.retired_series r WHERE r.measurement_id = m.id)",

@@ -56,7 +56,7 @@ pub async fn delete_rows(
 #[derive(Debug, Default)]
 pub(super) struct Deleted {
     pub(super) rows: u64,
-    pub(super) transactions: Vec<i64>,
+    pub(super) transactions: Vec<u64>,
 }
 
 /// Deletes rows within `[from, to)`, microseconds since 1970, chunk by chunk; of all series, or of some.
@@ -86,7 +86,7 @@ pub(super) async fn delete_within(
             })
             .await?;
         deleted.rows += rows;
-        deleted.transactions.push(transaction);
+        deleted.transactions.push(transaction.unsigned_abs());
     }
     Ok(deleted)
 }

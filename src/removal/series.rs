@@ -1,8 +1,5 @@
 //! Some series of a measurement.
 
-use chrono::{DateTime, Utc};
-use sqlx::Row;
-
 use super::{
     RemovalError,
     ledger::{Forget, forget},
@@ -11,7 +8,10 @@ use super::{
 };
 use crate::{
     db::Database,
-    hypertable::lock_out_writers,
+    hypertable::{
+        changes::{self, Look},
+        lock_out_writers,
+    },
     question::{Invalid, Selector},
     series::{self, Asleep},
 };
@@ -41,30 +41,15 @@ pub async fn drop_series(
         session.close().await?;
         return Ok(0);
     }
-    let before: String =
-        sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(&mut session.connection).await?;
+    let before = changes::here(&mut session.connection).await?;
     let deleted = delete_within(&mut session, (i64::MIN, i64::MAX), Some(&ids)).await?;
     let late = session
         .transact(async |transaction, measurement| {
             lock_out_writers(transaction, measurement.id).await?;
-            let since = sqlx::query(
-                "SELECT min(lo) AS lo, max(hi) AS hi, count(*) FILTER (WHERE lo IS NULL) > 0 AS anywhere
-                 FROM chunkwise.change
-                 WHERE measurement_id = $1 AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot)
-                   AND xid::text::int8 <> ALL ($3)",
-            )
-            .bind(measurement.id)
-            .bind(&before)
-            .bind(&deleted.transactions)
-            .fetch_one(&mut **transaction)
-            .await?;
-            let us = |column: &str| since.try_get::<Option<DateTime<Utc>>, _>(column);
-            let (lo, hi) = (us("lo")?, us("hi")?);
-            let within = match (since.try_get("anywhere")?, lo, hi) {
-                (true, ..) => Some((i64::MIN, i64::MAX)),
-                (false, Some(lo), Some(hi)) => Some((lo.timestamp_micros(), hi.timestamp_micros().saturating_add(1))),
-                (false, ..) => None,
-            };
+            let mut news = changes::news(transaction, measurement.id, Some(&before), &[]).await?;
+            news.entries.retain(|entry| !deleted.transactions.contains(&entry.xid));
+            let changed = Look::from(news).extent();
+            let within = (!changed.is_empty()).then_some((changed.from_us, changed.to_us));
             let late = match within {
                 Some(within) => delete(transaction, measurement, within, Some(&ids)).await?,
                 None => 0,

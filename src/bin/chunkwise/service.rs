@@ -258,6 +258,10 @@ fn http_state(
     tokio::spawn(Arc::clone(&blocks).keep(stop.clone().cancelled_owned()));
     let questions = Questions::new(place.database.clone(), query_limits(config)).with_blocks(Arc::clone(&blocks));
     let questions = Arc::new(questions);
+    // In the background: the service is ready before this is, and answers meanwhile.
+    let asked = blocks.path().map(|folder| folder.join("asked"));
+    let stopped = stop.clone().cancelled_owned();
+    tokio::spawn(Arc::clone(&questions).recall(asked, http::prepare_latest, stopped));
     let mut figures: Vec<(&'static str, Arc<dyn Figures>)> = Vec::new();
     if let Some(ingest) = ingest {
         figures.push(("ingest", Arc::new(IngestFigures(Arc::clone(ingest.counters())))));

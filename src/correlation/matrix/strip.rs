@@ -4,7 +4,10 @@ use ndarray::{Array2, ArrayView2, Axis, linalg::general_mat_mul, s};
 use rayon::prelude::*;
 
 use crate::{
-    correlation::kernel::{Correlation, Scratch, Target, ranks_of_target},
+    correlation::{
+        Stop,
+        kernel::{Correlation, Scratch, Target, ranks_of_target},
+    },
     question::Method,
 };
 
@@ -18,6 +21,8 @@ const LEAST_PART: f32 = 0.1;
 
 /// The rows, made ready for products.
 pub(super) struct Rows {
+    /// Whether the product is still wanted.
+    stop: Stop,
     /// Values; for Spearman ranks where a row has no gaps. Of the ranks' own ranks within some pairs r is the same.
     values: Array2<f64>,
     method: Method,
@@ -66,7 +71,7 @@ impl Rows {
             mask: values.mapv(|value| if value.is_nan() { 0.0 } else { 1.0 }),
             squares: deviations.mapv(|deviation: f32| deviation * deviation),
         });
-        Self { values, method, deviations, masked, kinds }
+        Self { stop: Stop::current(), values, method, deviations, masked, kinds }
     }
 
     fn len(&self) -> usize {
@@ -136,6 +141,9 @@ impl Strip {
         min_overlap: usize,
         mut cell: impl FnMut(usize, usize, Correlation),
     ) {
+        if rows.stop.is_given() {
+            return;
+        }
         let last = rows.len().min(first + STRIP_ROWS);
         let width = rows.len() - first;
         let mut product = |at: usize, left: &Array2<f32>, right: &Array2<f32>| {
@@ -157,6 +165,9 @@ impl Strip {
         let buckets = rows.values.ncols();
         for a in first..last {
             let line = (a - first) * width;
+            if rows.stop.is_given() {
+                return;
+            }
             for b in a..rows.len() {
                 let at = line + b - first;
                 let sums = |product: usize| self.products[product].get(at).copied().unwrap_or(0.0);
@@ -168,6 +179,10 @@ impl Strip {
                 let found = if n < min_overlap || kinds.contains(&Kind::Constant) {
                     Correlation { r: f64::NAN, n }
                 } else if kinds.contains(&Kind::Odd) {
+                    // Each takes as long as many that products give.
+                    if rows.stop.is_given() {
+                        return;
+                    }
                     rows.exactly(a, b, min_overlap)
                 } else if rows.masked.is_none() {
                     Correlation { r: if a == b { 1.0 } else { f64::from(sums(0)).clamp(-1.0, 1.0) }, n }

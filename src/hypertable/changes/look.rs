@@ -2,19 +2,21 @@
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{Stretch, merged, us_of};
+use super::{PgSnapshot, Stretch, merged, us_of};
 
 /// Where a reader stands: what it has seen of the change log, and on which server.
 ///
-/// Text that can be kept anywhere and handed to [`look`] again.
+/// It can be kept anywhere and handed to [`look`] again; it is of no one measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// A `pg_snapshot` as text.
-    pub snapshot: String,
+    /// Which transactions were seen.
+    pub snapshot: PgSnapshot,
     /// The cluster's system identifier: another cluster (a restored dump) counts its transactions anew.
     pub system: i64,
     /// The cluster's timeline: another one (a restore to a point in time) has another past.
     pub timeline: i32,
+    /// The database's number in the cluster.
+    pub database: i64,
     /// When the look was taken, by the database's clock, microseconds since 1970.
     pub looked_us: i64,
 }
@@ -24,6 +26,39 @@ pub struct Seen {
 pub struct Unknown {
     /// The transaction's number, as text.
     pub xid: String,
+}
+
+/// What an entry of the log says of the rows that its transaction has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// They lie within this time.
+    Within(Stretch),
+    /// They may be anywhere; some seconds later it is known in which chunks they are.
+    Unknown,
+    /// All rows were taken away, by a TRUNCATE.
+    Everything,
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, which it keeps when it is narrowed.
+    pub id: i64,
+    /// The transaction.
+    pub xid: u64,
+    /// Which rows.
+    pub extent: Extent,
+}
+
+/// The entries that a reader has not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// For the next look.
+    pub seen: Seen,
+    /// There was no last look, or none that means anything here: everything may have changed, and there are no entries.
+    pub anew: bool,
+    /// In no order.
+    pub entries: Vec<Entry>,
 }
 
 /// What a look has found.
@@ -41,8 +76,58 @@ pub struct Look {
     pub truncated: bool,
 }
 
+impl Look {
+    /// The least stretch that holds all that may have changed; empty where nothing has.
+    #[must_use]
+    pub fn extent(&self) -> Stretch {
+        if self.anew || self.truncated || !self.unknown.is_empty() {
+            return Stretch::ALL;
+        }
+        match (self.dirty.first(), self.dirty.last()) {
+            (Some(first), Some(last)) => Stretch { from_us: first.from_us, to_us: last.to_us },
+            _ => Stretch { from_us: 0, to_us: 0 },
+        }
+    }
+}
+
+impl From<News> for Look {
+    fn from(news: News) -> Self {
+        let News { seen, anew, entries } = news;
+        let mut look = Self { seen, anew, dirty: Vec::new(), unknown: Vec::new(), truncated: false };
+        for Entry { xid, extent, .. } in entries {
+            match extent {
+                Extent::Within(stretch) => look.dirty.push(stretch),
+                Extent::Unknown => look.unknown.push(Unknown { xid: xid.to_string() }),
+                Extent::Everything => look.truncated = true,
+            }
+        }
+        look.dirty = merged(look.dirty);
+        look.unknown.dedup();
+        look
+    }
+}
+
 /// An entry is kept at least for so long after it could be seen; see [`super::prune()`].
 pub(super) const KEPT: &str = "interval '1 day'";
+
+/// Which server this is, and what is visible there now.
+const HERE: &str = "\
+SELECT pg_current_snapshot() AS snapshot, pg_is_in_recovery() AS replica, s.system_identifier AS system,
+       c.timeline_id AS timeline, (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS database,
+       clock_timestamp() AS looked_at
+FROM pg_control_system() s, pg_control_checkpoint() c";
+
+/// The state now, from which a later look can begin.
+///
+/// # Errors
+/// The database's.
+pub async fn here(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+    let sql = format!(
+        "SELECT snapshot::text AS snapshot, replica, system, timeline, database, {} AS looked_us FROM ({HERE}) here",
+        us_of("looked_at")
+    );
+    seen(&sqlx::query(&sql).fetch_one(connection).await?)
+}
 
 /// Which changes of a measurement `since` did not see and are visible now. Entries that were in a transaction under way at
 /// the last look are among them as soon as it has committed, however long ago they were made.
@@ -57,63 +142,87 @@ pub async fn look(
     measurement_id: i32,
     since: Option<&Seen>,
 ) -> Result<Look, sqlx::Error> {
+    Ok(news(connection, measurement_id, since, &[]).await?.into())
+}
+
+/// The same entry by entry, for readers who have several states side by side; and besides, whether `since` saw them or not,
+/// the entries of the transactions `awaited`, which may have been narrowed since.
+///
+/// # Errors
+/// The database's.
+pub async fn news(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    since: Option<&Seen>,
+    awaited: &[u64],
+) -> Result<News, sqlx::Error> {
+    // A part of its own, for the index.
+    let narrowed = match awaited {
+        [] => "",
+        _ => {
+            "UNION ALL SELECT c.* FROM known JOIN chunkwise.change c
+                  ON c.measurement_id = $1 AND c.xid = ANY ($7::text[]::xid8[])"
+        }
+    };
     // One statement has one snapshot: what it does not see is not visible in the snapshot that it returns either.
     let sql = format!(
-        "WITH here AS MATERIALIZED (
-             SELECT pg_current_snapshot() AS snapshot, s.system_identifier AS system, c.timeline_id AS timeline,
-                    clock_timestamp() AS looked_at
-             FROM pg_control_system() s, pg_control_checkpoint() c),
+        "WITH here AS MATERIALIZED ({HERE}),
          known AS MATERIALIZED (
              SELECT $2::text::pg_snapshot AS snapshot FROM here
-             WHERE here.system = $3 AND here.timeline = $4
-                 AND here.looked_at - to_timestamp($5::int8 / 1000000.0) < {KEPT})
-         SELECT here.snapshot::text AS snapshot, here.system, here.timeline, {looked} AS looked_us,
-                NOT EXISTS (SELECT FROM known) AS anew, c.xid::text AS xid, c.truncated, c.lo IS NULL AS unknown,
-                {lo} AS lo, {hi} AS hi
-         FROM here LEFT JOIN (known JOIN chunkwise.change c ON c.measurement_id = $1
-              AND c.xid >= pg_snapshot_xmin(known.snapshot)
-              AND NOT pg_visible_in_snapshot(c.xid, known.snapshot)) ON true",
+             WHERE here.system = $3 AND here.timeline = $4 AND here.database = $5
+                 AND here.looked_at - to_timestamp($6::int8 / 1000000.0) < {KEPT})
+         SELECT here.snapshot::text AS snapshot, here.replica, here.system, here.timeline, here.database,
+                {looked} AS looked_us, NOT EXISTS (SELECT FROM known) AS anew, c.id, c.xid::text AS xid, c.truncated,
+                c.lo IS NULL AS unknown, {lo} AS lo, {hi} AS hi
+         FROM here LEFT JOIN (
+              SELECT c.* FROM known JOIN chunkwise.change c ON c.measurement_id = $1
+                  AND c.xid >= pg_snapshot_xmin(known.snapshot)
+                  AND NOT pg_visible_in_snapshot(c.xid, known.snapshot)
+              {narrowed}) c ON true",
         looked = us_of("here.looked_at"),
         lo = us_of("c.lo"),
         hi = us_of("c.hi"),
     );
-    let rows = sqlx::query(&sql)
+    let query = sqlx::query(&sql)
         .bind(measurement_id)
-        .bind(since.map(|seen| seen.snapshot.as_str()))
+        .bind(since.map(|seen| seen.snapshot.text()))
         .bind(since.map(|seen| seen.system))
         .bind(since.map(|seen| seen.timeline))
-        .bind(since.map(|seen| seen.looked_us))
-        .fetch_all(connection)
-        .await?;
+        .bind(since.map(|seen| seen.database))
+        .bind(since.map(|seen| seen.looked_us));
+    let query = match awaited {
+        [] => query,
+        awaited => query.bind(awaited.iter().map(u64::to_string).collect::<Vec<_>>()),
+    };
+    let rows = query.fetch_all(connection).await?;
     // The row of `here` is always there.
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let mut look = Look {
-        seen: seen(first)?,
-        anew: first.try_get("anew")?,
-        dirty: Vec::new(),
-        unknown: Vec::new(),
-        truncated: false,
-    };
+    let mut news = News { seen: seen(first)?, anew: first.try_get("anew")?, entries: Vec::new() };
     for row in &rows {
-        let Some(xid) = row.try_get::<Option<String>, _>("xid")? else { continue };
-        if row.try_get("truncated")? {
-            look.truncated = true;
+        let Some(id) = row.try_get("id")? else { continue };
+        let xid: &str = row.try_get("xid")?;
+        let xid = xid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let extent = if row.try_get("truncated")? {
+            Extent::Everything
         } else if row.try_get("unknown")? {
-            look.unknown.push(Unknown { xid });
+            Extent::Unknown
         } else {
-            look.dirty.push(closed(row)?);
-        }
+            Extent::Within(closed(row)?)
+        };
+        news.entries.push(Entry { id, xid, extent });
     }
-    look.dirty = merged(look.dirty);
-    look.unknown.dedup();
-    Ok(look)
+    Ok(news)
 }
 
 fn seen(row: &PgRow) -> Result<Seen, sqlx::Error> {
+    let text: &str = row.try_get("snapshot")?;
+    let snapshot = PgSnapshot::parse(text, row.try_get("replica")?)
+        .ok_or_else(|| sqlx::Error::Decode(format!("`{text}` is no snapshot").into()))?;
     Ok(Seen {
-        snapshot: row.try_get("snapshot")?,
+        snapshot,
         system: row.try_get("system")?,
         timeline: row.try_get("timeline")?,
+        database: row.try_get("database")?,
         looked_us: row.try_get("looked_us")?,
     })
 }
@@ -201,7 +310,8 @@ async fn stored(
     lock: &str,
 ) -> Result<Option<Seen>, sqlx::Error> {
     let sql = format!(
-        "SELECT snapshot::text AS snapshot, system, timeline_id AS timeline, {looked} AS looked_us
+        "SELECT snapshot::text AS snapshot, false AS replica, system, timeline_id AS timeline,
+                (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS database, {looked} AS looked_us
          FROM chunkwise.change_reader, pg_control_checkpoint()
          WHERE reader = $1 AND measurement_id = $2 {lock}",
         looked = us_of("looked_at"),
@@ -210,8 +320,8 @@ async fn stored(
     row.as_ref().map(seen).transpose()
 }
 
-/// Keeps where a reader stands, to be committed with what it has made of what it saw. (The timeline is not kept: what is in
-/// this database goes back in time with it.)
+/// Keeps where a reader stands, to be committed with what it has made of what it saw. (Timeline and database are not kept:
+/// what is in this database goes back in time with it.)
 ///
 /// # Errors
 /// The database's.
@@ -229,7 +339,7 @@ pub async fn store(
     )
     .bind(reader)
     .bind(measurement_id)
-    .bind(&seen.snapshot)
+    .bind(seen.snapshot.text())
     .bind(seen.system)
     .bind(seen.looked_us)
     .execute(connection)

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// An answer that nobody has asked for in so long is not kept.
-const KEPT_FOR: Duration = Duration::from_secs(600);
+const KEPT_FOR: Duration = Duration::from_secs(3_600);
 /// The answers that are kept have together not more series than this, or are one.
 const MOST_SERIES: usize = 500_000;
 
@@ -89,6 +89,11 @@ impl KeptAnswers {
             let Some(oldest) = oldest else { break };
             all.remove(&oldest);
         }
+    }
+
+    /// Whether one more could be kept without another having to go.
+    pub(in crate::query) fn has_room(&self) -> bool {
+        self.lock().values().map(|kept| kept.answer.times_us.len()).sum::<usize>() < MOST_SERIES
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(i32, String), Kept>> {

@@ -4,6 +4,7 @@ mod asof;
 mod commands;
 mod formats;
 mod golden;
+mod gone;
 mod kinds;
 mod listings;
 mod load;

@@ -1,6 +1,6 @@
 //! Whoever changes rows, however: the next question sees it.
 
-use chunkwise::hypertable::load_measurement;
+use chunkwise::hypertable::{changes, load_measurement};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sqlx::Executor;
 
@@ -109,4 +109,51 @@ async fn only_the_buckets_that_changed_are_read_again() {
     let receipt = answer.receipt;
     assert_eq!((receipt.chunks.read, receipt.chunks.cached), (1, 3));
     assert!(receipt.rows_read < 300, "{} rows", receipt.rows_read);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_it_is_known_where_another_client_inserted_only_that_chunk_is_read_again() {
+    let fixture = Fixture::random(23, 6 * HOUR_US, SERIES, DAY_US, 3_000).await;
+    let plain = without_blocks(&fixture.test.database);
+    let mut connection = fixture.test.connect().await;
+    let measurement = load_measurement(&mut connection, "public", "ticks").await.unwrap().unwrap();
+    let flush = "SELECT pg_stat_force_next_flush()";
+    connection.execute(flush).await.unwrap();
+    changes::narrow(&mut connection, &measurement).await.unwrap();
+    let settle = [
+        flush,
+        "UPDATE chunkwise.change SET seen_at = seen_at - interval '1 minute' WHERE lo IS NULL",
+        "UPDATE chunkwise.chunk_counted SET next_read_at = next_read_at - interval '1 minute' WHERE next_read_at > '-infinity'",
+    ];
+    // What the fixture has inserted itself.
+    for _ in 0..2 {
+        for statement in settle {
+            connection.execute(statement).await.unwrap();
+        }
+        changes::narrow(&mut connection, &measurement).await.unwrap();
+    }
+    let mut random = StdRng::seed_from_u64(6);
+    let mut day = random_question(&mut random, DAY_US, SERIES);
+    day.ranges.truncate(1);
+    day.ranges[0].from = text(START_US).parse().unwrap();
+    day.ranges[0].to = text(START_US + DAY_US).parse().unwrap();
+    let mut morning = day.clone();
+    morning.ranges[0].to = text(START_US + 6 * HOUR_US).parse().unwrap();
+    ask_both(&fixture.questions, &plain, &day).await;
+    assert_eq!(ask_both(&fixture.questions, &plain, &day).await.receipt.chunks.read, 0);
+
+    let row = Row { time_us: START_US + 13 * HOUR_US, series_id: fixture.ids[0], price: 8.5 };
+    insert(&mut connection, &measurement, &[row]).await;
+    // Who cannot wait reads all that it asks for.
+    let hasty = ask_both(&fixture.questions, &plain, &morning).await;
+    assert_eq!((hasty.receipt.chunks.read, hasty.receipt.chunks.cached), (1, 0));
+    changes::narrow(&mut connection, &measurement).await.unwrap();
+    for statement in settle {
+        connection.execute(statement).await.unwrap();
+    }
+    let narrowed = changes::narrow(&mut connection, &measurement).await.unwrap();
+    assert_eq!(narrowed.waiting, 0);
+    let answer = ask_both(&fixture.questions, &plain, &day).await;
+    assert_eq!((answer.receipt.chunks.read, answer.receipt.chunks.cached), (1, 3));
+    assert_eq!(ask_both(&fixture.questions, &plain, &day).await.receipt.chunks.read, 0);
 }

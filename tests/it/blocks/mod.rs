@@ -4,6 +4,7 @@ mod changes;
 mod equality;
 mod files;
 mod moments;
+mod service;
 
 use std::sync::Arc;
 

@@ -113,6 +113,17 @@ fn window(app: &App) -> Value {
     answer.json()
 }
 
+/// From blocks, where there are some.
+fn correlations(app: &App) -> Value {
+    let question = json!({
+        "measurement": "m", "field": "v", "bucket": "1h", "target": {"s": "a"}, "min_overlap": 2,
+        "ranges": [{"from": "2024-01-01T00:00:00Z", "to": "2024-01-04T00:00:00Z"}],
+    });
+    let answer = app.ask("/api/v1/correlate", &question);
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer.json()["ranges"].take()
+}
+
 /// A program on a server of its own, with the rows and bars made of them.
 async fn filled(folder: &DataFolder) -> (App, String) {
     let app = folder.up(&[]);
@@ -153,7 +164,27 @@ async fn a_dump_is_restored_into_another_database_and_writing_goes_on() {
     assert_eq!(figures(&restored).await, figures(&url).await);
     let bars = "SELECT count(*) || ' ' || sum(v_mean * v_count) FROM m_bars_1h";
     assert_eq!(programs.psql(&restored, &[bars]), programs.psql(&url, &[bars]));
-    let second = App::start(&["up", "--database-url", &restored]);
+    // Blocks of the database that was dumped are none of this one.
+    let elsewhere = format!("{}/elsewhere", folder.path());
+    assert_eq!(correlations(&app)[0]["results"].as_array().unwrap().len(), 2);
+    let blocks = Path::new(folder.path()).join("blocks");
+    eventually("blocks are written", async || {
+        fs::read_dir(&blocks).unwrap().flatten().any(|entry| entry.path().join("index").exists())
+    })
+    .await;
+    fs::create_dir(&elsewhere).unwrap();
+    let copied = Command::new("cp").args(["-r", &format!("{}/blocks", folder.path()), &elsewhere]).status().unwrap();
+    assert!(copied.success());
+    programs.psql(
+        &restored,
+        &["UPDATE public_store.m SET v = v * v WHERE series_id = (SELECT min(series_id) FROM public_store.m__series)"],
+    );
+    let squared = App::start(&["serve", "--database-url", &restored, "--data-dir", &elsewhere]);
+    assert_ne!(correlations(&squared), correlations(&app), "those of the first one are not believed");
+    assert_eq!(squared.terminate(), 0);
+    programs.psql(&restored, &["UPDATE public_store.m SET v = sqrt(v) WHERE series_id = (SELECT min(series_id) FROM public_store.m__series)"]);
+    let second = App::start(&["up", "--database-url", &restored, "--data-dir", &elsewhere]);
+    assert_eq!(correlations(&second), correlations(&app));
     assert_eq!(window(&second)["values"], window(&app)["values"]);
     // To an old series, into an old chunk; to a new one, into a new chunk.
     let written =
@@ -205,17 +236,26 @@ async fn a_physical_copy_starts_and_a_replica_answers_what_the_primary_does() {
     let reader = App::start(&["serve", "--read-database-url", &replica_url]);
     assert_eq!(window(&reader)["values"], window(&app)["values"]);
     let before = window(&reader)["as_of"].clone();
+    assert_eq!(correlations(&reader), correlations(&app));
     assert_eq!(app.post("/write?precision=s", b"m,s=c v=1 1704067200\nm,s=a v=9999 1704067201").status, 204);
     eventually("the replica has what was written", async || window(&reader)["values"].as_array().unwrap().len() == 3)
         .await;
     assert_eq!(window(&reader)["values"], window(&app)["values"], "also what was cached before");
     assert_ne!(window(&reader)["as_of"], before);
-    let correlation = json!({
-        "measurement": "m", "field": "v", "bucket": "1h", "target": {"s": "a"}, "min_overlap": 2,
-        "ranges": [{"from": "2024-01-01T00:00:00Z", "to": "2024-01-04T00:00:00Z"}],
-    });
-    let answers = [&app, &reader].map(|app| app.ask("/api/v1/correlate", &correlation).json()["ranges"].take());
-    assert_eq!(answers[0], answers[1]);
+    assert_eq!(correlations(&reader), correlations(&app), "also from blocks of before");
+    // Each change by another client is in the replica's next answer once it has replayed it.
+    for statement in [
+        "UPDATE public_store.m SET v = v * v WHERE time < '2024-01-02' AND series_id = (SELECT min(series_id) FROM public_store.m__series)",
+        "DELETE FROM public_store.m WHERE v > 2000 AND series_id = (SELECT min(series_id) FROM public_store.m__series)",
+        "INSERT INTO public_store.m (time, series_id, v) SELECT '2024-01-03'::timestamptz + n * interval '7 minutes', (SELECT min(series_id) FROM public_store.m__series), n
+         FROM generate_series(0, 50) n",
+    ] {
+        let old = correlations(&reader);
+        programs.psql(&url, &[statement]);
+        let new = correlations(&app);
+        assert_ne!(new, old, "{statement}");
+        eventually(statement, async || correlations(&reader) == new).await;
+    }
     let latest = [&app, &reader].map(|app| app.get("/api/v1/latest?measurement=m&field=v").json()["latest"].take());
     assert_eq!(latest[0], latest[1]);
     let commands = run(&["series", "list", "m", "--read-database-url", &replica_url]).successful();

@@ -6,15 +6,67 @@ use std::{
 };
 
 use rustix::process::Signal;
+use sqlx::Executor;
 
 use super::{
     STOP, alone,
     folder::{DataFolder, kill_9},
 };
-use crate::faults::clients::{Batch, Log, Otherwise, block_until, clients, join};
+use crate::{
+    faults::clients::{Batch, Log, Otherwise, block_until, clients, join},
+    support::App,
+};
 
 /// Recovery from a crash in the middle of some writes.
 const RECOVERY: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn blocks_are_right_after_a_crash_of_the_server() {
+    let _turn = alone().await;
+    let folder = DataFolder::new();
+    let app = folder.up(&[]);
+    let line = |series: u64, minute: u64| {
+        format!("m,s=s{series} v={} {}\n", (series * 7 + minute * minute * 13) % 101, 1_704_067_200 + minute * 60)
+    };
+    let lines = |minutes: std::ops::Range<u64>| -> String {
+        minutes.flat_map(|minute| (0..20).map(move |series| line(series, minute))).collect()
+    };
+    let question = serde_json::json!({
+        "measurement": "m", "field": "v", "bucket": "1m", "target": {"s": "s0"}, "min_overlap": 2,
+        "ranges": [{"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}],
+    });
+    let asked = |app: &App| app.ask("/api/v1/correlate", &question);
+    let figures = |app: &App| asked(app).json()["ranges"].take();
+    assert_eq!(app.post("/write?precision=s", lines(0..200).as_bytes()).status, 204);
+    let before = figures(&app);
+    // A change that is committed, one that is not, and then the crash, before a checkpoint has written anything.
+    let mut analyst = folder.connect().await;
+    analyst.execute("UPDATE public_store.m SET v = v * v WHERE series_id % 2 = 0").await.unwrap();
+    analyst.execute("BEGIN; DELETE FROM public_store.m WHERE series_id % 3 = 0").await.unwrap();
+    kill_9(folder.server().unwrap());
+    block_until("answers after the crash", RECOVERY, || asked(&app).status == 200);
+    let after = figures(&app);
+    assert_ne!(after, before);
+    let anew = |about: &str| {
+        // Who has kept nothing.
+        let fresh = tempfile::tempdir().unwrap();
+        let url = folder.db("url").successful().text().trim().to_owned();
+        let other = App::start(&["serve", "--database-url", &url, "--data-dir", fresh.path().to_str().unwrap()]);
+        assert_eq!(figures(&app), figures(&other), "{about}");
+        assert_eq!(other.terminate(), 0);
+    };
+    anew("after the crash");
+    let written = || app.post("/write?precision=s", lines(150..260).as_bytes()).status == 204;
+    block_until("writes after the crash", RECOVERY, written);
+    anew("after more rows");
+    let mut analyst = folder.connect().await;
+    analyst
+        .execute("INSERT INTO public_store.m (time, series_id, v) SELECT time, series_id, 5 FROM public_store.m WHERE v > 50")
+        .await
+        .unwrap();
+    anew("after an INSERT");
+    assert_eq!(app.terminate(), 0);
+}
 
 async fn assert_each_once(folder: &DataFolder, batches: &[Batch]) {
     let expected: u64 = batches.iter().map(|batch| batch.rows.end - batch.rows.start).sum();

@@ -9,7 +9,7 @@ mod in_doubt;
 mod kill;
 mod load;
 mod locks;
-mod raw;
+pub(crate) mod raw;
 mod spool;
 mod stalled;
 mod stop;

@@ -9,7 +9,7 @@ use std::{
 use crate::support::App;
 
 /// A connection that waits at most `limit` for each answer.
-pub(super) fn connect(app: &App, limit: Duration) -> TcpStream {
+pub(crate) fn connect(app: &App, limit: Duration) -> TcpStream {
     let stream = TcpStream::connect(app.base.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(limit)).unwrap();
     stream.set_write_timeout(Some(limit)).unwrap();
@@ -17,17 +17,17 @@ pub(super) fn connect(app: &App, limit: Duration) -> TcpStream {
 }
 
 /// The head of a POST whose body is to have so many bytes.
-pub(super) fn post(path: &str, length: u64) -> Vec<u8> {
+pub(crate) fn post(path: &str, length: u64) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").into_bytes()
 }
 
 /// Sends as much as the server takes: it may have closed the connection already.
-pub(super) fn send(stream: &mut TcpStream, bytes: &[u8]) {
+pub(crate) fn send(stream: &mut TcpStream, bytes: &[u8]) {
     drop(stream.write_all(bytes));
 }
 
 /// Everything until the server closes the connection, or resets it.
-pub(super) fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     if let Err(error) = stream.read_to_end(&mut bytes) {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{}", String::from_utf8_lossy(&bytes));
@@ -36,7 +36,7 @@ pub(super) fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 /// The status of the next answer; `None` if the connection was closed without one.
-pub(super) fn read_status(stream: &mut TcpStream) -> Option<u16> {
+pub(crate) fn read_status(stream: &mut TcpStream) -> Option<u16> {
     let mut bytes = [0; 4096];
     let read = match stream.read(&mut bytes) {
         Ok(0) => return None,

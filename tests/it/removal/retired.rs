@@ -1,7 +1,7 @@
 //! Series that sleep, and wake.
 
 use chunkwise::{
-    hypertable::load_measurement,
+    hypertable::{changes, load_measurement},
     query::{QueryLimits, Questions},
     removal::{retire, wake},
     series::PageRequest,
@@ -65,7 +65,7 @@ async fn series_without_data_sleep_and_are_awake_with_the_commit_of_their_next_r
     owner.execute("DELETE FROM public_store.m WHERE v = 9").await.unwrap();
     assert_eq!(retire(&mut owner, &measurement).await.unwrap(), 1);
     assert_eq!(wake(&mut owner, None).await.unwrap(), 0, "its old rows wake nobody");
-    let seen: String = test.scalar("SELECT pg_current_snapshot()::text").await;
+    let seen = changes::here(&mut owner).await.unwrap();
     sqlx::query("INSERT INTO public_store.m VALUES (now(), $1, 5)").bind(kept).execute(&mut owner).await.unwrap();
     assert_eq!(wake(&mut owner, Some(&seen)).await.unwrap(), 1);
     assert_eq!(awake().await.len(), 2);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `pg_current_snapshot()`, as text `xmin:xmax:xip,xip`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PgSnapshot {
+pub struct PgSnapshot {
     /// Every transaction below has ended.
     xmin: u64,
     /// No transaction from here on had begun.
@@ -17,7 +17,8 @@ pub(super) struct PgSnapshot {
 
 impl PgSnapshot {
     /// Reads the text; `None` if it is none.
-    pub(super) fn parse(text: &str, replica: bool) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str, replica: bool) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
         let (xmin, xmax) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let under_way = parts.next()?.split(',').filter(|xid| !xid.is_empty());
@@ -27,7 +28,8 @@ impl PgSnapshot {
     }
 
     /// The snapshot as text, of a replica's only what it surely sees.
-    pub(super) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         if self.replica {
             return format!("{0}:{0}:", self.xmin);
         }
@@ -36,7 +38,8 @@ impl PgSnapshot {
     }
 
     /// Whether it sees what this transaction, which committed, has done; `None` where only the server knows.
-    pub(super) fn sees(&self, xid: u64) -> Option<bool> {
+    #[must_use]
+    pub fn sees(&self, xid: u64) -> Option<bool> {
         if xid < self.xmin {
             Some(true)
         } else if xid >= self.xmax {
@@ -49,21 +52,12 @@ impl PgSnapshot {
     }
 
     /// Whether it sees everything that the other one sees.
-    pub(super) fn sees_all_of(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn sees_all_of(&self, other: &Self) -> bool {
         if self.replica || other.replica {
             return self.replica == other.replica && self.xmin >= other.xmin && self.xmax >= other.xmax;
         }
         self.xmax >= other.xmax && self.under_way.iter().all(|xid| other.sees(*xid) == Some(false))
-    }
-
-    /// All transactions below this one had ended.
-    pub(super) fn xmin(&self) -> u64 {
-        self.xmin
-    }
-
-    /// No transaction from this one on had begun.
-    pub(super) fn xmax(&self) -> u64 {
-        self.xmax
     }
 }
 
