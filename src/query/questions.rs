@@ -234,7 +234,7 @@ impl Questions {
             Ok(Err(QueryError::Timeout { .. })) | Err(_) => Err(QueryError::Timeout { limit }),
             Ok(answer) => answer,
         };
-        unless_dropped.is_over();
+        unless_dropped.end();
         match &answer {
             Ok(answer) => tally.answered(began.elapsed(), receipt(answer).rows_read),
             Err(_) => tally.failed(),

@@ -85,7 +85,7 @@ impl Tally {
 pub(super) struct UnlessDropped<'a>(Option<&'a Tally>);
 
 impl UnlessDropped<'_> {
-    pub(super) fn is_over(mut self) {
+    pub(super) fn end(mut self) {
         self.0 = None;
     }
 }
