@@ -13,6 +13,8 @@ async fn bars_and_last_values_are_those_of_the_rows_after_whatever_was_done_to_t
     ticks.write(&old).await;
     let live = ticks.random_rows(&mut random, now_us() - 20 * MINUTE_US, 20 * MINUTE_US, 400);
     ticks.write(&live).await;
+    // One that is too young to be made, at whatever second of a minute this runs.
+    ticks.write(&[(now_us(), ticks.ids[0], Some(1.0), Some(1))]).await;
     ticks.refresh().await;
     ticks.check("first").await;
     let made: i64 = ticks.scalar("SELECT count(*) FROM public_store.ticks__bars_1m").await;
