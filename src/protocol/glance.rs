@@ -104,7 +104,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_at_a_glance_is_what_reading_says(
-            body in r#"((m|m,a=b|m,a=\\ b|#c| ?m,b=x) {1,2}(f=(1|-1.5|2i|t|"x"|"x\ny"|"\\"y"|1700n|q)(,g=1)?)?( {1,2}-?[0-9]{1,16})? ?[\r]?\n){0,6}"#,
+            body in r#"([ \t]{0,2}(m|m,a=b|m,a=\\ b|#c|m,b=x|f="a)? {0,2}(f=(1|-1.5|2i|t|"x"|"x\ny"|"\\"y"|1700n|q)(,g=1)?)?( {1,2}-?[0-9]{1,16})? ?[\r]?\n){0,6}"#,
         ) {
             let mut lines = Lines::new(body.as_bytes(), Precision::Nanoseconds, Limits::default());
             loop {
@@ -140,6 +140,9 @@ mod tests {
         assert_eq!(third.read(|_, _| true), Some(GlanceTime { us: None, rounded: false }));
         lines.pass(&third);
         assert!(lines.glance().is_none() && lines.next().is_none());
+        for indented in [&b"  +f=\"a \\\"b=\"\n  /f=\n\""[..], b"\t m f=1\n\t f=1 1"] {
+            assert!(Lines::new(indented, Precision::Seconds, Limits::default()).glance().is_none());
+        }
         assert!(Lines::new(b"m f=1\xff", Precision::Seconds, Limits::default()).glance().is_none());
     }
 }

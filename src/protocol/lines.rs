@@ -38,8 +38,8 @@ impl<'a> Lines<'a> {
         Self { body, text, precision, limits, at, number: 1 }
     }
 
-    /// Looks at the next line without reading it. None where it must be read to know what it is: it is long, its series
-    /// is written with escapes, the body is not all text, or there is none.
+    /// Looks at the next line without reading it. None where it must be read to know what it is: it is long or indented, its
+    /// series is written with escapes, the body is not all text, or there is none.
     #[must_use]
     #[inline]
     pub fn glance(&self) -> Option<Glance<'a>> {
@@ -47,6 +47,10 @@ impl<'a> Lines<'a> {
         let start = self.at;
         let end = line_end(self.body, start.min(self.body.len()));
         let line = self.body.get(start..end)?;
+        if line.first().is_none_or(u8::is_ascii_whitespace) {
+            // The first space would not end a series' part.
+            return None;
+        }
         let head = memchr2(b' ', b'\\', line).filter(|&at| line[at] == b' ')?;
         if line.len() > self.limits.line_bytes {
             return None;
