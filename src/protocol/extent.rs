@@ -80,9 +80,19 @@ pub(super) fn extent(body: &[u8]) -> Extent {
 /// assert_eq!(complete_bytes(b"m f=1\nm f=2"), 6);
 /// assert_eq!(complete_bytes(b"m f=1\nm f=\"two\nlines"), 6);
 /// assert_eq!(complete_bytes(b"m f=1\nm f=\"two\nlines\" 1\n"), 24);
+/// assert_eq!(complete_bytes(b"\xef\xbb\xbf m f=\"two\nlines"), 0);
 /// ```
 #[must_use]
 pub fn complete_bytes(buffer: &[u8]) -> usize {
+    // Whoever reads these bytes passes over a byte order mark, behind which a line may be indented.
+    let Some(unmarked) = buffer.strip_prefix(b"\xef\xbb\xbf") else { return complete_lines(buffer) };
+    match complete_lines(unmarked) {
+        0 => 0,
+        bytes => buffer.len() - unmarked.len() + bytes,
+    }
+}
+
+fn complete_lines(buffer: &[u8]) -> usize {
     let mut at = 0;
     loop {
         // Up to the line with the next quote every line break ends a line.
