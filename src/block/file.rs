@@ -132,18 +132,29 @@ fn write(path: &Path, panel: Kind, sections: &[&[u8]]) -> io::Result<()> {
     }
     let sections_bytes = sections.iter().map(|section| section.len()).collect();
     let header = serde_json::to_vec(&Header { panel, sections: sections_bytes, checksum })?;
+    let length = u32::try_from(header.len()).map_err(io::Error::other)?;
+    replace(path, |file| {
+        file.write_all(MAGIC)?;
+        file.write_all(&length.to_le_bytes())?;
+        file.write_all(&crc32c::crc32c(&header).to_le_bytes())?;
+        file.write_all(&header)?;
+        file.write_all(&zeros[..padding(16 + header.len(), PAGE)])?;
+        for section in sections {
+            file.write_all(section)?;
+            file.write_all(&zeros[..padding(section.len(), ALIGN)])?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes a file that only its owner may read, and puts it in the place of the one there was when all of it is on the disk.
+///
+/// # Errors
+/// Those of the file system, and those of `write`; the old file is as it was.
+pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-    let length = u32::try_from(header.len()).map_err(io::Error::other)?;
-    file.write_all(MAGIC)?;
-    file.write_all(&length.to_le_bytes())?;
-    file.write_all(&crc32c::crc32c(&header).to_le_bytes())?;
-    file.write_all(&header)?;
-    file.write_all(&zeros[..padding(16 + header.len(), PAGE)])?;
-    for section in sections {
-        file.write_all(section)?;
-        file.write_all(&zeros[..padding(section.len(), ALIGN)])?;
-    }
+    write(&mut file)?;
     file.sync_data()?;
     fs::rename(&new, path)
 }

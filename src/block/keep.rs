@@ -178,12 +178,10 @@ fn read_index(path: &Path) -> Option<Index> {
 
 fn write_index(path: &Path, index: &Index) -> io::Result<()> {
     let json = serde_json::to_vec(index)?;
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-    writeln!(file, "{:08x}", crc32c::crc32c(&json))?;
-    file.write_all(&json)?;
-    file.sync_data()?;
-    fs::rename(&new, path)
+    file::replace(path, |file| {
+        writeln!(file, "{:08x}", crc32c::crc32c(&json))?;
+        file.write_all(&json)
+    })
 }
 
 impl Blocks {

@@ -51,6 +51,7 @@ mod view;
 mod written;
 
 pub use figures::BlockFigures;
+pub use file::replace;
 pub use keep::FolderError;
 pub use make::{BlockError, Cost, Panels, Wanted};
 pub use roster::Roster;

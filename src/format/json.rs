@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{FormatError, SeriesListing, asof::Json, table::Stats};
+use super::{FormatError, asof::Json, table::Stats};
 use crate::{
-    query::{AsofAnswer, CorrelateAnswer, Receipt, TaggedSeries, WindowAnswer},
+    query::{AsofAnswer, CorrelateAnswer, Receipt, SeriesPage, TaggedSeries, WindowAnswer},
     question::Timestamp,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn correlate(answer: &CorrelateAnswer) -> Result<Vec<u8>, FormatError
     write(&Correlate(answer, Instant::now()), answer.r.len() * RESULT_BYTES)
 }
 
-pub(super) fn series_list(listing: &SeriesListing) -> Result<Vec<u8>, FormatError> {
+pub(super) fn series_list(listing: &SeriesPage) -> Result<Vec<u8>, FormatError> {
     write(&Listing(listing), listing.rows.len() * RESULT_BYTES)
 }
 
@@ -177,7 +177,7 @@ impl Serialize for CorrelateResult<'_> {
     }
 }
 
-struct Listing<'a>(&'a SeriesListing);
+struct Listing<'a>(&'a SeriesPage);
 
 impl Serialize for Listing<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -191,7 +191,7 @@ impl Serialize for Listing<'_> {
 }
 
 /// `{"series_id", "tags", "first", "last"}`
-struct Listed<'a>(&'a SeriesListing, usize);
+struct Listed<'a>(&'a SeriesPage, usize);
 
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -29,7 +29,6 @@ mod columns;
 mod csv;
 mod json;
 mod kinds;
-mod listing;
 mod media;
 mod npy;
 mod table;
@@ -38,11 +37,10 @@ mod table;
 mod tests;
 
 pub use bars::{bars, latest};
-pub use listing::{ListedSeries, SeriesListing};
 pub use media::{Format, Layout, UnknownFormat, UnknownLayout};
 
 use crate::query::{
-    AllPairs, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, RollingAnswer, StatColumn, WindowAnswer,
+    AllPairs, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, RollingAnswer, SeriesPage, StatColumn, WindowAnswer,
 };
 
 /// The greatest `top` of a question whose answer is npy or npz.
@@ -208,12 +206,12 @@ pub fn lag(answer: &LagAnswer, format: Format) -> Result<Vec<u8>, FormatError> {
 ///
 /// # Errors
 /// [`FormatError::NotOffered`] for npy and npz; what the format's own writer says.
-pub fn series_list(listing: &SeriesListing, format: Format) -> Result<Vec<u8>, FormatError> {
+pub fn series_list(page: &SeriesPage, format: Format) -> Result<Vec<u8>, FormatError> {
     match format {
-        Format::Json => json::series_list(listing),
+        Format::Json => json::series_list(page),
         Format::Npy | Format::Npz => Err(FormatError::NotOffered { answer: "a list of series", format }),
-        Format::Arrow => arrow::stream(table::series_list(listing)),
-        Format::Csv => csv::text(table::series_list(listing)),
+        Format::Arrow => arrow::stream(table::series_list(page)),
+        Format::Csv => csv::text(table::series_list(page)),
     }
 }
 

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use ndarray::{Array2, s};
 
 use super::{
-    Layout, SeriesListing,
+    Layout,
     columns::{tag_columns, wide_columns},
 };
 use crate::{
-    query::{CorrelateAnswer, StatColumn, TaggedSeries, WindowAnswer},
+    query::{CorrelateAnswer, SeriesPage, StatColumn, TaggedSeries, WindowAnswer},
     question::Stat,
 };
 
@@ -220,7 +220,7 @@ pub(super) fn correlate(answer: &CorrelateAnswer) -> Table<'_> {
     Table { columns, batches }
 }
 
-pub(super) fn series_list(listing: &SeriesListing) -> Table<'_> {
+pub(super) fn series_list(listing: &SeriesPage) -> Table<'_> {
     let listed = &listing.rows;
     let Tags { columns: tag_columns, codes } =
         Tags::new(&listing.tag_names, listed.iter().map(|row| &row.series), &["series_id", "first", "last"]);

@@ -12,7 +12,7 @@ use ndarray::{Array2, array};
 use super::*;
 use crate::{
     frame::Frame,
-    query::{AnswerRows, Receipt, SelectedSeries, TaggedSeries},
+    query::{AnswerRows, ListedSeries, Receipt, SelectedSeries, SeriesPage, TaggedSeries},
     question::{Stat, TimeRange, Timestamp},
 };
 
@@ -89,10 +89,10 @@ fn correlate_answer() -> CorrelateAnswer {
     }
 }
 
-fn listing() -> SeriesListing {
+fn listing() -> SeriesPage {
     let rows = rows();
     let spans = [(Some(0), Some(1)), (Some(-1), Some(250_000)), (None, None), (Some(0), Some(0))];
-    SeriesListing {
+    SeriesPage {
         tag_names: rows.tag_names.clone(),
         rows: rows
             .series

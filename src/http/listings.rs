@@ -18,9 +18,9 @@ use super::{
     state::HttpState,
 };
 use crate::{
-    format::{self, Format, ListedSeries, SeriesListing},
+    format::{self, Format},
     hypertable::ChunkEvent,
-    query::{DeadLetterRequest, LatestAnswer, MeasurementOverview, TaggedSeries},
+    query::{DeadLetterRequest, LatestAnswer, MeasurementOverview},
     question::{Invalid, Timestamp},
     series::{MAX_PAGE, PageRequest},
 };
@@ -76,13 +76,7 @@ pub(super) async fn series(
 
     let request = PageRequest { search, selector, after, limit };
     let (page, version) = state.questions.series(&namespace, &measurement, &request).await?;
-    let rows = page.rows.into_iter().map(|row| ListedSeries {
-        series: TaggedSeries { series_id: row.series_id, tags: row.tags },
-        first_us: row.first_us,
-        last_us: row.last_us,
-    });
-    let listing = SeriesListing { tag_names: page.tag_names, rows: rows.collect(), next: page.next, total: page.total };
-    let bytes = written(move || format::series_list(&listing, format)).await?;
+    let bytes = written(move || format::series_list(&page, format)).await?;
     Ok(respond(bytes, format, &version, None, None))
 }
 

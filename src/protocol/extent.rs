@@ -20,6 +20,8 @@
 
 use memchr::{memchr, memchr2, memrchr};
 
+use super::lines::BYTE_ORDER_MARK;
+
 /// Where a line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -85,7 +87,7 @@ pub(super) fn extent(body: &[u8]) -> Extent {
 #[must_use]
 pub fn complete_bytes(buffer: &[u8]) -> usize {
     // Whoever reads these bytes passes over a byte order mark, behind which a line may be indented.
-    let Some(unmarked) = buffer.strip_prefix(b"\xef\xbb\xbf") else { return complete_lines(buffer) };
+    let Some(unmarked) = buffer.strip_prefix(BYTE_ORDER_MARK) else { return complete_lines(buffer) };
     match complete_lines(unmarked) {
         0 => 0,
         bytes => buffer.len() - unmarked.len() + bytes,

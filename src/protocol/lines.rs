@@ -14,7 +14,7 @@ use super::{
     time::Precision,
 };
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a body: one item for each that is neither blank nor a comment, in the order of the body.
 #[derive(Debug, Clone)]

@@ -9,9 +9,8 @@
 //! The file is of no more worth than the folder that it lies in: without it the first question takes longer.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -20,7 +19,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{LatestAnswer, QueryError, Questions};
-use crate::question::{CorrelateQuestion, TimeRange, Timestamp};
+use crate::{
+    block::replace,
+    question::{CorrelateQuestion, TimeRange, Timestamp},
+};
 
 /// So many things are remembered.
 const MOST: usize = 64;
@@ -106,7 +108,9 @@ impl AskedLast {
             }
             known.things.clone()
         };
-        let saved = write(path, &things);
+        let saved = serde_json::to_vec(&things)
+            .map_err(io::Error::from)
+            .and_then(|json| replace(path, |file| file.write_all(&json)));
         if saved.is_err() {
             self.lock().is_new = true;
         }
@@ -123,14 +127,6 @@ impl AskedLast {
         known.things.truncate(MOST);
         things
     }
-}
-
-fn write(path: &Path, things: &[Remembered]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(things)?)?;
-    file.sync_data()?;
-    fs::rename(&new, path)
 }
 
 fn now_us() -> i64 {
@@ -191,23 +187,19 @@ impl Questions {
 
     async fn make_ready(&self, things: &[Remembered], prepare: fn(&LatestAnswer)) {
         for Remembered { asked_us, thing } in things {
-            let made = match thing {
+            let (kind, made) = match thing {
                 Thing::Latest { namespace, measurement, field } => {
                     if !self.latests.has_room() {
                         continue;
                     }
-                    self.ready_latest(namespace, measurement, field, prepare).await
+                    ("latest", self.ready_latest(namespace, measurement, field, prepare).await)
                 }
                 Thing::Correlation(question) => {
                     let question = moved(question, *asked_us, now_us());
-                    Box::pin(self.make_panels(&question)).await
+                    ("correlate", Box::pin(self.make_panels(&question)).await)
                 }
             };
-            let (kind, outcome) = match (thing, &made) {
-                (Thing::Latest { .. }, made) => ("latest", made),
-                (Thing::Correlation(_), made) => ("correlate", made),
-            };
-            let outcome = match outcome {
+            let outcome = match made {
                 Ok(()) => "ready",
                 Err(error) => {
                     // A measurement that is gone, say.

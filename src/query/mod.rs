@@ -26,7 +26,7 @@ mod reading;
 mod tally;
 mod ticks;
 
-pub use crate::series::{SelectedSeries, TaggedSeries};
+pub use crate::series::{ListedSeries, SelectedSeries, SeriesPage, TaggedSeries};
 pub use answer::*;
 pub use asof::AsofAnswer;
 pub use bars::{BarCells, BarColumn, BarsAnswer};

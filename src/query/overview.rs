@@ -103,7 +103,7 @@ impl Questions {
                     return Err(Invalid::new(format!("tag.{tag}"), reason).into());
                 }
             };
-            let version = series::version(&measurement, page.rows.iter().map(|row| row.series_id));
+            let version = series::version(&measurement, page.rows.iter().map(|row| row.series.series_id));
             Ok((page, version))
         })
         .await

@@ -50,8 +50,8 @@ pub struct QueryLimits {
 }
 
 impl Default for QueryLimits {
-    /// 4 GiB, a minute, of which 10 seconds waiting, as 1 of 256, a connection for each core but at most 4, and about 100,000 rows for
-    /// each of them.
+    /// 4 GiB, a minute, of which 10 seconds waiting, as 1 of 256, a connection for each core but at most 4, and about 100,000
+    /// rows for each of them.
     fn default() -> Self {
         Self {
             bytes: 4 << 30,
@@ -165,9 +165,9 @@ impl Questions {
         let selection = Selection::Some(&question.series);
         let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
         let answer = async {
-            let Gathered { found, values, turn: _turn } = self.gather(&asked).await?;
+            let gathered = self.gather(&asked).await?;
             blocking(move || {
-                let _turn = _turn;
+                let Gathered { found, values, turn: _turn } = gathered;
                 let Found { rows, as_of_us, mut receipt, .. } = found;
                 let Values::Rows(values) = values else {
                     return Err(QueryError::Internal("a window was answered from blocks".into()));

@@ -11,7 +11,7 @@ use super::{
     error::{Attempt, Attempts},
     finding::{Chosen, choose, find_measurement},
     questions::blocking,
-    reading::{Selection, check_series, ms},
+    reading::{Selection, check_memory, check_series, ms},
 };
 use crate::{
     asof::SideRows,
@@ -103,7 +103,7 @@ impl Questions {
         let chunks = list_chunks(&mut *connection, &measurement).await?;
         let expected =
             expected_rows(&mut *connection, &measurement, &chunks, span, rows.series.len() as u64 + 1).await?;
-        check_memory(expected, limit_bytes)?;
+        check_memory(bytes_of(expected), limit_bytes)?;
 
         let mut places: Vec<(i64, u32)> = rows.series.iter().map(|series| series.series_id).zip(0..).collect();
         if at == places.len() {
@@ -129,7 +129,7 @@ impl Questions {
         while let Some(([rows, _], of_slice)) = reading.next().await? {
             cost += of_slice;
             kept += rows.len() as u64;
-            check_memory(kept, limit_bytes)?;
+            check_memory(bytes_of(kept), limit_bytes)?;
             keep(&rows, &mut ticks);
         }
         drop(reading);
@@ -162,12 +162,8 @@ async fn expected_rows(
 }
 
 /// Rows in the order of their arrival, and once more while they are brought into that of time.
-fn check_memory(rows: u64, limit_bytes: u64) -> Result<(), QueryError> {
-    let estimate_bytes = rows.saturating_mul(2 * size_of::<(i64, f64)>() as u64);
-    if estimate_bytes <= limit_bytes {
-        return Ok(());
-    }
-    Err(QueryError::TooLarge { estimate_bytes, limit_bytes })
+fn bytes_of(rows: u64) -> u64 {
+    rows.saturating_mul(2 * size_of::<(i64, f64)>() as u64)
 }
 
 fn keep(rows: &SideRows, ticks: &mut [Vec<(i64, f64)>]) {

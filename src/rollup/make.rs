@@ -226,13 +226,15 @@ async fn make_bars(connection: &mut PgConnection, shape: &Shape, level: Level, s
         None => Together::look(connection, shape, step).await?,
         Some(_) => None,
     };
-    let mut newest = together.as_ref().map(|_| Newest::of(shape));
+    let mut newest = together.as_ref().map(|(_, places)| (Newest::of(shape), places.as_slice()));
     let mut wider = Wider::begin(connection, shape, level).await?;
     for stretch in step.stretches.iter().copied() {
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
         let bucket = |us| level.floor(us);
         match (shape.below(level), &mut newest) {
-            (None, Some(newest)) => take_rows_once(connection, shape, stretch, bucket, &mut bars, newest).await?,
+            (None, Some((newest, places))) => {
+                take_rows_once(connection, shape, stretch, bucket, &mut bars, (newest, places)).await?
+            }
             (None, None) => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
             (Some(below), _) => {
                 let statement = sql::select_bars(shape, &shape.bars(below), stretch);
@@ -244,8 +246,8 @@ async fn make_bars(connection: &mut PgConnection, shape: &Shape, level: Level, s
         wider.make(connection, shape, stretch, bars).await?;
     }
     wider.end(connection, shape).await?;
-    match (together, newest) {
-        (Some(together), Some(newest)) => together.keep(connection, shape, step, &newest).await,
+    match (&together, newest) {
+        (Some((together, _)), Some((newest, _))) => together.keep(connection, shape, step, &newest).await,
         _ => Ok(()),
     }
 }

@@ -94,21 +94,20 @@ pub async fn take_rows(
     .await
 }
 
-/// Takes the rows of the storage within a stretch into bars and last values at once; only where each field with bars
-/// [has a last value](Shape::latest_places) too.
+/// Takes the rows of the storage within a stretch into bars and last values at once, where each field with bars
+/// [has a last value](Shape::latest_places) too: at these places.
 pub(super) async fn take_rows_once(
     connection: &mut PgConnection,
     shape: &Shape,
     stretch: Stretch,
     bucket: impl Fn(i64) -> i64,
     into: &mut Bars,
-    newest: &mut Newest,
+    (newest, places): (&mut Newest, &[usize]),
 ) -> Result<u64, RollupError> {
-    let places = shape.latest_places().unwrap_or_default();
     let mut keys: Vec<Option<Key>> = vec![None; places.len()];
     let statement = sql::select_latest_rows(shape, stretch, None);
     copied_rows(connection, &statement, shape.latest.len() + 2, |time_us, series_id, values| {
-        for ((key, field), place) in keys.iter_mut().zip(&shape.fields).zip(&places) {
+        for ((key, field), place) in keys.iter_mut().zip(&shape.fields).zip(places) {
             let value = values.get(*place).copied().flatten();
             *key = match field.kind {
                 ColumnType::Bool => value.and_then(<[u8]>::first).map(|bool| Key::of_int(i64::from(*bool))),

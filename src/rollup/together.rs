@@ -22,30 +22,28 @@ pub(super) enum Together {
 }
 
 impl Together {
-    /// `None` where they want other rows: these are read by a step of their own. Nobody else is at the last values from here
-    /// on.
+    /// With the [places](Shape::latest_places) of the fields with bars among those with last values. `None` where they want
+    /// other rows: these are read by a step of their own. Nobody else is at the last values from here on.
     pub(super) async fn look(
         connection: &mut PgConnection,
         shape: &Shape,
         step: &Step,
-    ) -> Result<Option<Self>, sqlx::Error> {
+    ) -> Result<Option<(Self, Vec<usize>)>, sqlx::Error> {
         let id = shape.measurement.id;
-        if shape.latest.is_empty() || shape.latest_places().is_none() {
-            return Ok(None);
-        }
+        let Some(places) = shape.latest_places().filter(|_| !shape.latest.is_empty()) else { return Ok(None) };
         let Some(watermark_us) = watermark(connection, id, LATEST, "FOR UPDATE").await? else { return Ok(None) };
         if step.moved_us.is_some() {
-            return Ok((watermark_us == step.watermark_us).then_some(Self::New));
+            return Ok((watermark_us == step.watermark_us).then_some((Self::New, places)));
         }
         // Rows behind the watermark are not to be in the table yet.
         let are_before = step.stretches.iter().all(|stretch| stretch.to_us <= watermark_us);
         let (ids, dirty) = pending(connection, id, Target::Latest).await?;
-        Ok((are_before && !ids.is_empty()).then_some(Self::Pending(ids, dirty)))
+        Ok((are_before && !ids.is_empty()).then_some((Self::Pending(ids, dirty), places)))
     }
 
     /// Brings the table up to date with what the step's rows say.
     pub(super) async fn keep(
-        self,
+        &self,
         connection: &mut PgConnection,
         shape: &Shape,
         step: &Step,
@@ -61,8 +59,8 @@ impl Together {
                 }
             }
             Self::Pending(ids, dirty) => {
-                take_away(connection, &ids).await?;
-                add(connection, id, LATEST, &without(&dirty, &step.stretches)).await?;
+                take_away(connection, ids).await?;
+                add(connection, id, LATEST, &without(dirty, &step.stretches)).await?;
             }
         }
         Ok(())

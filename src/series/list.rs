@@ -29,18 +29,16 @@ pub struct PageRequest {
 /// A series and the time that it covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedSeries {
-    /// Its id.
-    pub series_id: i64,
-    /// The values of its tags, in the page's order of names.
-    pub tags: Vec<Option<String>>,
-    /// The time of its first row, microseconds since 1970; `None` where it has none.
+    /// Its id, and its tags in the page's order of names.
+    pub series: TaggedSeries,
+    /// The time of its first row, microseconds since 1970 UTC; `None` where it has none.
     pub first_us: Option<i64>,
     /// The time of its last row, likewise.
     pub last_us: Option<i64>,
 }
 
-/// A page of series, ascending by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A page of a measurement's series, ascending by id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeriesPage {
     /// The measurement's tags, in order of arrival.
     pub tag_names: Vec<String>,
@@ -88,11 +86,10 @@ pub async fn list(
     let last = extremes(connection, measurement, slices.iter().rev(), &ids, "max").await?;
     let rows = series
         .into_iter()
-        .map(|TaggedSeries { series_id, tags }| ListedSeries {
-            series_id,
-            tags,
-            first_us: first.get(&series_id).copied(),
-            last_us: last.get(&series_id).copied(),
+        .map(|series| ListedSeries {
+            first_us: first.get(&series.series_id).copied(),
+            last_us: last.get(&series.series_id).copied(),
+            series,
         })
         .collect();
     Ok(SeriesPage {

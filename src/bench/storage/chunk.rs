@@ -180,11 +180,7 @@ async fn delete(stage: &mut Stage<'_>, storage: &str, rows: u64) -> Result<Delet
     stage.send(&service, rows).await?;
     service.stop().await;
     seal(stage).await?;
-    stage.connection.execute("CHECKPOINT").await.map(drop).or_else(|error| match error {
-        // Not every role may ask for it.
-        sqlx::Error::Database(_) => Ok(()),
-        error => Err(error),
-    })?;
+    stage.checkpoint().await;
     let begun = Instant::now();
     let deleted = stage.connection.execute(format!("DELETE FROM {storage}").as_str()).await?.rows_affected();
     let delete_s = begun.elapsed().as_secs_f64();

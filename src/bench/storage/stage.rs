@@ -117,10 +117,7 @@ impl<'b> Stage<'b> {
             ("CHUNKWISE_CHUNK__SEAL_AFTER", "1s".to_owned()),
             ("CHUNKWISE_MEASUREMENT__TICKS__CHUNK_INTERVAL", format!("{interval_s}s")),
         ];
-        // What was written before is no part of what is measured now. Not every role may ask for that.
-        if let Err(error) = self.connection.execute("CHECKPOINT").await {
-            tracing::debug!(error = %error, "measured without a checkpoint before");
-        }
+        self.checkpoint().await;
         Service::start(Role::Ingest, self.program, &self.scratch.options(), &[Transport::Http], &settings).await
     }
 
@@ -187,6 +184,13 @@ impl<'b> Stage<'b> {
     pub(super) async fn measurement(&mut self) -> Result<Measurement, BenchError> {
         let found = hypertable::load_measurement(&mut self.connection, "public", MEASUREMENT).await?;
         Ok(found.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    /// What was written before is no part of what is measured next. Not every role may ask for that.
+    pub(super) async fn checkpoint(&mut self) {
+        if let Err(error) = self.connection.execute("CHECKPOINT").await {
+            tracing::debug!(error = %error, "measured without a checkpoint before");
+        }
     }
 
     /// A session beside the stage's own.

@@ -15,11 +15,11 @@ mod kinds;
 
 use super::*;
 use crate::{
-    format::{self, Format, Layout, ListedSeries, SeriesListing},
+    format::{self, Format, Layout},
     frame::Frame,
     query::{
-        AllPairs, AnswerRows, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Pair, Receipt, RollingAnswer,
-        SelectedSeries, StatColumn, TaggedSeries, WindowAnswer,
+        AllPairs, AnswerRows, AsofAnswer, CorrelateAnswer, LagAnswer, ListedSeries, MatrixAnswer, Pair, Receipt,
+        RollingAnswer, SelectedSeries, SeriesPage, StatColumn, TaggedSeries, WindowAnswer,
     },
     question::{
         AsofQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, Stat, TicksQuestion,
@@ -320,7 +320,7 @@ fn answers_are_as_described() {
     conforms("LagAnswer", format::lag(&lag, Format::Json).unwrap());
 
     let listed = ListedSeries { series: rows().series[0].clone(), first_us: Some(0), last_us: None };
-    let listing = SeriesListing { tag_names: rows().tag_names.clone(), rows: vec![listed], next: None, total: 1 };
+    let listing = SeriesPage { tag_names: rows().tag_names.clone(), rows: vec![listed], next: None, total: 1 };
     conforms("SeriesListing", format::series_list(&listing, Format::Json).unwrap());
 }
 

@@ -59,7 +59,7 @@ async fn a_search_finds_the_start_of_any_word_in_any_tag() {
     ] {
         let request = PageRequest { search: Some(search.to_owned()), limit: 100, ..PageRequest::default() };
         let page = list(&mut connection, &measurement, &request).await.unwrap();
-        let found: Vec<_> = page.rows.iter().map(|row| row.tags[0].clone().unwrap()).collect();
+        let found: Vec<_> = page.rows.iter().map(|row| row.series.tags[0].clone().unwrap()).collect();
         assert_eq!(found, expected, "{search}");
         assert_eq!((page.total, page.next), (expected.len() as u64, None));
     }
@@ -87,7 +87,7 @@ async fn pages_follow_each_other_and_know_what_time_a_series_covers() {
     let covered: Vec<_> = found.iter().map(|row| (hours(row.first_us), hours(row.last_us))).collect();
     let none = (None, None);
     assert_eq!(covered, [(Some(0), Some(30)), (Some(5), Some(6)), none, (Some(29), Some(29)), none]);
-    assert_eq!(found.iter().map(|row| row.series_id).collect::<Vec<_>>(), fixture.ids);
+    assert_eq!(found.iter().map(|row| row.series.series_id).collect::<Vec<_>>(), fixture.ids);
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn series_without_data_sleep_and_are_awake_with_the_commit_of_their_next_r
     let awake = async || {
         let request = PageRequest { limit: 10, ..PageRequest::default() };
         let (page, _) = questions.series("public", "m", &request).await.unwrap();
-        page.rows.into_iter().filter_map(|row| row.tags[0].clone()).collect::<Vec<_>>()
+        page.rows.into_iter().filter_map(|row| row.series.tags[0].clone()).collect::<Vec<_>>()
     };
     let before = version().await;
     assert_eq!(retire(&mut owner, &measurement).await.unwrap(), 1);

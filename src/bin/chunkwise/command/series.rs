@@ -79,10 +79,10 @@ async fn list(args: &ListArgs, config: &Config) -> anyhow::Result<()> {
     let tags = page.tag_names.iter().map(|tag| printable(tag));
     let header = std::iter::once("series_id".to_owned()).chain(tags).chain(["first".to_owned(), "last".to_owned()]);
     let mut table = table::table(header);
-    for ListedSeries { series_id, tags, first_us, last_us } in &page.rows {
-        let tags = tags.iter().map(|value| value.as_deref().map(printable).unwrap_or_default());
+    for ListedSeries { series, first_us, last_us } in &page.rows {
+        let tags = series.tags.iter().map(|value| value.as_deref().map(printable).unwrap_or_default());
         let times = [first_us, last_us].map(|us| us.map(Timestamp::display_us).unwrap_or_default());
-        table.add_row(std::iter::once(series_id.to_string()).chain(tags).chain(times));
+        table.add_row(std::iter::once(series.series_id.to_string()).chain(tags).chain(times));
     }
     let next = page.next.map(|next| format!("; more with --after {next}")).unwrap_or_default();
     output::print(format!("{table}\n{} of {} series{next}\n", page.rows.len(), page.total).as_bytes())?;

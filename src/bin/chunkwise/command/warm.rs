@@ -104,7 +104,7 @@ async fn warm(
     for (number, (from_us, to_us)) in spans.iter().enumerate() {
         let from = Timestamp::from_us(args.from.map_or(*from_us, |from| from.us().max(*from_us)))?;
         let to = Timestamp::from_us(args.to.map_or(*to_us, |to| to.us().min(*to_us)))?;
-        let question = args.question(namespace, series.series_id, TimeRange { from, to });
+        let question = args.question(namespace, series.series.series_id, TimeRange { from, to });
         let receipt = Box::pin(questions.correlate(&question)).await?.receipt;
         let saving = Arc::clone(blocks);
         tokio::task::spawn_blocking(move || saving.save(Duration::ZERO)).await?;
