@@ -91,7 +91,7 @@ async fn warm(
     let (namespace, measurement) = (&config.namespace, &args.question.measurement);
     let page = PageRequest { limit: 1, ..PageRequest::default() };
     let (page, _) = questions.series(namespace, measurement, &page).await?;
-    let Some(series) = page.rows.first() else {
+    let Some(series) = page.rows.first().map(|listed| &listed.series) else {
         eprintln!("{measurement} has no series yet: nothing to do");
         return Ok(());
     };
@@ -104,7 +104,7 @@ async fn warm(
     for (number, (from_us, to_us)) in spans.iter().enumerate() {
         let from = Timestamp::from_us(args.from.map_or(*from_us, |from| from.us().max(*from_us)))?;
         let to = Timestamp::from_us(args.to.map_or(*to_us, |to| to.us().min(*to_us)))?;
-        let question = args.question(namespace, series.series.series_id, TimeRange { from, to });
+        let question = args.question(namespace, series.series_id, TimeRange { from, to });
         let receipt = Box::pin(questions.correlate(&question)).await?.receipt;
         let saving = Arc::clone(blocks);
         tokio::task::spawn_blocking(move || saving.save(Duration::ZERO)).await?;
