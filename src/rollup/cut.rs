@@ -1,6 +1,6 @@
 //! How much of what has changed is made anew in one transaction. Pure.
 
-use crate::hypertable::changes::Stretch;
+use crate::hypertable::changes::{Stretch, merged};
 
 /// A slice of time of a table, and about how many rows it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,27 @@ pub(super) struct Sized {
 pub(super) const ROWS: u64 = 400_000;
 /// Or so many separate stretches.
 const STRETCHES: usize = 64;
+
+/// What a step is about that moves a watermark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What has rows.
+    pub(super) stretches: Vec<Stretch>,
+    /// Where the watermark is to be then.
+    pub(super) to_us: i64,
+}
+
+impl Part {
+    /// The first of what lies between two times.
+    pub(super) fn first(between: Stretch, chunks: &[Sized], width_us: i64) -> Self {
+        let (stretches, rest) = cut(&merged(vec![between]), chunks, width_us);
+        let to_us = match (stretches.last(), rest.is_empty()) {
+            (Some(last), false) => last.to_us,
+            _ => between.to_us,
+        };
+        Self { stretches, to_us }
+    }
+}
 
 /// The first part of `whole` (ascending, apart, of whole buckets of `width_us`) that has chunks and about [`ROWS`] rows, and
 /// what is left behind it. Where there is no chunk there is nothing to make: those parts are in neither.
@@ -81,7 +102,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hypertable::changes::merged;
 
     fn stretch(from_us: i64, to_us: i64) -> Stretch {
         Stretch { from_us, to_us }

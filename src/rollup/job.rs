@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     Level, RollupSettings, Shape,
+    ahead::Ahead,
     make::{self, LATEST_STEP_US, Target},
     observe::{READER, add, observe},
     read::RollupError,
@@ -16,7 +17,7 @@ use super::{
     tables::{self, Made},
 };
 use crate::{
-    db::{Failure, classify},
+    db::{Database, Failure, classify},
     hypertable::{Measurement, changes, load_measurement},
     jobs::{Job, JobError, Next, Turn},
 };
@@ -72,6 +73,7 @@ pub struct Rollups {
     failed: BTreeSet<i32>,
     /// What is kept although it is not wanted, and has been told.
     reported: BTreeSet<(i32, Target)>,
+    ahead: Ahead,
     started: bool,
     expired_at: Option<Instant>,
 }
@@ -80,8 +82,8 @@ impl Rollups {
     /// With these settings.
     #[must_use]
     pub fn new(settings: AllSettings) -> Self {
-        let (unfinished, failed, reported) = Default::default();
-        Self { settings, young: YOUNG, unfinished, failed, reported, started: false, expired_at: None }
+        let (unfinished, failed, reported, ahead) = Default::default();
+        Self { settings, young: YOUNG, unfinished, failed, reported, ahead, started: false, expired_at: None }
     }
 
     /// Also of measurements that were made a moment ago.
@@ -90,11 +92,12 @@ impl Rollups {
         Self { young: Duration::ZERO, ..self }
     }
 
-    /// Makes what there is to make, a few seconds' worth. True where more is left.
+    /// Makes what there is to make, a few seconds' worth. True where more is left. Where that is much, rows are read on a
+    /// session of the owner's beside `connection`.
     ///
     /// # Errors
     /// Those after which the connection is of no use. Others cost their measurement its turn.
-    pub async fn round(&mut self, connection: &mut PgConnection) -> Result<bool, RollupError> {
+    pub async fn round(&mut self, connection: &mut PgConnection, database: &Database) -> Result<bool, RollupError> {
         changes::mark(connection).await?;
         self.expire(connection).await?;
         let mut waiting = std::mem::take(&mut self.unfinished);
@@ -104,7 +107,7 @@ impl Rollups {
         self.started = true;
         for id in waiting {
             let Some(measurement) = self.find(connection, id).await? else { continue };
-            match self.one(connection, &measurement).await {
+            match self.one(connection, database, &measurement).await {
                 Ok(false) => {}
                 Ok(true) => {
                     self.unfinished.insert(id);
@@ -176,7 +179,12 @@ impl Rollups {
     }
 
     /// One measurement's share; true where more is left.
-    async fn one(&mut self, connection: &mut PgConnection, measurement: &Measurement) -> Result<bool, RollupError> {
+    async fn one(
+        &mut self,
+        connection: &mut PgConnection,
+        database: &Database,
+        measurement: &Measurement,
+    ) -> Result<bool, RollupError> {
         let deadline = Instant::now() + SHARE;
         let settings = self.settings.of(measurement).clone();
         let plan = self.plan(connection, measurement, settings).await?;
@@ -208,7 +216,10 @@ impl Rollups {
                 tracing::warn!(measurement, rollup, error = %error, "rollups that are no longer wanted are still there");
             }
         }
-        if nothing { Ok(false) } else { make::make(connection, &shape, deadline).await }
+        if nothing {
+            return Ok(false);
+        }
+        make::make(connection, database, &mut self.ahead, &shape, deadline).await
     }
 
     /// What is to be there of a measurement. What is there, is not wanted any more and has been built upon by somebody is kept
@@ -292,7 +303,7 @@ impl Job for Rollups {
     const NAME: &'static str = "rollups";
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
-        match self.round(turn.connection).await {
+        match self.round(turn.connection, turn.database).await {
             Ok(true) => Ok(Next::Again),
             Ok(false) => Ok(Next::After(EVERY)),
             Err(RollupError::Database(error)) => Err(error.into()),

@@ -8,26 +8,29 @@
 //! Nobody waits for such a transaction's place on the disk: one that a crash of the server loses is made again, as all that
 //! says it was made, the watermark and the list, is lost with it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     Level, Shape,
+    ahead::{Ahead, Rows, finish as finish_bars},
     bars::Bars,
-    cut::{Sized, cut},
+    cut::{Part, Sized, cut},
     last_values,
-    newest::Newest,
-    observe::{add, watermark},
-    read::{RollupError, take_bars, take_rows, take_rows_once},
+    observe::{add, looked, watermark},
+    read::{RollupError, take_bars},
     sql::{self, LATEST},
     summarize::summarize,
     together::Together,
-    wider::{self, Wider},
+    wider::{self, Place, Wider},
 };
-use crate::hypertable::{
-    changes::{Stretch, merged, us_of},
-    moment,
+use crate::{
+    db::Database,
+    hypertable::{
+        changes::{Stretch, merged, us_of},
+        moment,
+    },
 };
 
 /// Bars are made when their bucket has been over for so long, and last values of rows that are so old: what comes later
@@ -70,16 +73,47 @@ pub(super) struct Step {
     pub(super) moved_us: Option<i64>,
 }
 
+impl Step {
+    /// Where the watermark of a wider level, which is at `us`, is to be after this step, if it has been where the narrower
+    /// one's was and no bucket of its own is cut.
+    pub(super) fn moves_along(&self, level: Level, us: i64) -> Option<i64> {
+        let moved_us = self.moved_us.filter(|_| us == self.watermark_us)?;
+        let is_whole = |us: i64| level.floor(us) == us;
+        let are_whole = self
+            .stretches
+            .iter()
+            .all(|stretch| is_whole(stretch.from_us) && (is_whole(stretch.to_us) || stretch.to_us == moved_us));
+        are_whole.then(|| level.floor(moved_us)).filter(|to_us| *to_us > us)
+    }
+}
+
 /// Makes what there is to make, until `deadline`. True where more is left.
-pub(super) async fn make(connection: &mut PgConnection, shape: &Shape, deadline: Instant) -> Result<bool, RollupError> {
+pub(super) async fn make(
+    connection: &mut PgConnection,
+    database: &Database,
+    ahead: &mut Ahead,
+    shape: &Shape,
+    deadline: Instant,
+) -> Result<bool, RollupError> {
     let mut targets: Vec<Target> = shape.levels.iter().copied().map(Target::Bars).collect();
     if !shape.latest.is_empty() {
         // What the narrowest bars have not brought with them.
         targets.insert(targets.len().min(1), Target::Latest);
     }
+    // Of another look at the change log, whose step failed.
+    ahead.forget();
+    let mut took = Duration::ZERO;
     for target in targets {
-        while step(connection, shape, target).await? {
+        loop {
+            let began = Instant::now();
+            // The last step before the deadline has no next one.
+            let database = (began + took * 2 < deadline).then_some(database);
+            if !step(connection, database, ahead, shape, target).await? {
+                break;
+            }
+            took = began.elapsed();
             if Instant::now() >= deadline {
+                ahead.forget();
                 return Ok(true);
             }
         }
@@ -87,14 +121,21 @@ pub(super) async fn make(connection: &mut PgConnection, shape: &Shape, deadline:
     Ok(false)
 }
 
-/// One step; false where there is none to do.
-async fn step(connection: &mut PgConnection, shape: &Shape, target: Target) -> Result<bool, RollupError> {
+/// One step; false where there is none to do. With a database the next one's rows are read meanwhile.
+async fn step(
+    connection: &mut PgConnection,
+    database: Option<&Database>,
+    ahead: &mut Ahead,
+    shape: &Shape,
+    target: Target,
+) -> Result<bool, RollupError> {
     let id = shape.measurement.id;
     let Some(watermark_us) = watermark(connection, id, target.name(), "").await? else { return Ok(false) };
     let source = match target {
         Target::Bars(level) => shape.below(level),
         Target::Latest => None,
     };
+    let looked_us = looked(connection, id, "").await?;
     let row = sqlx::query(&format!(
         "SELECT {} AS now, {} AS newest, {} AS dropped_to FROM chunkwise.rollup WHERE measurement_id = $1",
         us_of("clock_timestamp()"),
@@ -128,28 +169,49 @@ async fn step(connection: &mut PgConnection, shape: &Shape, target: Target) -> R
         to_us: watermark_us,
     };
     let chunks = sized(connection, shape, source).await?;
-    let wanted = if pending.is_empty() {
-        vec![Stretch { from_us: watermark_us.max(allowed.from_us), to_us: end_us }]
+    let mut read = None;
+    let step = if pending.is_empty() {
+        let from_us = watermark_us.max(allowed.from_us);
+        let part = match (target, source) {
+            (Target::Bars(level), None) => {
+                // So that the next level's bars are made of these while they are in memory.
+                let width_us = shape.above(level).unwrap_or(level).width_us();
+                let part = match ahead.take(watermark_us, looked_us).await? {
+                    Some((part, rows)) => {
+                        read = Some(rows);
+                        part
+                    }
+                    None => Part::first(Stretch { from_us, to_us: end_us }, &chunks, width_us),
+                };
+                let next = Part::first(Stretch { from_us: part.to_us, to_us: end_us }, &chunks, width_us);
+                if let (Some(database), false) = (database, next.stretches.is_empty()) {
+                    ahead.begin(database, shape, level, (part.to_us, looked_us), next).await?;
+                }
+                part
+            }
+            _ => Part::first(Stretch { from_us, to_us: end_us }, &chunks, width_us),
+        };
+        let Part { stretches, to_us } = part;
+        Step { stretches, pending, rest: Vec::new(), watermark_us, moved_us: Some(to_us) }
     } else {
-        dirty.iter().map(|stretch| stretch.widened(width_us).intersection(allowed)).collect()
+        let wanted = dirty.iter().map(|stretch| stretch.widened(width_us).intersection(allowed)).collect();
+        let (stretches, rest) = cut(&merged(wanted), &chunks, width_us);
+        Step { stretches, pending, rest, watermark_us, moved_us: None }
     };
-    let (stretches, rest) = cut(&merged(wanted), &chunks, width_us);
-    let moved_us = pending.is_empty().then(|| match (stretches.last(), rest.is_empty()) {
-        (Some(last), false) => last.to_us,
-        _ => end_us,
-    });
-    let rest = if pending.is_empty() { Vec::new() } else { rest };
-    let step = Step { stretches, pending, rest, watermark_us, moved_us };
-    summarize(connection, shape, target, &step.stretches).await?;
+    if read.is_none() {
+        summarize(connection, shape, target, &step.stretches).await?;
+    }
     let mut transaction = connection.begin().await?;
     transaction.execute("SET LOCAL synchronous_commit = off").await?;
+    // Nobody looks at the change log until this is committed: what he found behind the watermark he would pass over.
+    let looked_again = looked(&mut transaction, id, "FOR SHARE OF rollup").await? != looked_us;
     let held = watermark(&mut transaction, id, target.name(), "FOR UPDATE").await?;
-    if held != Some(step.watermark_us) {
+    if held != Some(step.watermark_us) || (looked_again && read.is_some()) {
         // Another session was here; what is to do is looked at again.
         return Ok(true);
     }
     match target {
-        Target::Bars(level) => make_bars(&mut transaction, shape, level, &step).await?,
+        Target::Bars(level) => make_bars(&mut transaction, shape, level, &step, read).await?,
         Target::Latest => last_values::make(&mut transaction, shape, &step.stretches, step.moved_us.is_some()).await?,
     }
     finish(&mut transaction, shape, target, &step).await?;
@@ -221,33 +283,50 @@ pub(super) async fn sized(
         .collect()
 }
 
-async fn make_bars(connection: &mut PgConnection, shape: &Shape, level: Level, step: &Step) -> Result<(), RollupError> {
-    let together = match shape.below(level) {
-        None => Together::look(connection, shape, step).await?,
-        Some(_) => None,
-    };
-    let mut newest = together.as_ref().map(|(_, places)| (Newest::of(shape), places.as_slice()));
-    let mut wider = Wider::begin(connection, shape, level).await?;
+/// Of rows that were read before, where they were.
+async fn make_bars(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    level: Level,
+    step: &Step,
+    read: Option<Rows>,
+) -> Result<(), RollupError> {
+    let Some(below) = shape.below(level) else { return make_narrowest(connection, shape, level, step, read).await };
+    let mut wider = Wider::begin(connection, shape, level, step).await?;
     for stretch in step.stretches.iter().copied() {
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
-        let bucket = |us| level.floor(us);
-        match (shape.below(level), &mut newest) {
-            (None, Some((newest, places))) => {
-                take_rows_once(connection, shape, stretch, bucket, &mut bars, (newest, places)).await?
-            }
-            (None, None) => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
-            (Some(below), _) => {
-                let statement = sql::select_bars(shape, &shape.bars(below), stretch);
-                take_bars(connection, shape, &statement, bucket, &mut bars).await?
-            }
-        };
-        let bars = tokio::task::spawn_blocking(|| bars.finish()).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-        wider::replace(connection, shape, level, stretch, &bars).await?;
-        wider.make(connection, shape, stretch, bars).await?;
+        let statement = sql::select_bars(shape, &shape.bars(below), stretch);
+        take_bars(connection, shape, &statement, |us| level.floor(us), &mut bars).await?;
+        let bars = (stretch, finish_bars(bars).await?);
+        wider::replace_all(connection, shape, level, Place::of(step), bars, &mut wider).await?;
     }
     wider.end(connection, shape).await?;
-    match (&together, newest) {
-        (Some((together, _)), Some((newest, _))) => together.keep(connection, shape, step, &newest).await,
+    Ok(())
+}
+
+/// Bars of rows, and last values with them.
+async fn make_narrowest(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    level: Level,
+    step: &Step,
+    read: Option<Rows>,
+) -> Result<(), RollupError> {
+    let together = Together::look(connection, shape, step).await?;
+    let mut wider = Wider::begin(connection, shape, level, step).await?;
+    let rows = match read {
+        Some(rows) => rows,
+        None => {
+            let places = together.as_ref().map(|(_, places)| places.as_slice());
+            Rows::read(connection, shape, level, &step.stretches, places).await?
+        }
+    };
+    for bars in rows.bars {
+        wider::replace_all(connection, shape, level, Place::of(step), bars, &mut wider).await?;
+    }
+    wider.end(connection, shape).await?;
+    match (&together, rows.newest) {
+        (Some((together, _)), Some(newest)) => together.keep(connection, shape, step, &newest).await,
         _ => Ok(()),
     }
 }

@@ -16,6 +16,7 @@
 //!
 //! **Retention.** Bars outlive rows: time whose chunk was dropped is never made anew, whatever is written there later.
 
+mod ahead;
 mod bars;
 mod cut;
 mod job;

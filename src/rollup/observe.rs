@@ -166,6 +166,22 @@ pub(super) async fn watermark(
     sqlx::query_scalar(&sql).bind(measurement_id).bind(level).fetch_optional(connection).await
 }
 
+/// When the change log was looked at last, by whomever. With the lock of `chunkwise.rollup` nobody does until the end of the
+/// transaction.
+pub(super) async fn looked(
+    connection: &mut PgConnection,
+    measurement_id: i32,
+    lock: &str,
+) -> Result<Option<i64>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {} FROM chunkwise.rollup LEFT JOIN chunkwise.change_reader r
+             ON r.measurement_id = rollup.measurement_id AND r.reader = $2
+         WHERE rollup.measurement_id = $1 {lock}",
+        us_of("r.looked_at")
+    );
+    sqlx::query_scalar(&sql).bind(measurement_id).bind(READER).fetch_one(connection).await
+}
+
 /// Adds stretches that are to be made anew.
 pub(super) async fn add(
     connection: &mut PgConnection,

@@ -59,9 +59,9 @@ impl Rounds {
         Ok(rate)
     }
 
-    /// Fewer rows: the more there are, the slower it is.
+    /// As many rows as where all is counted.
     async fn naive(&mut self, stage: &mut Stage<'_>) -> Result<(), BenchError> {
-        let rows = stage.small_chunk_rows();
+        let rows = stage.passing_rows();
         let first = stage.take_rows(rows);
         self.naive.push(stage.control(Control::Naive, first, rows).await?.rows_per_second());
         stage.clear().await

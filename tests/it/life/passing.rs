@@ -39,7 +39,8 @@ async fn assert_all_sealed(test: &TestDatabase) {
     }
     assert_eq!(count(test, "chunkwise.chunks WHERE state <> 'sealed'").await, 0);
     let estimate: i64 = test.scalar("SELECT sum(rows)::int8 FROM chunkwise.chunks").await;
-    assert!((estimate - DAYS * DAY_ROWS).abs() < DAY_ROWS / 10, "{estimate} rows are told of");
+    // VACUUM tells of pages that it passes over as if they were like the others.
+    assert!((estimate - DAYS * DAY_ROWS).abs() < DAYS * DAY_ROWS / 20, "{estimate} rows are told of");
 }
 
 /// Chunks were sealed before the last part was committed.

@@ -3,7 +3,7 @@
 use chunkwise::hypertable::changes::{self, Stretch};
 use sqlx::{Connection, Executor};
 
-use super::support::{MINUTE_US, START_US, Ticks, insert};
+use super::support::{MINUTE_US, Row, START_US, Ticks, insert};
 
 #[tokio::test]
 async fn an_analysts_long_transaction_delays_nobody_and_loses_nothing() {
@@ -79,4 +79,19 @@ async fn an_unknown_range_is_known_once_for_all_readers_and_old_entries_go() {
     ticks.execute("INSERT INTO chunkwise.change_mark (taken_at) VALUES (now() - interval '2 days')").await;
     changes::prune(&mut ticks.connection, 100).await.unwrap();
     assert_eq!(ticks.scalar::<i64>(entries).await, 1);
+}
+
+/// Chunks with time between them, more than a step is about: the rows of the next one are read while one is written.
+#[tokio::test]
+async fn what_takes_several_steps_is_made_whole() {
+    let mut ticks = Ticks::new().await;
+    let rows: Vec<Row> = (0..150)
+        .zip(ticks.ids.iter().cycle())
+        .map(|(n, series_id)| (START_US + n * 7 * 60 * MINUTE_US, *series_id, Some(n as f64), Some(n % 90)))
+        .collect();
+    ticks.write(&rows).await;
+    ticks.refresh().await;
+    ticks.check("step by step").await;
+    ticks.check_latest("step by step").await;
+    assert_eq!(ticks.scalar::<i64>("SELECT count(*) FROM public_store.ticks__bars_1m").await, 150);
 }

@@ -59,7 +59,7 @@ async fn market() -> (TestDatabase, PgConnection) {
         connection.execute(format!("ANALYZE public_store.{name}").as_str()).await.unwrap();
     }
     let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
-    refresh(&mut rollups, &mut connection).await;
+    refresh(&mut rollups, &mut connection, &test.database).await;
     connection.execute("ANALYZE").await.unwrap();
     (test, connection)
 }
@@ -120,14 +120,14 @@ async fn every_example_runs_and_opens_only_the_chunks_that_it_needs() {
 
 #[tokio::test]
 async fn what_is_not_made_yet_is_computed_from_the_chunks_that_hold_it_and_no_others_are_opened() {
-    let (_test, mut connection) = market().await;
+    let (test, mut connection) = market().await;
     // The series of one symbol go on until now: three days of chunks, the newest of which no level has made all of.
     let fill = "INSERT INTO public_store.ticks (time, series_id, price, size)
         SELECT t, series_id, 100, 1 FROM public_store.ticks__series,
             generate_series(now() - interval '3 days', now(), '1 minute') AS t";
     sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
     let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
-    refresh(&mut rollups, &mut connection).await;
+    refresh(&mut rollups, &mut connection, &test.database).await;
     connection.execute("ANALYZE").await.unwrap();
     let raw: BTreeSet<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class WHERE oid IN (SELECT show_chunks('public_store.ticks'))",
@@ -174,7 +174,7 @@ async fn what_is_not_made_yet_is_computed_from_the_chunks_that_hold_it_and_no_ot
 
 #[tokio::test]
 async fn a_plan_that_is_kept_is_right_with_the_watermarks_that_it_was_made_with() {
-    let (_test, mut connection) = market().await;
+    let (test, mut connection) = market().await;
     async fn asked(connection: &mut PgConnection, of: &str) -> (i64, i64) {
         sqlx::query_as(&format!("EXECUTE {of}")).persistent(false).fetch_one(connection).await.unwrap()
     }
@@ -184,7 +184,7 @@ async fn a_plan_that_is_kept_is_right_with_the_watermarks_that_it_was_made_with(
     // The chunks are there: one that comes would make all plans anew.
     let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
     sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
-    refresh(&mut rollups, &mut connection).await;
+    refresh(&mut rollups, &mut connection, &test.database).await;
     // As three days ago, when everything was made that is older.
     sqlx::raw_sql(
         "UPDATE chunkwise.rollup_level SET watermark = watermark - interval '3 days';
@@ -200,7 +200,7 @@ async fn a_plan_that_is_kept_is_right_with_the_watermarks_that_it_was_made_with(
     let before = (asked(&mut connection, "days").await, asked(&mut connection, "minutes").await);
     asked(&mut connection, "latest").await;
     sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
-    refresh(&mut rollups, &mut connection).await;
+    refresh(&mut rollups, &mut connection, &test.database).await;
     let ((days, rows), (minutes, _)) = before;
     assert_eq!(asked(&mut connection, "days").await, (days, rows + 24));
     assert_eq!(asked(&mut connection, "minutes").await, (minutes, rows + 24));

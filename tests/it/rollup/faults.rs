@@ -21,7 +21,8 @@ async fn sessions_that_end_anywhere_lose_and_double_nothing() {
         let mut session = ticks.test.connect().await;
         let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
         let limit = Duration::from_millis(random.random_range(1..400));
-        completed += usize::from(tokio::time::timeout(limit, rollups.round(&mut session)).await.is_ok());
+        completed +=
+            usize::from(tokio::time::timeout(limit, rollups.round(&mut session, &ticks.test.database)).await.is_ok());
         drop(session);
     }
     assert!(completed < 25, "some were cut off");
@@ -37,12 +38,12 @@ async fn two_at_once_do_no_harm() {
     ticks.write(&rows).await;
     let mut sessions = Vec::new();
     for _ in 0..2 {
-        let mut session = ticks.test.connect().await;
+        let (mut session, database) = (ticks.test.connect().await, ticks.test.database.clone());
         sessions.push(tokio::spawn(async move {
             let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
             for _ in 0..10 {
                 // One may be in the other's way, and tries again.
-                if let Err(error) = rollups.round(&mut session).await {
+                if let Err(error) = rollups.round(&mut session, &database).await {
                     panic!("{error:?}");
                 }
             }
@@ -57,6 +58,6 @@ async fn two_at_once_do_no_harm() {
         session.await.unwrap();
     }
     let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
-    refresh(&mut rollups, &mut ticks.connection).await;
+    refresh(&mut rollups, &mut ticks.connection, &ticks.test.database).await;
     ticks.check("after both").await;
 }

@@ -55,7 +55,7 @@ impl Ticks {
 
     /// Makes all there is to make.
     pub(super) async fn refresh(&mut self) {
-        refresh(&mut self.rollups, &mut self.connection).await;
+        refresh(&mut self.rollups, &mut self.connection, &self.test.database).await;
     }
 
     /// Commits rows as chunkwise's writers do.
@@ -203,9 +203,9 @@ pub(super) async fn grow(database: &Database, fields: &[(&str, ColumnType)]) -> 
     Measurement::clone(&measurement)
 }
 
-pub(super) async fn refresh(rollups: &mut Rollups, connection: &mut PgConnection) {
+pub(super) async fn refresh(rollups: &mut Rollups, connection: &mut PgConnection, database: &Database) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while rollups.round(connection).await.unwrap() {
+    while rollups.round(connection, database).await.unwrap() {
         assert!(Instant::now() < deadline, "the rollups come to no end");
     }
 }

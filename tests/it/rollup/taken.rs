@@ -149,6 +149,6 @@ async fn dropped_series_and_dropped_measurements_leave_nothing_in_rollups() {
         "INSERT INTO public_store.ticks__series (tag_hash, symbol) VALUES (gen_random_uuid(), 'T') RETURNING series_id";
     let id: i64 = ticks.scalar(sql).await;
     ticks.write(&[(START_US, id, Some(1.0), Some(2))]).await;
-    refresh(&mut ticks.rollups, &mut ticks.connection).await;
+    refresh(&mut ticks.rollups, &mut ticks.connection, &ticks.test.database).await;
     ticks.check("made anew").await;
 }

@@ -60,7 +60,7 @@ async fn month() -> (TestDatabase, PgConnection) {
         }
     }
     let mut rollups = Rollups::new(AllSettings::default()).of_young_ones_too();
-    while rollups.round(&mut connection).await.unwrap() {}
+    while rollups.round(&mut connection, &test.database).await.unwrap() {}
     connection.execute("ANALYZE").await.unwrap();
     (test, connection)
 }
