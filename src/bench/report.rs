@@ -77,8 +77,8 @@ impl Report {
         }
     }
 
-    /// Adds the slope of a line through logarithms, and its 95 % interval: `NAME_log_log_slope`, about 1 where a figure grows as
-    /// what is varied, about 0 where it does not depend on it.
+    /// Adds the slope of a line through logarithms, and its 95 % interval: `NAME_log_log_slope`, about 1 where a figure grows
+    /// as what is varied, about 0 where it does not depend on it.
     pub(super) fn add_log_log_slope(&mut self, name: &str, line: Option<Trend>) {
         let Some(Trend { slope, half_width }) = line else { return };
         for (end, value) in [("", slope), ("_low", slope - half_width), ("_high", slope + half_width)] {

@@ -29,7 +29,7 @@ pub struct LoosePanels(Vec<Compute>);
 
 impl LoosePanels {
     /// Panels of `series` series over `buckets` buckets, in chunks of `chunk_buckets`. `values` is asked for the values of
-    /// consecutive stretches of buckets: a row a series, a column a bucket, missing = NaN. Base panels are held one at a time.
+    /// consecutive stretches of buckets: a row a series, a column a bucket, missing = NaN. Base panels are held one by one.
     ///
     /// # Panics
     /// If `values` gives an array of another shape.

@@ -234,15 +234,25 @@ fn bench_correlation_from_blocks_needs_no_database_and_reports_each_figure_besid
     };
     let ratios = ["one_range", "five_ranges", "missing_5_percent", "chunks_of_5"];
     for (at, name) in ratios.iter().enumerate() {
-        let ratio = metric(&format!("{name}_to_read_pass"));
-        assert_eq!((&metrics[at]["unit"], &metrics[at]["name"]), (&Value::from("ratio"), &ratio["name"]));
-        assert_eq!(ratio["samples"].as_array().unwrap().len(), 5, "{ratio}");
-        assert!(ratio["value"].as_f64().unwrap() > 0.0 && metric(name)["value"].as_f64().unwrap() > 0.0, "{name}");
+        for (control, kind) in ["read_pass", "widest_read_pass"].iter().enumerate() {
+            let ratio = metric(&format!("{name}_to_{kind}"));
+            assert_eq!(
+                (&metrics[2 * at + control], &ratio["unit"]),
+                (ratio, &Value::from("ratio")),
+                "ratios come first"
+            );
+            assert_eq!(ratio["samples"].as_array().unwrap().len(), 5, "{ratio}");
+            assert!(ratio["value"].as_f64().unwrap() > 0.0, "{ratio}");
+        }
+        assert!(metric(name)["value"].as_f64().unwrap() > 0.0, "{name}");
     }
     for name in [
         "read_pass",
+        "widest_read_pass",
         "missing_5_percent_read_pass",
+        "missing_5_percent_widest_read_pass",
         "chunks_of_5_read_pass",
+        "chunks_of_5_widest_read_pass",
         "series_5",
         "series_60",
         "series_60_read_pass",

@@ -1,4 +1,4 @@
-//! Four shapes of one question, each beside its control.
+//! Four shapes of one question, each beside its controls.
 
 use std::{ops::Range, slice::from_ref};
 
@@ -6,12 +6,14 @@ use super::{
     ComputeBenchOptions,
     made::{Making, read_values},
 };
-use crate::bench::{BenchError, Better, Report, statistics::median};
+use crate::bench::{BenchError, Better, Report, read_pass::Reading, statistics::median};
 
 /// Runs before those that count.
 const WARM_UP: usize = 2;
 /// Buckets of a short chunk.
 const SHORT_CHUNK: usize = 5;
+/// The controls.
+const CONTROLS: [(Reading, &str); 2] = [(Reading::Plain, "read_pass"), (Reading::Widest, "widest_read_pass")];
 
 pub(super) fn measure(
     options: &ComputeBenchOptions,
@@ -26,41 +28,45 @@ pub(super) fn measure(
 
     tell(&format!("{series} series over {buckets} buckets: one range, and five that overlap"));
     let questions = [("one_range", one), ("five_ranges", &five[..])];
-    shape(complete, "read_pass", &questions, options.rounds, report)?;
+    shape(complete, "", &questions, options.rounds, report)?;
     tell("5 % missing at random");
     let gaps = Making { missing: 0.05, ..complete };
-    shape(gaps, "missing_5_percent_read_pass", &[("missing_5_percent", one)], options.rounds, report)?;
+    shape(gaps, "missing_5_percent_", &[("missing_5_percent", one)], options.rounds, report)?;
     tell(&format!("in chunks of {SHORT_CHUNK} buckets"));
     let short = Making { chunk_buckets: SHORT_CHUNK, ..complete };
-    shape(short, "chunks_of_5_read_pass", &[("chunks_of_5", one)], options.rounds, report)
+    shape(short, "chunks_of_5_", &[("chunks_of_5", one)], options.rounds, report)
 }
 
-/// Asks questions of the same panels in turn with the control.
+/// Asks questions of the same panels in turn with the controls, whose names begin with `prefix`.
 fn shape(
     making: Making,
-    control: &str,
+    prefix: &str,
     questions: &[(&str, &[Range<usize>])],
     rounds: usize,
     report: &mut Report,
 ) -> Result<(), BenchError> {
     let made = making.make()?;
     let panels = made.views();
-    let mut passes = Vec::new();
+    let mut passes = CONTROLS.map(|_| Vec::new());
     let mut times = vec![Vec::new(); questions.len()];
     for round in 0..WARM_UP + rounds {
-        let pass = read_values(&panels);
+        let read = CONTROLS.map(|(reading, _)| read_values(&panels, reading));
         let took: Vec<f64> = questions.iter().map(|(_, ranges)| made.correlate(&panels, ranges)).collect();
         if round >= WARM_UP {
-            passes.push(pass);
+            passes.iter_mut().zip(read).for_each(|(passes, pass)| passes.push(pass));
             times.iter_mut().zip(took).for_each(|(times, took)| times.push(took));
         }
     }
     for ((name, _), times) in questions.iter().zip(times) {
-        let ratios: Vec<f64> = times.iter().zip(&passes).map(|(time, pass)| time / pass).collect();
-        report.add_samples(format!("{name}_to_read_pass"), median(&ratios), "ratio", Better::Lower, ratios);
+        for ((_, control), passes) in CONTROLS.iter().zip(&passes) {
+            let ratios: Vec<f64> = times.iter().zip(passes).map(|(time, pass)| time / pass).collect();
+            report.add_samples(format!("{name}_to_{control}"), median(&ratios), "ratio", Better::Lower, ratios);
+        }
         report.add_samples(*name, median(&times), "ms", Better::Lower, times);
     }
-    report.add_samples(control, median(&passes), "ms", Better::Lower, passes);
+    for ((_, control), passes) in CONTROLS.iter().zip(passes) {
+        report.add_samples(format!("{prefix}{control}"), median(&passes), "ms", Better::Lower, passes);
+    }
     Ok(())
 }
 

@@ -8,7 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::{
-    bench::{BenchError, environment::available_memory_bytes, read_pass::read_pass},
+    bench::{
+        BenchError,
+        environment::available_memory_bytes,
+        read_pass::{Reading, read_pass},
+    },
     block::LoosePanels,
     correlation::{Panel, one_vs_panels},
 };
@@ -93,9 +97,9 @@ impl Made {
 }
 
 /// Reads the values of panels; in milliseconds.
-pub(super) fn read_values(panels: &[Panel<'_>]) -> f64 {
+pub(super) fn read_values(panels: &[Panel<'_>], reading: Reading) -> f64 {
     let pieces: Vec<&[f32]> = panels.iter().map(|panel| panel.values.as_flattened()).collect();
-    read_pass(&pieces)
+    read_pass(&pieces, reading)
 }
 
 /// Changes of a market that all series follow more or less.
@@ -132,7 +136,9 @@ mod tests {
         assert!((4_500..5_500).contains(&there(0.05)), "{}", there(0.05));
         let made = Making { missing: 0.05, ..Making::complete(100, 40) }.make().unwrap();
         assert!(made.views().iter().any(|panel| panel.full.contains(&false)));
-        assert!(made.correlate(&made.views(), &[0..40, 3..20]) > 0.0 && read_values(&made.views()) > 0.0);
+        assert!(
+            made.correlate(&made.views(), &[0..40, 3..20]) > 0.0 && read_values(&made.views(), Reading::Plain) > 0.0
+        );
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! changes at random -> base panels -> compute panels -+-> the kernel: one range, five ranges, with gaps, in short chunks
-//!                                                     \-> the values are read once by all cores: the control
+//!                                                     \-> the values are read once by all cores: the controls
 //! ```
 //!
-//! There is no database, and none is started. Panels are cut and derived as those of a measurement are; a compute panel has 4
-//! bytes a value, and where something is missing a bit a value besides. The control reads the values of the same panels, those
-//! of missing values too, which take as much room, but not the bits. Kernel and control take turns, and a ratio is that of
-//! two neighbours in time.
+//! There is no database, and none is started. Panels are cut and derived as those of a measurement are; a compute panel has
+//! 4 bytes a value, and where something is missing a bit a value besides, and what its deviations are counted from where
+//! that is not 0. The controls read the values of the same panels, those of missing values too, which take as much room, but
+//! nothing else: once plainly, as the whole-system benchmark's control does, and once with the widest instructions that the
+//! machine has. Kernel and controls take turns, and a ratio is that of two neighbours in time.
 
 mod figures;
 mod made;

@@ -9,6 +9,7 @@ use super::{
 use crate::bench::{
     BenchError, Better, Report,
     process::memory,
+    read_pass::Reading,
     statistics::{log_log, median},
 };
 
@@ -59,7 +60,7 @@ fn points(
         let whole = 0..making.buckets;
         let (mut time, mut pass) = (Vec::new(), Vec::new());
         for round in 0..WARM_UP + rounds {
-            let (read, took) = (read_values(&panels), made.correlate(&panels, from_ref(&whole)));
+            let (read, took) = (read_values(&panels, Reading::Plain), made.correlate(&panels, from_ref(&whole)));
             if round >= WARM_UP {
                 pass.push(read);
                 time.push(took);

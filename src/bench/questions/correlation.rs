@@ -12,7 +12,7 @@ use super::{
 };
 use crate::bench::{
     BenchError, Better, Report, load,
-    read_pass::read_pass,
+    read_pass::{Reading, read_pass},
     service::{Role, Service},
     statistics::median,
 };
@@ -168,5 +168,5 @@ async fn live(
 /// How long it takes all cores to read as many float32s as a question over everything computes with, in milliseconds.
 fn read_passes(cells: usize) -> Vec<f64> {
     let memory = vec![1.0_f32; cells];
-    (0..PASSES).map(|_| read_pass(&[&memory])).collect()
+    (0..PASSES).map(|_| read_pass(&[&memory], Reading::Plain)).collect()
 }

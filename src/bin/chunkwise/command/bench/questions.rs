@@ -13,7 +13,7 @@ Examples:
   chunkwise bench correlation --series 100000 --buckets 2000 --json correlation.json
       200 million rows: 10 GB on disk, 3 GB of memory, and some minutes to make them.
   chunkwise bench correlation --from-blocks --series 50000
-      Computing alone, without any database: blocks are made in memory; 0.5 GB of it and more where buckets are many.
+      Computing alone, without any database: blocks are made in memory, up to 2 GB of it, within a minute or two.
 
 It makes a database of its own on the server, fills a table by COPY, runs `chunkwise up` on it, and drops it at the end.
 Ratios come first: compute_to_read_pass compares what a question about all buckets computes with a plain read of as many
@@ -23,10 +23,11 @@ has to look for its first bucket's neighbour in them, and further_chunks_log_log
 where it does not.
 
 With --from-blocks no database is used or started. one_range, five_ranges (which overlap), missing_5_percent (at random) and
-chunks_of_5 (the same buckets in chunks of 5 each) stand beside a plain read of the same blocks' values: 4 bytes each,
-missing ones too, but not the bits that say which are missing. series_N and buckets_N are one range of so many, with the
-memory of the process; series_log_log_slope and buckets_log_log_slope are about 1 where twice as many take twice as long.
-A processor's caches make the plain read of the smaller ones faster too: series_read_pass_log_log_slope and
+chunks_of_5 (the same buckets in chunks of 5 each) stand beside a read of the same blocks' values: 4 bytes each, missing
+ones too, but not the bits that say which are missing. read_pass is a plain read, widest_read_pass one with the widest
+instructions that the machine has: nearly alike where nothing else runs. series_N and buckets_N are one range of so many,
+with the memory of the process; series_log_log_slope and buckets_log_log_slope are about 1 where twice as many take twice
+as long. A processor's caches make the plain read of the smaller ones faster too: series_read_pass_log_log_slope and
 buckets_read_pass_log_log_slope tell by how much.
 
 Measure with a release build, and with nothing else running.")]
