@@ -40,13 +40,17 @@ pub struct Environment {
     pub memory_bytes: u64,
     /// The system and its version.
     pub kernel: String,
-    /// PostgreSQL's version.
+    /// PostgreSQL's version; this and what follows is left out where there was no server.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub postgres: String,
     /// TimescaleDB's version.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub timescaledb: String,
     /// TimescaleDB's edition.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub edition: String,
     /// The server's settings that matter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
 }
 
@@ -62,32 +66,43 @@ impl Environment {
         for row in rows {
             settings.insert(row.try_get("name")?, row.try_get("value")?);
         }
-        let system = rustix::system::uname();
         Ok(Self {
+            postgres: server.postgres,
+            timescaledb: server.timescaledb,
+            edition: server.edition.to_string(),
+            settings,
+            ..Self::without_server()
+        })
+    }
+
+    /// Reads this machine.
+    pub(super) fn without_server() -> Self {
+        let system = rustix::system::uname();
+        Self {
             date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             chunkwise: env!("CARGO_PKG_VERSION").to_owned(),
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             cpu: cpu_model(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_bytes: memory_bytes(),
+            memory_bytes: meminfo("MemTotal:").unwrap_or(0),
             kernel: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
-            postgres: server.postgres,
-            timescaledb: server.timescaledb,
-            edition: server.edition.to_string(),
-            settings,
-        })
+            ..Self::default()
+        }
     }
 }
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gib = self.memory_bytes >> 30;
-        writeln!(
+        write!(
             f,
             "chunkwise {} ({}) on {}, {} cores, {gib} GiB, {}",
             self.chunkwise, self.build, self.cpu, self.cores, self.kernel
         )?;
-        write!(f, "PostgreSQL {}, TimescaleDB {} ({})", self.postgres, self.timescaledb, self.edition)?;
+        if self.postgres.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\nPostgreSQL {}, TimescaleDB {} ({})", self.postgres, self.timescaledb, self.edition)?;
         for (name, value) in &self.settings {
             write!(f, ", {name} {value}")?;
         }
@@ -101,9 +116,17 @@ fn cpu_model() -> String {
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
 }
 
-/// Zero where the system does not tell.
-fn memory_bytes() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
-    total.map_or(0, |kib: u64| kib * 1024)
+/// The memory that programs can still have; `None` where the system does not tell.
+pub(super) fn available_memory_bytes() -> Option<u64> {
+    meminfo("MemAvailable:")
+}
+
+fn meminfo(name: &str) -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, name)
+}
+
+/// A line such as `MemTotal:   24689604 kB`, in bytes.
+pub(super) fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let kib: u64 = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())?;
+    kib.checked_mul(1024)
 }

@@ -55,6 +55,22 @@ pub enum BenchError {
     /// An option is out of range.
     #[error("the benchmark's data cannot be made")]
     Feed(#[from] FeedError),
+    /// What is to be measured does not fit into memory.
+    #[error(
+        "{series} series over {buckets} buckets take {} MB of memory, and {} MB are free: lower --series or --buckets",
+        needed.div_ceil(1_000_000),
+        available / 1_000_000
+    )]
+    Memory {
+        /// As asked for.
+        series: usize,
+        /// As asked for.
+        buckets: usize,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+    },
     /// The benchmark's own task failed.
     #[error("a sender of the benchmark failed")]
     Sender(#[from] tokio::task::JoinError),

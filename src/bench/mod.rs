@@ -3,11 +3,13 @@
 //! ```text
 //! Lines (made beforehand) -> Sink: HTTP, TCP, WebSocket, telnet -> the service, a child process -> a database of its own
 //! CopyRows (made beforehand) -> Sink: COPY                                         -> the same kind of table: the ceiling
+//! Panels of blocks (made beforehand) -> the kernel, without any database      -> a plain read of their values
 //! ```
 //!
 //! Machines differ and busy machines differ from themselves, so what counts are ratios to the controls. The ceiling is what
 //! the database takes of ready-made bytes; the naive way is what a table takes that is kept as most people would make it.
 
+mod compute;
 mod control;
 mod environment;
 mod error;
@@ -16,6 +18,7 @@ mod lines;
 mod load;
 mod process;
 mod questions;
+mod read_pass;
 mod report;
 mod scratch;
 mod service;
@@ -24,6 +27,7 @@ mod statistics;
 mod storage;
 
 pub use self::{
+    compute::{ComputeBenchOptions, measure_compute},
     environment::Environment,
     error::BenchError,
     ingest::{IngestBench, IngestBenchOptions},

@@ -4,6 +4,8 @@ use std::{fs, process};
 
 use sqlx::PgConnection;
 
+use super::environment::kibibytes;
+
 /// The kernel's `USER_HZ`: 100 on every architecture that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -58,14 +60,14 @@ impl Processes {
 
     /// The service's memory now, and the most it has had, in bytes.
     pub(super) fn service_memory(&self) -> Option<(u64, u64)> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.service)).ok()?;
-        let bytes = |name: &str| {
-            let kib: u64 =
-                text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())?;
-            Some(kib * 1024)
-        };
-        Some((bytes("VmRSS:")?, bytes("VmHWM:")?))
+        memory(self.service)
     }
+}
+
+/// A process's memory now, and the most it has had, in bytes; `None` where the system does not tell.
+pub(super) fn memory(pid: u32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some((kibibytes(&text, "VmRSS:")?, kibibytes(&text, "VmHWM:")?))
 }
 
 /// A number may be another process's on this machine while the server is on another one.

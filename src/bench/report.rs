@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Environment;
+use super::{Environment, statistics::Trend};
 
 /// Which way a figure should move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,6 +74,15 @@ impl Report {
             let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1).min(last);
             let samples = if percent == 50 { ms.to_vec() } else { vec![sorted[rank]] };
             self.add_samples(format!("{name}_p{percent}"), sorted[rank], "ms", Better::Lower, samples);
+        }
+    }
+
+    /// Adds the slope of a line through logarithms, and its 95 % interval: `NAME_log_log_slope`, about 1 where a figure grows
+    /// as what is varied, about 0 where it does not depend on it.
+    pub(super) fn add_log_log_slope(&mut self, name: &str, line: Option<Trend>) {
+        let Some(Trend { slope, half_width }) = line else { return };
+        for (end, value) in [("", slope), ("_low", slope - half_width), ("_high", slope + half_width)] {
+            self.add(format!("{name}_log_log_slope{end}"), value, "log/log", Better::Lower);
         }
     }
 

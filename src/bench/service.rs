@@ -15,7 +15,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{BenchError, Transport};
+use super::{BenchError, Transport, process};
 
 /// It migrates nothing and binds at once; more than this means that it never will.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -90,6 +90,11 @@ impl Service {
     /// Its process; `None` once it has ended.
     pub(super) fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Its memory now, and the most it has had, in bytes.
+    pub(super) fn memory(&self) -> Option<(u64, u64)> {
+        process::memory(self.pid()?)
     }
 
     /// Ends it as a supervisor would.

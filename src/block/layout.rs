@@ -54,9 +54,15 @@ impl Layout {
         if !slices.iter().all(|slice| is_whole(slice.span.from_us) && is_whole(slice.span.to_us)) {
             return None;
         }
-        let more = MANY_SERIES / series.max(1).next_power_of_two();
-        let buckets = (BUCKETS * more.max(1)).min(MOST_BUCKETS);
-        Some(Self { width_us, panel_us: width_us * i64::try_from(buckets).unwrap_or(1), slices })
+        let panel_us = width_us * i64::try_from(Self::panel_buckets(series)).unwrap_or(1);
+        Some(Self { width_us, panel_us, slices })
+    }
+
+    /// The most buckets of a panel of so many series.
+    pub(super) fn panel_buckets(series: usize) -> usize {
+        let more =
+            MANY_SERIES.checked_div(series.max(1).checked_next_power_of_two().unwrap_or(usize::MAX)).unwrap_or(1);
+        (BUCKETS * more.max(1)).min(MOST_BUCKETS)
     }
 
     /// The length of a bucket.

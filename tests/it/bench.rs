@@ -153,29 +153,25 @@ async fn bench_correlation_and_window_report_each_figure_beside_its_control() {
                 "all_results_json_p50",
                 "live_three_ranges_top_50_p90",
                 "service_memory_max",
+                "further_chunks_0_first_question",
+                "further_chunks_0_three_ranges_top_50_p50",
+                "further_chunks_2_three_ranges_top_50_p50",
+                "further_chunks_20_first_question",
+                "further_chunks_20_three_ranges_top_50_p50",
+                "further_chunks_20_service_memory",
             ][..],
         ),
         ("window", "frame_to_copy", &["frame", "window_npy", "two_copies", "one_series_p90"]),
     ] {
         let file = folder.path().join(format!("{kind}.json"));
         let file = file.to_str().unwrap();
-        let arguments = [
-            "bench",
-            kind,
-            "--quick",
-            "--series",
-            "60",
-            "--buckets",
-            "300",
-            "--questions",
-            "3",
-            "--live",
-            "2000",
-            "--json",
-            file,
-        ];
+        let arguments =
+            ["bench", kind, "--quick", "--series", "60", "--buckets", "300", "--questions", "3", "--json", file];
+        let of_correlations = ["--live", "2000", "--further-chunks", "20"];
+        let more: &[&str] = if kind == "correlation" { &of_correlations } else { &[] };
         let limit = std::time::Duration::from_secs(300);
-        let told = run_within(&[&arguments[..], &["--database-url", &database.url()]].concat(), limit).successful();
+        let url = database.url();
+        let told = run_within(&[&arguments[..], more, &["--database-url", &url]].concat(), limit).successful();
         let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         let metrics = report["metrics"].as_array().unwrap();
         assert_eq!(metrics[0]["name"], first);
@@ -187,10 +183,102 @@ async fn bench_correlation_and_window_report_each_figure_beside_its_control() {
         if kind == "correlation" {
             let read = metrics.iter().find(|metric| metric["name"] == "first_question_with_blocks_rows_read").unwrap();
             assert_eq!(read["value"], 0.0, "blocks were on disk");
+            // Of so few and so short questions the slope may be anything.
+            let slope = |end: &str| {
+                let name = format!("further_chunks_log_log_slope{end}");
+                let found = metrics.iter().find(|metric| metric["name"] == name.as_str());
+                found.unwrap_or_else(|| panic!("{name} is not in {report:#}"))["value"].as_f64().unwrap()
+            };
+            assert!(slope("_low") <= slope("") && slope("") <= slope("_high"));
+            let value = |name: &str| &metrics.iter().find(|metric| metric["name"] == name).unwrap()["value"];
+            assert_eq!(value("further_chunks_0_first_question_rows_read"), 0.0, "all was warm");
         }
         let said = told.stderr.lines().find_map(|line| line.strip_prefix("in the database ")?.split_once(','));
         let (name, _) = said.unwrap_or_else(|| panic!("{}", told.stderr));
         let left: i64 = database.scalar(&format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")).await;
         assert_eq!(left, 0);
     }
+}
+
+#[test]
+fn bench_correlation_from_blocks_needs_no_database_and_reports_each_figure_beside_its_control() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("blocks.json");
+    let data = folder.path().join("data");
+    let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
+    let arguments = [
+        "bench",
+        "correlation",
+        "--from-blocks",
+        "--quick",
+        "--series",
+        "60",
+        "--buckets",
+        "100",
+        "--json",
+        file,
+        "--data-dir",
+        data,
+        // Nobody listens there.
+        "--database-url",
+        "postgres://nobody@127.0.0.1:1/nothing",
+    ];
+    let told = run(&arguments).successful();
+    assert!(!std::path::Path::new(data).exists(), "a database was made");
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let metrics = report["metrics"].as_array().unwrap();
+    let metric = |name: &str| {
+        let metric = metrics.iter().find(|metric| metric["name"] == name);
+        metric.unwrap_or_else(|| panic!("{name} is not in {report:#}"))
+    };
+    let ratios = ["one_range", "five_ranges", "missing_5_percent", "chunks_of_5"];
+    for (at, name) in ratios.iter().enumerate() {
+        for (control, kind) in ["read_pass", "widest_read_pass"].iter().enumerate() {
+            let ratio = metric(&format!("{name}_to_{kind}"));
+            assert_eq!(
+                (&metrics[2 * at + control], &ratio["unit"]),
+                (ratio, &Value::from("ratio")),
+                "ratios come first"
+            );
+            assert_eq!(ratio["samples"].as_array().unwrap().len(), 5, "{ratio}");
+            assert!(ratio["value"].as_f64().unwrap() > 0.0, "{ratio}");
+        }
+        assert!(metric(name)["value"].as_f64().unwrap() > 0.0, "{name}");
+    }
+    for name in [
+        "read_pass",
+        "widest_read_pass",
+        "missing_5_percent_read_pass",
+        "missing_5_percent_widest_read_pass",
+        "chunks_of_5_read_pass",
+        "chunks_of_5_widest_read_pass",
+        "series_5",
+        "series_60",
+        "series_60_read_pass",
+        "series_60_memory",
+        "buckets_250",
+        "buckets_2000",
+        "buckets_2000_read_pass",
+        "buckets_2000_memory",
+        "series_of_buckets",
+    ] {
+        assert!(metric(name)["value"].as_f64().unwrap() > 0.0, "{name} in {report:#}");
+    }
+    for name in ["series", "series_read_pass", "buckets", "buckets_read_pass"] {
+        let slope = |end: &str| metric(&format!("{name}_log_log_slope{end}"))["value"].as_f64().unwrap();
+        assert!(slope("_low") <= slope("") && slope("") <= slope("_high"), "{name}");
+    }
+    let environment = report["environment"].as_object().unwrap();
+    assert!(environment.contains_key("cpu") && !environment.contains_key("postgres"), "{environment:?}");
+    assert!(told.text().contains("one_range_to_read_pass"), "{}", told.text());
+}
+
+#[test]
+fn bench_correlation_from_blocks_that_do_not_fit_says_what_to_lower() {
+    let arguments = ["bench", "correlation", "--from-blocks", "--series", "1000000", "--buckets", "1000000"];
+    let told = run(&arguments);
+    assert_eq!(told.code, 2, "{}", told.stderr);
+    assert!(told.stderr.contains("1000000 series over 1000000 buckets take"), "{}", told.stderr);
+    assert!(told.stderr.contains("lower --series or --buckets"), "{}", told.stderr);
 }

@@ -61,7 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["query", "format", "removal", "question", "series", "hypertable", "window", "frame", "correlation", "db"],
     ),
     // Looks at every part from outside, and no part knows it.
-    ("bench", &["feed", "db", "hypertable", "batch", "copy", "life"]),
+    ("bench", &["feed", "db", "hypertable", "batch", "copy", "life", "correlation", "block"]),
 ];
 
 const MAX_LINES: usize = 400;

@@ -1,23 +1,23 @@
 //! One series against all others.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use rayon::prelude::*;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::{
     asking::Asking,
     client::{Answer, Client},
+    growth,
     table::Stage,
 };
 use crate::bench::{
     BenchError, Better, Report, load,
+    read_pass::{Reading, read_pass},
     service::{Role, Service},
     statistics::median,
 };
 
-const PATH: &str = "/api/v1/correlate";
+pub(super) const PATH: &str = "/api/v1/correlate";
 /// Questions before those that count.
 const WARM_UP: usize = 5;
 /// Lines a request of live ingestion, small enough to come evenly.
@@ -95,14 +95,18 @@ pub(super) async fn measure(
         tell(&format!("the same while {rate} rows a second come in"));
         live(stage, &service, &mut client, &mut asking, report).await?;
     }
-    memory(report, &service);
+    let most = service.memory().map_or(f64::NAN, |(_, most)| most as f64);
+    report.add("service_memory_max", most, "B", Better::Lower);
+    if stage.options.further_chunks > 0 {
+        growth::measure(stage, &service, &mut client, &mut asking, tell, report).await?;
+    }
     drop(client);
     service.stop().await;
     report.sort_ratios_first();
     Ok(())
 }
 
-async fn many(
+pub(super) async fn many(
     client: &mut Client,
     questions: usize,
     mut question: impl FnMut() -> Value,
@@ -130,7 +134,7 @@ async fn of_format(
     Ok(answers)
 }
 
-fn times(answers: &[Answer]) -> Vec<f64> {
+pub(super) fn times(answers: &[Answer]) -> Vec<f64> {
     answers.iter().map(Answer::ms).collect()
 }
 
@@ -161,37 +165,8 @@ async fn live(
     Ok(())
 }
 
-fn memory(report: &mut Report, service: &Service) {
-    let status = service.pid().and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
-    let kib = status.and_then(|status| {
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<f64>().ok())
-    });
-    report.add("service_memory_max", kib.unwrap_or(f64::NAN) * 1024.0, "B", Better::Lower);
-}
-
 /// How long it takes all cores to read as many float32s as a question over everything computes with, in milliseconds.
 fn read_passes(cells: usize) -> Vec<f64> {
     let memory = vec![1.0_f32; cells];
-    (0..PASSES)
-        .map(|_| {
-            let begun = Instant::now();
-            let part = memory.len().div_ceil(rayon::current_num_threads() * 8).max(1);
-            let sum: f32 = memory.par_chunks(part).map(sum).sum();
-            let elapsed = begun.elapsed();
-            std::hint::black_box(sum);
-            elapsed.as_secs_f64() * 1e3
-        })
-        .collect()
-}
-
-/// In sixteen accumulators, so that memory is what it waits for.
-fn sum(values: &[f32]) -> f32 {
-    let (blocks, rest) = values.as_chunks::<16>();
-    let mut sums = [0.0_f32; 16];
-    for block in blocks {
-        for (sum, value) in sums.iter_mut().zip(block) {
-            *sum += value;
-        }
-    }
-    sums.iter().chain(rest).sum()
+    (0..PASSES).map(|_| read_pass(&[&memory], Reading::Plain)).collect()
 }

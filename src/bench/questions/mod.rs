@@ -4,11 +4,13 @@
 //! series x buckets -> COPY -> ticks (chunks of 250 buckets) -> `chunkwise up`, a child process -> questions over HTTP
 //!                                                          \-> COPY ... TO STDOUT over two connections: a window's control
 //! memory as large as what a question computes with -> read once by all cores: a correlation's control
+//! 10, 100, 1,000 chunks before the buckets that are asked for -> the same questions: whether the store's size matters
 //! ```
 
 mod asking;
 mod client;
 mod correlation;
+mod growth;
 mod table;
 mod window;
 
@@ -29,19 +31,22 @@ pub struct QuestionBenchOptions {
     pub questions: usize,
     /// Rows a second that come in while correlations are asked for once more; 0 for none.
     pub live_rows_per_second: u32,
+    /// Chunks that are made outside of what correlations ask for, a hundredth, a tenth and all of them, to see whether answers
+    /// take longer; 0 for none.
+    pub further_chunks: u32,
 }
 
 impl QuestionBenchOptions {
     /// 100,000 series over 2,000 buckets: 200 million rows, 10 GB on disk, and some minutes to make them.
     #[must_use]
     pub fn full() -> Self {
-        Self { series: 100_000, buckets: 2_000, questions: 200, live_rows_per_second: 100_000 }
+        Self { series: 100_000, buckets: 2_000, questions: 200, live_rows_per_second: 100_000, further_chunks: 1_000 }
     }
 
     /// A look within a minute.
     #[must_use]
     pub fn quick() -> Self {
-        Self { series: 10_000, buckets: 250, questions: 50, live_rows_per_second: 50_000 }
+        Self { series: 10_000, buckets: 250, questions: 50, live_rows_per_second: 50_000, further_chunks: 100 }
     }
 }
 

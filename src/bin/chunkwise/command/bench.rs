@@ -1,17 +1,20 @@
 //! `chunkwise bench`
 
+mod questions;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use chunkwise::{
     bench::{
-        BenchError, IngestBench, IngestBenchOptions, QuestionBench, QuestionBenchOptions, QuestionKind, Report,
-        StorageBench, StorageBenchOptions, Transport,
+        BenchError, ComputeBenchOptions, IngestBench, IngestBenchOptions, QuestionBench, QuestionBenchOptions,
+        QuestionKind, Report, StorageBench, StorageBenchOptions, Transport, measure_compute,
     },
     config::Config,
 };
 use clap::{Args, Subcommand};
 
+use self::questions::{CorrelationArgs, WindowArgs};
 use crate::{
     database::{Embedded, Place},
     listen::StopSignal,
@@ -26,7 +29,9 @@ Examples:
   chunkwise bench storage --quick
       What a row takes on disk, and what finishing and dropping chunks costs, within two minutes.
   chunkwise bench correlation --quick
-      How long one series against all others takes over REST, idle and while rows come in.")]
+      How long one series against all others takes over REST, idle and while rows come in.
+  chunkwise bench correlation --from-blocks --quick
+      What of that is computing, within seconds and without any database.")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
@@ -39,9 +44,9 @@ enum What {
     /// What a row takes on disk, how long sealing and dropping take, and what they cost ingestion.
     Storage(StorageArgs),
     /// How long questions about one series against all others take, beside a plain read of as much memory.
-    Correlation(QuestionArgs),
+    Correlation(CorrelationArgs),
     /// How fast windows are read, beside what the database gives away to two connections.
-    Window(QuestionArgs),
+    Window(WindowArgs),
 }
 
 #[derive(Debug, Args)]
@@ -151,57 +156,17 @@ impl StorageArgs {
     }
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  chunkwise bench correlation --quick
-      A look within a minute, on the embedded database.
-  chunkwise bench correlation --series 100000 --buckets 2000 --json correlation.json
-      200 million rows: 10 GB on disk, 3 GB of memory, and some minutes to make them.
-
-It makes a database of its own on the server, fills a table by COPY, runs `chunkwise up` on it, and drops it at the end.
-Ratios come first: compute_to_read_pass compares what a question about all buckets computes with a plain read of as many
-float32s by all cores, and frame_to_copy rows of a window with rows that two connections get by COPY ... TO STDOUT. Names that
-begin with live_ were measured while rows came in. Measure with a release build, and with nothing else running.")]
-struct QuestionArgs {
-    /// A smaller table and fewer questions
-    #[arg(long)]
-    quick: bool,
-    /// Series of the table [default: 100000; quick: 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
-    series: Option<u32>,
-    /// Buckets of the table, a minute each [default: 2000; quick: 250]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
-    buckets: Option<u32>,
-    /// Questions of each kind [default: 200; quick: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    questions: Option<u16>,
-    /// Rows a second that come in for the live figures of correlations, 0 for none [default: 100000; quick: 50000]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
-    live: Option<u32>,
-    /// Write the report to a file as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
-
-impl QuestionArgs {
-    fn options(&self) -> QuestionBenchOptions {
-        let base = if self.quick { QuestionBenchOptions::quick() } else { QuestionBenchOptions::full() };
-        QuestionBenchOptions {
-            series: self.series.unwrap_or(base.series),
-            buckets: self.buckets.unwrap_or(base.buckets),
-            questions: self.questions.map_or(base.questions, usize::from),
-            live_rows_per_second: self.live.unwrap_or(base.live_rows_per_second),
-        }
-    }
-}
-
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
     let (report, json) = match &args.what {
         What::Ingest(args) => (ingest(args.options(), config).await?, &args.json),
         What::Storage(args) => (storage(args.options(), config).await?, &args.json),
-        What::Correlation(args) => (questions(QuestionKind::Correlation, args.options(), config).await?, &args.json),
-        What::Window(args) => (questions(QuestionKind::Window, args.options(), config).await?, &args.json),
+        What::Correlation(args) if args.from_blocks => (compute(args.compute_options()).await?, &args.questions.json),
+        What::Correlation(args) => {
+            (questions(QuestionKind::Correlation, args.options(), config).await?, &args.questions.json)
+        }
+        What::Window(args) => {
+            (questions(QuestionKind::Window, args.questions.options(), config).await?, &args.questions.json)
+        }
     };
     if let Some(file) = json {
         Output::new(Some(file.clone())).write(&serde_json::to_vec_pretty(&report)?)?;
@@ -237,6 +202,12 @@ async fn questions(kind: QuestionKind, options: QuestionBenchOptions, config: &C
     eprintln!("{}", told(bench.database_name()));
     let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
     finish(measured, bench.discard().await, place).await
+}
+
+/// Ctrl-C ends the process: there is nothing to clean up.
+async fn compute(options: ComputeBenchOptions) -> anyhow::Result<Report> {
+    let measured = tokio::task::spawn_blocking(move || measure_compute(&options, &|step| eprintln!("{step}"))).await;
+    Ok(measured.context("measuring")??)
 }
 
 fn told(database: &str) -> String {
