@@ -5,14 +5,38 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::panel::{Base, Compute, LANES};
-use crate::frame::Shaper;
+use crate::{frame::Shaper, question::Transform};
 
 /// A value outside these bounds, or its square, is more than float32 can be trusted with.
 const HELD: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
-/// With squares about 0 of more than so many times those about the mean, a series wants an offset.
+/// With squares about 0 of more than so many times those about the mean, a series wants an offset: soon its r would be doubtful.
 const FAR_FROM_ZERO: f64 = 2.0;
-/// If more than one of so many series want an offset, all get one.
+/// Of few values the mean is far from 0 by chance; not if Student's t is more than this: of three values it is one time in a
+/// hundred.
+const BEYOND_CHANCE: f64 = 10.0;
+/// If more than one of so many series want an offset beyond chance, all get one.
 const OFFSETS_FROM: usize = 64;
+
+/// How many series' means are far from 0.
+#[derive(Debug, Clone, Copy, Default)]
+struct Far {
+    anyhow: usize,
+    beyond_chance: usize,
+}
+
+impl Far {
+    /// Of so many series. If most are, that is no chance either: with two values half of them are.
+    fn want_offsets(self, series: usize) -> bool {
+        self.beyond_chance > series / OFFSETS_FROM || self.anyhow > series / 4 * 3
+    }
+}
+
+impl std::ops::AddAssign for Far {
+    fn add_assign(&mut self, other: Self) {
+        self.anyhow += other.anyhow;
+        self.beyond_chance += other.beyond_chance;
+    }
+}
 
 /// A bucket of an earlier panel.
 #[derive(Debug, Clone)]
@@ -37,7 +61,7 @@ struct Tile {
     /// Series by series the panel's buckets.
     values: Vec<f64>,
     means: [f64; LANES],
-    wants_offset: usize,
+    far: Far,
 }
 
 impl Recipe {
@@ -77,9 +101,12 @@ impl Recipe {
         let mut wild = vec![0_u16; tiles];
         // Whether offsets are worth their cost is seen after a part of the tiles; levels are mostly far from 0, changes near.
         let sample = tiles.div_ceil(100).max(1);
-        let wants: usize = (0..tiles).step_by(sample).map(|tile| self.tile(tile, &mut Vec::new()).wants_offset).sum();
-        let sampled = tiles.div_ceil(sample) * LANES;
-        let with_offsets = wants > sampled / OFFSETS_FROM;
+        let (mut far, mut sampled) = (Far::default(), 0);
+        for tile in (0..tiles).step_by(sample) {
+            far += self.tile(tile, &mut Vec::new()).far;
+            sampled += LANES.min(base.series - tile * LANES);
+        }
+        let with_offsets = far.want_offsets(sampled);
         values
             .par_chunks_exact_mut(buckets.max(1))
             .zip(present.par_chunks_exact_mut(buckets.max(1)))
@@ -124,7 +151,7 @@ impl Recipe {
     fn tile(&self, tile: usize, row: &mut Vec<f64>) -> Tile {
         let buckets = self.base.buckets;
         let mut values = vec![f64::NAN; LANES * buckets];
-        let (mut means, mut wants_offset) = ([0.0; LANES], 0);
+        let (mut means, mut far) = ([0.0; LANES], Far::default());
         for (lane, own) in values.chunks_exact_mut(buckets.max(1)).enumerate() {
             let series = tile * LANES + lane;
             if series >= self.base.series {
@@ -138,8 +165,15 @@ impl Recipe {
             // Of equal values, deviations are exactly 0.
             means[lane] = if there().all(|value| value == first) || !mean.is_finite() { *first } else { mean };
             let squares = |about: f64| there().map(|value| (value - about) * (value - about)).sum::<f64>();
-            wants_offset += usize::from(squares(0.0) > FAR_FROM_ZERO * squares(means[lane]));
+            let (about_zero, about_mean) = (squares(0.0), squares(means[lane]));
+            // One value says nothing of the spread, its kind does: levels are mostly far from 0.
+            let tells = n > 1.0 || self.shaper.transform() == Transform::Level;
+            if tells && about_zero > FAR_FROM_ZERO * about_mean {
+                let t_squared = (about_zero - about_mean) / about_mean * (n - 1.0);
+                let is_chance = n == 2.0 || (n > 2.0 && t_squared <= BEYOND_CHANCE * BEYOND_CHANCE);
+                far += Far { anyhow: 1, beyond_chance: usize::from(!is_chance) };
+            }
         }
-        Tile { values, means, wants_offset }
+        Tile { values, means, far }
     }
 }

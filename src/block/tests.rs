@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use ndarray::{Array2, s};
 use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     derive::{Earlier, Recipe},
-    panel::{Base, LANES},
+    panel::{Base, Compute, LANES},
 };
 use crate::{
     frame::{Calendar, Frame, Shape, Shaper, assemble},
@@ -117,17 +118,32 @@ proptest! {
     }
 }
 
+fn derived(values: &Array2<f64>, transform: Transform) -> Compute {
+    let calendar = Calendar::new(Width::Fixed(BUCKET_US), Tz::UTC);
+    let buckets = values.ncols();
+    let times_us: Vec<i64> = (0..).step_by(60_000_000).take(buckets).collect();
+    let shape = Shape { grid: Grid::Observed, fill: Fill::None, transform };
+    let base = Arc::new(Base::new(values.view(), vec![true; buckets]));
+    let shaper = Shaper::new(times_us, &vec![true; buckets], &shape, &calendar);
+    Recipe { base, history: Vec::new(), shaper }.derive()
+}
+
+#[test]
+fn few_changes_get_no_offsets_by_chance_and_few_levels_do() {
+    let mut random = StdRng::seed_from_u64(5);
+    // Of the first bucket there is no change: so many are left.
+    for changes in 1..12 {
+        let mut near = Array2::from_shape_simple_fn((3_000, changes + 1), || random.random_range(-1.0..1.0));
+        assert!(derived(&near, Transform::Diff).offsets.is_empty(), "{changes} changes");
+        near += 5.0;
+        assert!(!derived(&near, Transform::Level).offsets.is_empty(), "{changes} levels");
+    }
+}
+
 #[test]
 fn levels_get_offsets_and_changes_do_not() {
-    let calendar = Calendar::new(Width::Fixed(BUCKET_US), Tz::UTC);
     let values = Array2::from_shape_fn((20, 32), |(row, bucket)| 100.0 + ((row * 7 + bucket * 13) % 11) as f64);
-    let derive = |transform| {
-        let times_us: Vec<i64> = (0..).step_by(60_000_000).take(32).collect();
-        let shape = Shape { grid: Grid::Observed, fill: Fill::None, transform };
-        let base = Arc::new(Base::new(values.view(), vec![true; 32]));
-        let shaper = Shaper::new(times_us, &[true; 32], &shape, &calendar);
-        Recipe { base, history: Vec::new(), shaper }.derive()
-    };
+    let derive = |transform| derived(&values, transform);
     let level = derive(Transform::Level);
     assert_eq!((level.offsets.len(), level.full.as_slice()), (2, [true, false].as_slice()));
     assert!(level.values.iter().flatten().all(|deviation| deviation.abs() < 11.0));

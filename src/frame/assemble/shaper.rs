@@ -20,6 +20,12 @@ pub struct Shaper {
 }
 
 impl Shaper {
+    /// What is made of neighbours.
+    #[must_use]
+    pub fn transform(&self) -> Transform {
+        self.transform
+    }
+
     /// For rows whose columns start at these times. `on_grid[c]` says whether column `c` is on the grid: whether any series
     /// of the measurement (`observed`) or any of those asked for (`own`) has the field in it; `regular` does not look at it.
     ///
