@@ -20,7 +20,7 @@ use super::{
     Stop,
     kernel::{
         sums::{self, Lane64, Origin, Sums, TargetSums},
-        tiles::{self, Group, LANES, Pairs, Part, STRETCH},
+        tiles::{self, Group, LANES, Pairs, Part, STRETCH, Whole},
     },
 };
 
@@ -238,24 +238,56 @@ impl GroupSums {
 
     /// Goes through all steps; `shifted` where a panel's deviations are from anything but 0.
     fn run(&mut self, panels: &[Panel<'_>], shifted: bool, segments: &[Segment]) {
+        // Those of the stretch under way in which nothing is missing.
+        let mut whole = Vec::with_capacity(STRETCH);
+        let mut common = TargetSums::default();
         for segment in segments {
             let mut held = 0;
             for step in &segment.steps {
                 let Some(panel) = panels.get(step.panel) else { continue };
                 if held + step.x.len() > STRETCH {
+                    self.add_whole(&mut whole, &mut common);
                     self.flush();
                     held = 0;
                 }
-                self.add(panel, step);
+                match self.whole(panel, step) {
+                    Some(stretch) => {
+                        whole.push(stretch);
+                        common.add(step.sums);
+                    }
+                    None => self.add(panel, step),
+                }
                 held += step.x.len();
                 if shifted {
+                    self.add_whole(&mut whole, &mut common);
                     self.flush_from(panel, step.offset);
                     held = 0;
                 }
             }
+            self.add_whole(&mut whole, &mut common);
             self.flush();
             self.end_segment(&segment.ranges, shifted);
         }
+    }
+
+    /// A step's buckets if every series has all of them and float32 holds them.
+    fn whole<'a>(&self, panel: &Panel<'a>, step: &'a Step) -> Option<Whole<'a>> {
+        let tiles = self.first..self.first + self.tiles.len();
+        let is_whole = panel.full.get(tiles.clone())?.iter().all(|full| *full)
+            && panel.wild.get(tiles.clone()).is_none_or(|wild| wild.iter().all(|wild| *wild == 0));
+        let values = panel.values.get(tiles.start * panel.buckets..tiles.end * panel.buckets)?;
+        is_whole.then_some(Whole { buckets: panel.buckets, from: step.from, values, x: &step.x })
+    }
+
+    /// Adds such steps to the sums in float32, and what the target gave over them.
+    fn add_whole(&mut self, whole: &mut Vec<Whole<'_>>, common: &mut TargetSums) {
+        if whole.is_empty() {
+            return;
+        }
+        tiles::sum_whole(whole, &mut self.parts);
+        self.tiles.iter_mut().for_each(|tile| tile.common.add(*common));
+        whole.clear();
+        *common = TargetSums::default();
     }
 
     /// Adds a step to the sums in float32.
@@ -274,10 +306,7 @@ impl GroupSums {
             tile.wild |= panel.wild.get(self.first + at).copied().unwrap_or(0);
             self.masked[at] |= !full;
             if *full {
-                let TargetSums { n, x, xx } = step.sums;
-                tile.common.n += n;
-                tile.common.x += x;
-                tile.common.xx += xx;
+                tile.common.add(step.sums);
             }
         }
     }

@@ -38,6 +38,11 @@ impl Flow {
     }
 }
 
+/// Whether so many rows in such a time are a load.
+fn is_load(rows: f64, time: Duration) -> bool {
+    rows >= LOAD_ROWS_A_SECOND * time.as_secs_f64()
+}
+
 /// Says how long to pause so that ingestion loses at most a tenth. Pure.
 ///
 /// Rows a second while work is done are compared with rows a second while none is. Where the machine has enough for both
@@ -57,9 +62,11 @@ impl Throttle {
         self.working.add((rows - resting * rest).max(0.0), time);
     }
 
-    /// So many rows came in while none was.
+    /// So many rows came in while none was. Where there was no load nothing is known of what it costs one.
     pub fn rested(&mut self, rows: f64, time: Duration) {
-        self.resting.add(rows, time.as_secs_f64());
+        if is_load(rows, time) {
+            self.resting.add(rows, time.as_secs_f64());
+        }
     }
 
     /// The pause after work that took so long.
@@ -70,16 +77,13 @@ impl Throttle {
             let pauses = if working > LOAD_ROWS_A_SECOND { UNKNOWN } else { 0.0 };
             return took.mul_f64(pauses);
         };
-        if working.max(resting) < LOAD_ROWS_A_SECOND {
-            return Duration::ZERO;
-        }
         let lost = 1.0 - working / resting.max(1.0);
         let (least, most) = PAUSES;
         took.mul_f64((lost / SHARE - 1.0).clamp(least, most))
     }
 }
 
-/// A throttle that reads the server's counter of inserted rows, whoever inserts them.
+/// A throttle that reads the server's counters of inserted rows, whoever inserts them.
 #[derive(Debug, Default)]
 pub struct Pace {
     throttle: Throttle,
@@ -104,16 +108,14 @@ impl Pace {
     /// The database's.
     pub async fn rest(&mut self, connection: &mut PgConnection, took: Duration) -> Result<(), sqlx::Error> {
         let mut left = Duration::ZERO;
-        if let Some((mut rows, time)) = self.came_in(connection).await? {
-            let mut rest = Duration::ZERO;
-            if rows > LOAD_ROWS_A_SECOND * time.as_secs_f64() {
-                // What came in before the work began was counted when it went on, and what came in at its end is counted now.
-                tokio::time::sleep(LATE).await;
-                rest = LATE;
-                rows += self.came_in(connection).await?.map_or(0.0, |(late, _)| late);
-            }
-            self.throttle.worked(rows, time, rest);
-            left = self.throttle.pause(took).saturating_sub(rest);
+        if let Some((rows, time)) = self.came_in(connection).await?
+            && is_load(rows, time)
+        {
+            // What came in before the work began was counted when it went on, and what came in at its end is counted now.
+            tokio::time::sleep(LATE).await;
+            let late = self.came_in(connection).await?.map_or(0.0, |(late, _)| late);
+            self.throttle.worked(rows + late, time, LATE);
+            left = self.throttle.pause(took).saturating_sub(LATE);
         }
         while !left.is_zero() {
             let step = left.min(LOOK_EVERY);
@@ -122,7 +124,7 @@ impl Pace {
             let Some((rows, time)) = self.came_in(connection).await? else { break };
             self.throttle.rested(rows, time);
             // Those for whom the pause was may have gone.
-            if step == LOOK_EVERY && rows < LOAD_ROWS_A_SECOND * time.as_secs_f64() {
+            if step == LOOK_EVERY && !is_load(rows, time) {
                 break;
             }
         }
@@ -131,13 +133,16 @@ impl Pace {
 
     /// Rows that came in since the last time, and how long that was ago.
     async fn came_in(&mut self, connection: &mut PgConnection) -> Result<Option<(f64, Duration)>, sqlx::Error> {
-        let inserted: i64 =
-            sqlx::query_scalar("SELECT tup_inserted FROM pg_stat_database WHERE datname = current_database()")
-                .fetch_one(connection)
-                .await?;
+        // Rows of measurements: what rollups write is no load, and would be taken for one as long as they have work.
+        let inserted: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(pg_stat_get_tuples_inserted(c.inhrelid)), 0)::int8 FROM chunkwise.measurement m
+             JOIN pg_inherits c ON c.inhparent = to_regclass(format('%I.%I', m.namespace || '_store', m.relation))",
+        )
+        .fetch_one(connection)
+        .await?;
         let now = Instant::now();
         let before = self.read.replace((now, inserted));
-        // A crash of the server sets the counter to 0.
+        // A crash of the server sets the counters to 0, and a chunk that is dropped takes its own away.
         Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
     }
 }
@@ -168,12 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_load_nothing_is_waited_for() {
+    fn without_a_load_nothing_is_waited_for_and_nothing_is_learned() {
         let mut throttle = Throttle::default();
         assert_eq!(throttle.pause(SECOND), Duration::ZERO);
-        throttle.rested(1_000.0, SECOND);
+        throttle.rested(1_000.0, SECOND * 100);
         throttle.worked(10.0, SECOND, Duration::ZERO);
         assert_eq!(throttle.pause(SECOND), Duration::ZERO);
+        throttle.rested(1_000_000.0, SECOND);
+        throttle.worked(500_000.0, SECOND, Duration::ZERO);
+        assert!(throttle.pause(SECOND) > SECOND * 4, "the idle time before is no measure");
     }
 
     #[test]

@@ -32,6 +32,15 @@ pub(in crate::correlation) struct TargetSums {
     pub(in crate::correlation) xx: f64,
 }
 
+impl TargetSums {
+    /// Adds those of another stretch.
+    pub(in crate::correlation) fn add(&mut self, other: Self) {
+        self.n += other.n;
+        self.x += other.x;
+        self.xx += other.xx;
+    }
+}
+
 /// Where a stretch's deviations are counted from.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::correlation) struct Origin<'a> {

@@ -126,6 +126,72 @@ fn sum_body<const FMA: bool>(group: Group<'_>, from: usize, x: &[f32], parts: &m
     }
 }
 
+/// Buckets of a panel's tiles in which nothing is missing.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::correlation) struct Whole<'a> {
+    /// Buckets of a tile.
+    pub(in crate::correlation) buckets: usize,
+    /// The first bucket.
+    pub(in crate::correlation) from: usize,
+    /// Values.
+    pub(in crate::correlation) values: &'a [Lane32],
+    /// The target's.
+    pub(in crate::correlation) x: &'a [f32],
+}
+
+impl Whole<'_> {
+    /// Those of a tile.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it must be compiled for the caller's instructions")]
+    fn tile(&self, at: usize) -> &[Lane32] {
+        let first = at * self.buckets + self.from;
+        &self.values[first..first + self.x.len()]
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instructions")]
+fn sum_whole_body<const FMA: bool>(stretches: &[Whole<'_>], parts: &mut [Part]) {
+    for (at, parts) in parts.chunks_mut(2).enumerate() {
+        match parts {
+            [first, second] => {
+                let (mut a, mut b) = (*first, *second);
+                for whole in stretches {
+                    let tiles = whole.tile(2 * at).iter().zip(whole.tile(2 * at + 1));
+                    for ((value, other), x) in tiles.zip(whole.x) {
+                        add::<FMA>(value, *x, &mut a);
+                        add::<FMA>(other, *x, &mut b);
+                    }
+                }
+                (*first, *second) = (a, b);
+            }
+            parts => {
+                for part in parts {
+                    for whole in stretches {
+                        for (value, x) in whole.tile(2 * at).iter().zip(whole.x) {
+                            add::<FMA>(value, *x, part);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same of several panels at once, at most [`STRETCH`] buckets together, where nothing is missing: the sums stay in
+/// registers from panel to panel, which is what counts where panels are short.
+///
+/// # Panics
+/// If a panel has fewer tiles than there are `parts`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn sum_whole(stretches: &[Whole<'_>], parts: &mut [Part]) {
+    if multiversion::target::target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64")) {
+        sum_whole_body::<true>(stretches, parts);
+    } else {
+        sum_whole_body::<false>(stretches, parts);
+    }
+}
+
 /// Adds the products of some tiles' buckets from `from` on with the target's values `x`, at most [`STRETCH`] of them, to a
 /// `Part` a tile, and for tiles in which something is missing the target's side to its `Pairs`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]

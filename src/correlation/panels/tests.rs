@@ -1,5 +1,6 @@
 //! Against the kernel in float64, which the tests beside it hold against the formula.
 
+use ndarray::s;
 use proptest::prelude::*;
 
 use super::*;
@@ -201,4 +202,17 @@ fn r_of_f64_slices_is_that_of_arrays() {
     let whole = one_vs_all(values.row(0), values.view(), std::slice::from_ref(&(0..20)), Method::Pearson, 2);
     assert_eq!(one_vs_one(&x, &y, 2), whole.r[(0, 1)]);
     assert!(one_vs_one(&x, &y, 21).is_nan());
+}
+
+#[test]
+fn short_panels_without_gaps_give_what_arrays_give_wherever_a_stretch_ends() {
+    // Whole tiles, an odd number of them, more than are summed at once, and a last one that is never whole.
+    for rows in [16, 48, 600] {
+        let levels = walks(rows, 212, 0.0, 1.0);
+        let values = &levels.slice(s![.., 1..]) - &levels.slice(s![.., ..-1]);
+        for lengths in [&[5][..], &[1], &[7, 64, 3], &[100]] {
+            let panels = panels(&values, lengths, false);
+            assert_eq!(assert_agrees(&values, &panels, rows / 2, &[0..211, 3..150]), 0);
+        }
+    }
 }
