@@ -14,13 +14,16 @@
 mod pairs;
 mod strip;
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 pub use pairs::{Pair, top_pairs};
 use strip::{Rows, STRIP_ROWS, Strip};
 
 use crate::question::Method;
+
+/// Rows and columns that are copied at once: they stay in the nearest cache.
+const TILE: usize = 64;
 
 /// The correlations of all pairs; both arrays are (series, series) and symmetric.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,24 +72,35 @@ pub fn matrix(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -
                 n[(row - first, column)] = i64::try_from(cell.n).unwrap_or(i64::MAX);
             });
         });
-    mirror(&mut r);
-    mirror(&mut n);
+    mirror(r.view_mut());
+    mirror(n.view_mut());
     Matrix { r, n }
 }
 
-/// Copies what is right of the diagonal to its left, tile by tile.
-fn mirror<T: Copy>(square: &mut Array2<T>) {
-    const TILE: usize = 64;
+/// Copies what is right of the diagonal to its left: a quarter, and then the squares beside it.
+fn mirror<T: Copy + Send + Sync>(mut square: ArrayViewMut2<'_, T>) {
     let size = square.nrows();
-    for top in (0..size).step_by(TILE) {
-        for left in (0..=top).step_by(TILE) {
-            for row in top..size.min(top + TILE) {
-                for column in left..row.min(left + TILE) {
-                    square[(row, column)] = square[(column, row)];
-                }
+    if size <= TILE {
+        for row in 0..size {
+            for column in 0..row {
+                square[(row, column)] = square[(column, row)];
             }
         }
+        return;
     }
+    let (top, bottom) = square.split_at(Axis(0), size / 2);
+    let (first, right) = top.split_at(Axis(1), size / 2);
+    let (left, second) = bottom.split_at(Axis(1), size / 2);
+    rayon::join(|| transpose(right.view(), left), || rayon::join(|| mirror(first), || mirror(second)));
+}
+
+/// Tile by tile: rows of the one are columns of the other.
+fn transpose<T: Copy + Send + Sync>(from: ArrayView2<'_, T>, mut into: ArrayViewMut2<'_, T>) {
+    let strips = into.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter();
+    strips.zip(from.axis_chunks_iter(Axis(1), TILE)).for_each(|(mut into, from)| {
+        let tiles = into.axis_chunks_iter_mut(Axis(1), TILE).zip(from.axis_chunks_iter(Axis(0), TILE));
+        tiles.for_each(|(mut into, from)| into.assign(&from.t()));
+    });
 }
 
 /// An order of the series in which similar ones are neighbours: the leaves of their tree by average linkage, where the

@@ -188,6 +188,18 @@ fn add_steps(
     }
 }
 
+/// What is summed in float32 before it goes to float64.
+#[derive(Default)]
+struct Stretch<'a> {
+    /// Buckets.
+    held: usize,
+    /// Steps in which nothing is missing, and what the target gave over them.
+    whole: Vec<Whole<'a>>,
+    common: TargetSums,
+    /// The target's offset.
+    target: f64,
+}
+
 /// The sums of some tiles over all steps.
 struct GroupSums {
     /// The first tile.
@@ -238,36 +250,49 @@ impl GroupSums {
 
     /// Goes through all steps; `shifted` where a panel's deviations are from anything but 0.
     fn run(&mut self, panels: &[Panel<'_>], shifted: bool, segments: &[Segment]) {
-        // Those of the stretch under way in which nothing is missing.
-        let mut whole = Vec::with_capacity(STRETCH);
-        let mut common = TargetSums::default();
         for segment in segments {
-            let mut held = 0;
+            let mut stretch = Stretch::default();
             for step in &segment.steps {
                 let Some(panel) = panels.get(step.panel) else { continue };
-                if held + step.x.len() > STRETCH {
-                    self.add_whole(&mut whole, &mut common);
-                    self.flush();
-                    held = 0;
+                // What is counted from 0 goes on from panel to panel.
+                let has_offsets = !panel.offsets.is_empty();
+                if stretch.held + step.x.len() > STRETCH || has_offsets {
+                    self.end_stretch(&mut stretch, shifted, &[]);
                 }
                 match self.whole(panel, step) {
-                    Some(stretch) => {
-                        whole.push(stretch);
-                        common.add(step.sums);
+                    Some(whole) => {
+                        stretch.whole.push(whole);
+                        stretch.common.add(step.sums);
                     }
                     None => self.add(panel, step),
                 }
-                held += step.x.len();
-                if shifted {
-                    self.add_whole(&mut whole, &mut common);
-                    self.flush_from(panel, step.offset);
-                    held = 0;
+                stretch.held += step.x.len();
+                stretch.target = step.offset;
+                if has_offsets {
+                    self.end_stretch(&mut stretch, shifted, panel.offsets);
                 }
             }
-            self.add_whole(&mut whole, &mut common);
-            self.flush();
+            self.end_stretch(&mut stretch, shifted, &[]);
             self.end_segment(&segment.ranges, shifted);
         }
+    }
+
+    /// Adds what a stretch has left to be added in float32, and brings all of it to the segment's sums.
+    fn end_stretch(&mut self, stretch: &mut Stretch<'_>, shifted: bool, offsets: &[Lane64]) {
+        if stretch.held == 0 {
+            return;
+        }
+        if !stretch.whole.is_empty() {
+            tiles::sum_whole(&stretch.whole, &mut self.parts);
+            self.tiles.iter_mut().for_each(|tile| tile.common.add(stretch.common));
+        }
+        if shifted {
+            self.flush_from(offsets, stretch.target);
+        } else {
+            self.flush();
+        }
+        stretch.whole.clear();
+        (stretch.held, stretch.common) = (0, TargetSums::default());
     }
 
     /// A step's buckets if every series has all of them and float32 holds them.
@@ -277,17 +302,6 @@ impl GroupSums {
             && panel.wild.get(tiles.clone()).is_none_or(|wild| wild.iter().all(|wild| *wild == 0));
         let values = panel.values.get(tiles.start * panel.buckets..tiles.end * panel.buckets)?;
         is_whole.then_some(Whole { buckets: panel.buckets, from: step.from, values, x: &step.x })
-    }
-
-    /// Adds such steps to the sums in float32, and what the target gave over them.
-    fn add_whole(&mut self, whole: &mut Vec<Whole<'_>>, common: &mut TargetSums) {
-        if whole.is_empty() {
-            return;
-        }
-        tiles::sum_whole(whole, &mut self.parts);
-        self.tiles.iter_mut().for_each(|tile| tile.common.add(*common));
-        whole.clear();
-        *common = TargetSums::default();
     }
 
     /// Adds a step to the sums in float32.
@@ -316,10 +330,10 @@ impl GroupSums {
         sums::flush(&mut self.segment, &mut self.parts, &mut self.pairs, &mut self.masked);
     }
 
-    /// The same of deviations from a panel's offsets.
-    fn flush_from(&mut self, panel: &Panel<'_>, target: f64) {
+    /// The same of deviations from a panel's offsets, or from 0 where there are none.
+    fn flush_from(&mut self, offsets: &[Lane64], target: f64) {
         for (at, tile) in self.tiles.iter_mut().enumerate() {
-            let offsets = panel.offsets.get(self.first + at).unwrap_or(&[0.0; LANES]);
+            let offsets = offsets.get(self.first + at).unwrap_or(&[0.0; LANES]);
             let (sums, part, pairs) = (&mut self.segment[at], &mut self.parts[at], &mut self.pairs[at]);
             sums::flush_from(Origin { offsets, target }, &mut tile.references, tile.common, sums, part, pairs);
             tile.common = TargetSums::default();

@@ -148,7 +148,7 @@ impl Strip {
         let width = rows.len() - first;
         let mut product = |at: usize, left: &Array2<f32>, right: &Array2<f32>| {
             let memory = &mut self.products[at];
-            memory.clear();
+            // What is there from the last strip is overwritten.
             memory.resize((last - first) * width, 0.0);
             let Ok(mut out) = ndarray::ArrayViewMut2::from_shape((last - first, width), memory) else { return };
             general_mat_mul(1.0, &left.slice(s![first..last, ..]), &right.slice(s![first.., ..]).t(), 0.0, &mut out);
