@@ -62,6 +62,21 @@ pub(super) struct Correlation {
     pub(super) n: usize,
 }
 
+impl Correlation {
+    /// An r as it was computed from so many pairs.
+    pub(super) fn of(r: f64, n: usize) -> Self {
+        Self { r: if n == 2 { of_two_pairs(r) } else { r }, n }
+    }
+}
+
+/// Two points lie on a line, which is not left to rounding: of many series with so few pairs each is as strong as the other, and
+/// their order must not depend on how their sums came about.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instructions")]
+fn of_two_pairs(r: f64) -> f64 {
+    if r.is_nan() { r } else { 1.0_f64.copysign(r) }
+}
+
 /// One side of many correlations over the same buckets.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
@@ -85,13 +100,13 @@ impl<'a> Target<'a> {
                 let n = other.len();
                 let defined = n >= min_overlap && centred.varies() && varies(other.iter().copied());
                 let r = if defined { centred.moments(other, sum / n as f64).r() } else { Some(f64::NAN) };
-                return Correlation { r: r.unwrap_or_else(|| scaled::r(self.values, other)), n };
+                return Correlation::of(r.unwrap_or_else(|| scaled::r(self.values, other)), n);
             }
         }
         let means = paired::Means::new(self.values, other);
         let defined = means.count() >= min_overlap && both_vary(self.values, other);
         let r = if defined { means.moments(self.values, other).r() } else { Some(f64::NAN) };
-        Correlation { r: r.unwrap_or_else(|| scaled::r(self.values, other)), n: means.count() }
+        Correlation::of(r.unwrap_or_else(|| scaled::r(self.values, other)), means.count())
     }
 }
 

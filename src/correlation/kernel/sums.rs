@@ -181,6 +181,7 @@ pub(in crate::correlation) fn verdicts(sums: &Sums) -> Verdicts {
         let (least, most) = (*TRUSTED.start(), *TRUSTED.end());
         let within = (xx >= least) & (xx <= most) & (yy >= least) & (yy <= most);
         let r = (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0);
+        let r = if n == 2.0 { super::of_two_pairs(r) } else { r };
         verdicts.r[lane] = if constant { f64::NAN } else { r };
         verdicts.trusted[lane] = constant | (near_x & near_y & within);
     }

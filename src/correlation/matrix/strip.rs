@@ -185,11 +185,11 @@ impl Strip {
                     }
                     rows.exactly(a, b, min_overlap)
                 } else if rows.masked.is_none() {
-                    Correlation { r: if a == b { 1.0 } else { f64::from(sums(0)).clamp(-1.0, 1.0) }, n }
+                    Correlation::of(if a == b { 1.0 } else { f64::from(sums(0)).clamp(-1.0, 1.0) }, n)
                 } else {
                     match r_of_sums(sums(0), n, [sums(2), sums(3)], [sums(4), sums(5)]) {
                         Some(_) if a == b => Correlation { r: 1.0, n },
-                        Some(r) => Correlation { r, n },
+                        Some(r) => Correlation::of(r, n),
                         None => rows.exactly(a, b, min_overlap),
                     }
                 };

@@ -1,5 +1,7 @@
 //! Against the kernel in float64, which the tests beside it hold against the formula.
 
+use std::slice::from_ref;
+
 use ndarray::s;
 use proptest::prelude::*;
 
@@ -215,4 +217,28 @@ fn short_panels_without_gaps_give_what_arrays_give_wherever_a_stretch_ends() {
             assert_eq!(assert_agrees(&values, &panels, rows / 2, &[0..211, 3..150]), 0);
         }
     }
+}
+
+#[test]
+fn two_pairs_lie_on_a_line_however_they_are_summed() {
+    let whole = 0..300;
+    let mut values = walks(64, 300, 10.0, 1.0);
+    // Each series but the first has two values.
+    for (row, mut values) in values.rows_mut().into_iter().enumerate().skip(1) {
+        let there = [row * 3, row * 4 + 40];
+        values
+            .iter_mut()
+            .enumerate()
+            .filter(|(column, _)| !there.contains(column))
+            .for_each(|(_, value)| *value = f64::NAN);
+    }
+    for about_means in [false, true] {
+        let panels = panels(&values, &[7, 64], about_means);
+        let views: Vec<Panel<'_>> = panels.iter().map(|panel| panel.view(&[])).collect();
+        let got = one_vs_panels(&views, 0, 64, from_ref(&whole), 2);
+        let trusted = (1..64).filter(|series| !got.doubtful.contains(&(0, *series)));
+        assert!(trusted.map(|series| got.r[(0, series)]).all(|r| r.abs() == 1.0));
+    }
+    let all = one_vs_all(values.row(0), values.view(), from_ref(&whole), Method::Pearson, 2);
+    assert!(all.r.iter().all(|r| r.abs() == 1.0) && all.n.iter().skip(1).all(|n| *n == 2));
 }
