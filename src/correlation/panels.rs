@@ -20,7 +20,7 @@ use super::{
     Stop,
     kernel::{
         sums::{self, Lane64, Origin, Sums, TargetSums},
-        tiles::{self, Group, LANES, Pairs, Part, STRETCH, Whole},
+        tiles::{self, Group, LANES, Pairs, Part, STRETCH},
     },
 };
 
@@ -188,18 +188,6 @@ fn add_steps(
     }
 }
 
-/// What is summed in float32 before it goes to float64.
-#[derive(Default)]
-struct Stretch<'a> {
-    /// Buckets.
-    held: usize,
-    /// Steps in which nothing is missing, and what the target gave over them.
-    whole: Vec<Whole<'a>>,
-    common: TargetSums,
-    /// The target's offset.
-    target: f64,
-}
-
 /// The sums of some tiles over all steps.
 struct GroupSums {
     /// The first tile.
@@ -251,57 +239,31 @@ impl GroupSums {
     /// Goes through all steps; `shifted` where a panel's deviations are from anything but 0.
     fn run(&mut self, panels: &[Panel<'_>], shifted: bool, segments: &[Segment]) {
         for segment in segments {
-            let mut stretch = Stretch::default();
+            // Buckets of the stretch under way, and the target's offset there.
+            let (mut held, mut target) = (0, 0.0);
             for step in &segment.steps {
                 let Some(panel) = panels.get(step.panel) else { continue };
                 // What is counted from 0 goes on from panel to panel.
                 let has_offsets = !panel.offsets.is_empty();
-                if stretch.held + step.x.len() > STRETCH || has_offsets {
-                    self.end_stretch(&mut stretch, shifted, &[]);
+                if held > 0 && (held + step.x.len() > STRETCH || has_offsets) {
+                    self.end_stretch(shifted, &[], target);
+                    held = 0;
                 }
-                match self.whole(panel, step) {
-                    Some(whole) => {
-                        stretch.whole.push(whole);
-                        stretch.common.add(step.sums);
-                    }
-                    None => self.add(panel, step),
-                }
-                stretch.held += step.x.len();
-                stretch.target = step.offset;
+                self.add(panel, step);
+                (held, target) = (held + step.x.len(), step.offset);
                 if has_offsets {
-                    self.end_stretch(&mut stretch, shifted, panel.offsets);
+                    self.end_stretch(shifted, panel.offsets, target);
+                    held = 0;
                 }
             }
-            self.end_stretch(&mut stretch, shifted, &[]);
+            self.end_stretch(shifted, &[], target);
             self.end_segment(&segment.ranges, shifted);
         }
     }
 
-    /// Adds what a stretch has left to be added in float32, and brings all of it to the segment's sums.
-    fn end_stretch(&mut self, stretch: &mut Stretch<'_>, shifted: bool, offsets: &[Lane64]) {
-        if stretch.held == 0 {
-            return;
-        }
-        if !stretch.whole.is_empty() {
-            tiles::sum_whole(&stretch.whole, &mut self.parts);
-            self.tiles.iter_mut().for_each(|tile| tile.common.add(stretch.common));
-        }
-        if shifted {
-            self.flush_from(offsets, stretch.target);
-        } else {
-            self.flush();
-        }
-        stretch.whole.clear();
-        (stretch.held, stretch.common) = (0, TargetSums::default());
-    }
-
-    /// A step's buckets if every series has all of them and float32 holds them.
-    fn whole<'a>(&self, panel: &Panel<'a>, step: &'a Step) -> Option<Whole<'a>> {
-        let tiles = self.first..self.first + self.tiles.len();
-        let is_whole = panel.full.get(tiles.clone())?.iter().all(|full| *full)
-            && panel.wild.get(tiles.clone()).is_none_or(|wild| wild.iter().all(|wild| *wild == 0));
-        let values = panel.values.get(tiles.start * panel.buckets..tiles.end * panel.buckets)?;
-        is_whole.then_some(Whole { buckets: panel.buckets, from: step.from, values, x: &step.x })
+    /// Brings what was summed in float32 to the segment's sums.
+    fn end_stretch(&mut self, shifted: bool, offsets: &[Lane64], target: f64) {
+        if shifted { self.flush_from(offsets, target) } else { self.flush() }
     }
 
     /// Adds a step to the sums in float32.

@@ -14,7 +14,7 @@ use super::{
     cut::Part,
     make::Target,
     newest::Newest,
-    read::{RollupError, take_rows, take_rows_once},
+    read::{RollupError, finished, take_rows, take_rows_once},
     summarize::summarize,
 };
 use crate::{
@@ -42,7 +42,7 @@ impl Rows {
         places: Option<&[usize]>,
     ) -> Result<Self, RollupError> {
         let mut newest = places.map(|_| Newest::of(shape));
-        let mut finished = Vec::with_capacity(stretches.len());
+        let mut read = Vec::with_capacity(stretches.len());
         for stretch in stretches.iter().copied() {
             let mut bars = Bars::new(shape.numbers(), shape.weighting());
             let bucket = |us| level.floor(us);
@@ -52,15 +52,10 @@ impl Rows {
                 }
                 _ => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
             };
-            finished.push((stretch, finish(bars).await?));
+            read.push((stretch, finished(bars).await?));
         }
-        Ok(Self { bars: finished, newest })
+        Ok(Self { bars: read, newest })
     }
-}
-
-/// Sorts bars on a thread that may take its time.
-pub(super) async fn finish(bars: Bars) -> Result<Finished, sqlx::Error> {
-    tokio::task::spawn_blocking(|| bars.finish()).await.map_err(|_| sqlx::Error::WorkerCrashed)
 }
 
 /// What is being read for the next step, and the session that reads it.

@@ -14,12 +14,12 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     Level, Shape,
-    ahead::{Ahead, Rows, finish as finish_bars},
+    ahead::{Ahead, Rows},
     bars::Bars,
     cut::{Part, Sized, cut},
     last_values,
     observe::{add, looked, watermark},
-    read::{RollupError, take_bars},
+    read::{RollupError, finished, take_bars},
     sql::{self, LATEST},
     summarize::summarize,
     together::Together,
@@ -297,7 +297,7 @@ async fn make_bars(
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
         let statement = sql::select_bars(shape, &shape.bars(below), stretch);
         take_bars(connection, shape, &statement, |us| level.floor(us), &mut bars).await?;
-        let bars = (stretch, finish_bars(bars).await?);
+        let bars = (stretch, finished(bars).await?);
         wider::replace_all(connection, shape, level, Place::of(step), bars, &mut wider).await?;
     }
     wider.end(connection, shape).await?;

@@ -200,6 +200,11 @@ pub(super) async fn newest(
     Ok(newest)
 }
 
+/// Sorts bars on a thread that may take its time.
+pub(super) async fn finished(bars: Bars) -> Result<Finished, sqlx::Error> {
+    tokio::task::spawn_blocking(|| bars.finish()).await.map_err(|_| sqlx::Error::WorkerCrashed)
+}
+
 /// Copies bars into a level's table.
 pub(super) async fn write(
     connection: &mut PgConnection,
