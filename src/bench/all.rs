@@ -63,7 +63,7 @@ impl AllBenchOptions {
                 storage: StorageBenchOptions { chunk_rows: 500_000, chunks: 3, ..StorageBenchOptions::quick() },
             },
             BenchSize::Laptop => Self {
-                ingest: IngestBenchOptions { rounds: 3, ..IngestBenchOptions::quick() },
+                ingest: IngestBenchOptions { rounds: 4, ..IngestBenchOptions::quick() },
                 steadiness: SteadinessBenchOptions { rows: 10_000_000, ..SteadinessBenchOptions::full() },
                 shared_buffers_mb: 256,
                 queries: QueryBenchOptions::laptop(),

@@ -2,8 +2,11 @@
 //!
 //! A figure's noise is that of its raw samples: the interval in which the median lies with 95 % probability, whatever their
 //! distribution is (order statistics), and from the least to the greatest where there are fewer than six samples. A figure
-//! is better or worse where the intervals of both reports do not touch, and unclear where they do. With a single sample
-//! nothing is known of noise, and so nothing is said.
+//! is better or worse where the intervals of both reports do not touch, and unclear where they do. Nothing is said where so
+//! few samples would lie apart by chance once in twenty times or more: two and two do in every third comparison, three and
+//! three in every tenth, four and four in one of 35.
+//!
+//! What is measured twice differs besides by what the machine did at the time, which the samples of a run do not know.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -43,7 +46,7 @@ pub enum Judgement {
     Worse,
     /// The difference is within the noise.
     Unclear,
-    /// There is one sample: the noise is not known.
+    /// There are too few samples to tell.
     Unknown,
 }
 
@@ -151,7 +154,7 @@ fn compare(a: &ReadMetric, b: &ReadMetric) -> Compared {
 }
 
 fn judge(a: Side, b: Side, better: Better) -> Judgement {
-    if a.samples < 2 || b.samples < 2 {
+    if chance_apart(a.samples, b.samples) > CHANCE {
         return Judgement::Unknown;
     }
     let (rises, falls) = (b.low > a.high, b.high < a.low);
@@ -161,6 +164,15 @@ fn judge(a: Side, b: Side, better: Better) -> Judgement {
         Better::Lower if falls => Judgement::Better,
         Better::Higher | Better::Lower => Judgement::Worse,
     }
+}
+
+/// More is no verdict.
+const CHANCE: f64 = 0.05;
+
+/// How likely it is that all samples of one report are above all of the other's, or below, if there is no difference.
+fn chance_apart(a: usize, b: usize) -> f64 {
+    let orders = (1..=a.min(b)).fold(1.0, |orders, at| orders * (a.max(b) + at) as f64 / at as f64);
+    2.0 / orders
 }
 
 /// The ends of the interval that the median is in.
@@ -233,7 +245,7 @@ impl fmt::Display for Comparison {
         let count = |wanted| self.metrics.iter().filter(|compared| compared.judgement == wanted).count();
         writeln!(
             f,
-            "{} better, {} worse, {} within the noise, {} with a single sample",
+            "{} better, {} worse, {} within the noise, {} with too few samples",
             count(Judgement::Better),
             count(Judgement::Worse),
             count(Judgement::Unclear),
@@ -287,12 +299,15 @@ mod tests {
 
     #[test]
     fn what_is_within_the_noise_is_unclear() {
-        let (slow, fast) = ([10.0, 11.0, 12.0, 11.5], [20.0, 21.0, 22.0]);
+        let (slow, fast) = ([10.0, 11.0, 12.0, 11.5], [20.0, 21.0, 22.0, 20.5]);
         assert_eq!(judged(&slow, &fast, "higher"), Judgement::Better);
         assert_eq!(judged(&slow, &fast, "lower"), Judgement::Worse);
         assert_eq!(judged(&fast, &slow, "lower"), Judgement::Better);
-        assert_eq!(judged(&slow, &[12.0, 13.0], "higher"), Judgement::Unclear);
+        assert_eq!(judged(&slow, &[12.0, 13.0, 14.0, 15.0], "higher"), Judgement::Unclear);
         assert_eq!(judged(&slow, &[20.0], "higher"), Judgement::Unknown);
+        assert_eq!(judged(&slow[..3], &fast[..3], "higher"), Judgement::Unknown);
+        // Of 70 orders of eight samples two have them apart.
+        assert!((chance_apart(4, 4) - 2.0 / 70.0).abs() < 1e-12 && chance_apart(0, 9) > 1.0);
     }
 
     #[test]
@@ -307,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_differs_around_is_told_and_the_date_is_not() {
-        let a = report(&[1.0, 2.0], "higher");
+        let a = report(&[1.0, 2.0, 3.0, 4.0], "higher");
         let b = String::from_utf8(a.clone()).unwrap().replace("\"off\"", "\"on\"").into_bytes();
         let found = Comparison::read(("a", &a), ("b", &b)).unwrap();
         assert_eq!(found.environment.get("jit"), Some(&["off".to_owned(), "on".to_owned()]));

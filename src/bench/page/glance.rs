@@ -82,7 +82,9 @@ fn slope(report: &Report, way: &str) -> Option<Sentence> {
         _ => "steady, as far as can be seen",
     };
     let text = format!("{text}: {verdict} (slope {low:.3} to {high:.3} % a million rows)");
-    Some(Sentence { is_good: high >= 0.0, figure: format!("{change:+.0} %"), text })
+    // That a control falls is no fault of what is measured.
+    let is_good = high >= 0.0 || way != "chunkwise";
+    Some(Sentence { is_good, figure: format!("{change:+.0} %"), text })
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         }
         let found = sentences(&report);
         let short: Vec<_> = found.iter().map(|sentence| (sentence.is_good, sentence.figure.as_str())).collect();
-        assert_eq!(short, [(false, "-25 %"), (true, "812 ms"), (false, "9")]);
+        assert_eq!(short, [(true, "-25 %"), (true, "812 ms"), (false, "9")]);
         assert!(found[0].text.contains("it falls"));
     }
 }

@@ -72,7 +72,7 @@ impl QueryBenchOptions {
     /// 19 million rows in the end.
     #[must_use]
     pub fn laptop() -> Self {
-        Self { pruning_hours: 1, rounds: 3, ..Self::full() }
+        Self { pruning_hours: 1, rounds: 4, ..Self::full() }
     }
 
     /// A look within two minutes: a hundredth of the records.

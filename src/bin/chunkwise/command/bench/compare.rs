@@ -18,7 +18,9 @@ Examples:
 
 A figure's noise is that of its raw samples: the interval in which their median lies with 95 % probability, or from the
 least to the greatest where there are fewer than six. Where the intervals of both reports do not touch, the second one is
-better or worse, else it is unclear; of a single sample the noise is unknown. What differs between machines, versions and
+better or worse, else it is unclear. Of so few samples that they would lie apart by chance once in twenty times (fewer than
+four and four) nothing is said: unknown. Of many figures some are better or worse by chance all the same, and two runs differ
+by what else the machine did: compare two reports of the same program first. What differs between machines, versions and
 settings is told first.")]
 pub(super) struct CompareArgs {
     /// A report that was written with --json
