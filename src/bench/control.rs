@@ -9,7 +9,7 @@ use super::{
     lines::CopyRows,
     load::{self, Measured},
     scratch::ScratchDatabase,
-    sink::CopySink,
+    sink::{CopySink, Ledger},
 };
 
 /// Rows a transaction: more make it no faster.
@@ -70,7 +70,7 @@ impl Control {
         for _ in 0..CONNECTIONS {
             let mut connection = scratch.connect().await?;
             connection.execute("SET synchronous_commit = on").await?;
-            sinks.push(CopySink::new(connection, self.table(), Arc::clone(ready)));
+            sinks.push(CopySink::new(connection, self.table(), Ledger::Kept, Arc::clone(ready)));
         }
         let whole = rows.next_multiple_of(ready.rows() as u64);
         load::closed(sinks, first_row, whole, ready.rows()).await

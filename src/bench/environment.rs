@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 use super::BenchError;
-use crate::db;
+use crate::{db, feed::AssetsOptions};
 
 /// Settings of the server that a rate of writes depends on.
 const SETTINGS: [&str; 10] = [
@@ -30,6 +30,11 @@ pub struct Environment {
     pub date: String,
     /// This program's version.
     pub chunkwise: String,
+    /// The revision of its source, where it is a release and the history was there; `-dirty` behind it means that it differs.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    /// What all made-up data begin from: equal seeds give equal data.
+    pub seed: u64,
     /// How it was compiled: `release` or `debug`. Figures of the latter say nothing about the former.
     pub build: String,
     /// The processor's model, as the system calls it.
@@ -81,6 +86,8 @@ impl Environment {
         Self {
             date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             chunkwise: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: option_env!("CHUNKWISE_REVISION").unwrap_or_default().to_owned(),
+            seed: AssetsOptions::default().seed,
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             cpu: cpu_model(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -94,10 +101,11 @@ impl Environment {
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gib = self.memory_bytes >> 30;
+        let revision = if self.revision.is_empty() { String::new() } else { format!(", {}", self.revision) };
         write!(
             f,
-            "chunkwise {} ({}) on {}, {} cores, {gib} GiB, {}",
-            self.chunkwise, self.build, self.cpu, self.cores, self.kernel
+            "chunkwise {} ({}{revision}) on {}, {} cores, {gib} GiB, {}, seed {}",
+            self.chunkwise, self.build, self.cpu, self.cores, self.kernel, self.seed
         )?;
         if self.postgres.is_empty() {
             return Ok(());

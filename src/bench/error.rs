@@ -1,6 +1,6 @@
 //! Why a benchmark gives no figures.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use crate::{
     db::{MigrateError, ServerError},
@@ -47,6 +47,18 @@ pub enum BenchError {
         /// Rows that there are.
         found: u64,
     },
+    /// Two ways to the same answer differ.
+    #[error(
+        "{question} has {sql} rows from chunkwise's table and {plain} from the plain one: the figures mean nothing"
+    )]
+    Disagreement {
+        /// The question's name.
+        question: &'static str,
+        /// Rows of the answer.
+        sql: f64,
+        /// Rows of the answer.
+        plain: f64,
+    },
     /// What is made of the rows is not finished a quarter of an hour after them.
     #[error(
         "chunks are not sealed, or rollups not made, long after the last row: `chunkwise chunks explain` shows such chunks"
@@ -70,6 +82,34 @@ pub enum BenchError {
         needed: u64,
         /// Bytes.
         available: u64,
+    },
+    /// What is to be measured does not fit on the server's disk.
+    #[error(
+        "the rows, their indexes and the server's log take about {} GB, and {} GB are free in {}: free some, or lower {lower}",
+        needed.div_ceil(1_000_000_000),
+        free / 1_000_000_000,
+        path.display()
+    )]
+    Disk {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+        /// The server's folder.
+        path: PathBuf,
+        /// The flag that asks for less.
+        lower: &'static str,
+    },
+    /// The database that is to be gone on with is not there, or not one of an unfinished run.
+    #[error(
+        "{0} holds no unfinished run on this server: give the name that the run has told, and the same server's flags"
+    )]
+    NotResumable(String),
+    /// More rows are there than are asked for.
+    #[error("{there} rows of each way are there already: ask for as many or more with --rows")]
+    FewerRows {
+        /// Rows.
+        there: u64,
     },
     /// The benchmark's own task failed.
     #[error("a sender of the benchmark failed")]

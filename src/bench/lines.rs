@@ -14,7 +14,7 @@ pub(super) const MEASUREMENT: &str = "ticks";
 pub(super) const METRIC: &str = "bench.price";
 
 /// Lines, used again and again: a body is a stretch of them with times of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
     /// Where each line begins, and where the last one ends.
@@ -55,6 +55,20 @@ impl Lines {
         Self::make(series, lines, unit, |assets, out| {
             let tick = assets.next_tick(START_US);
             assets.write_tick(&tick, START_US, out);
+            out.len() - 1 - unit.digits()
+        })
+    }
+
+    /// `ticks,symbol=BDFG price=101.25,size=300,bid=101.24 1704067200000000000`
+    pub(super) fn with_bid(series: u32, lines: usize) -> Result<Self, FeedError> {
+        let unit = TimeUnit::Nanoseconds;
+        Self::make(series, lines, unit, |assets, out| {
+            let tick = assets.next_tick(START_US);
+            assets.write_tick(&tick, START_US, out);
+            // Behind the fields: a blank, the time and a line's end.
+            let end = out.split_off(out.len() - 2 - unit.digits());
+            out.extend_from_slice(format!(",bid={:.2}", tick.price - 0.01).as_bytes());
+            out.extend_from_slice(&end);
             out.len() - 1 - unit.digits()
         })
     }
@@ -149,6 +163,8 @@ impl CopyRows {
     const ROW_BYTES: usize = 2 + 4 * 12;
     /// Before the first row's time.
     const TIME_AT: usize = 2 + 4;
+    /// A count of -1.
+    const TRAILER_BYTES: usize = 2;
 
     /// Rows for a COPY that takes all of them.
     pub(super) fn make(series: u32, rows: usize) -> Result<Self, FeedError> {
@@ -177,16 +193,30 @@ impl CopyRows {
         self.rows
     }
 
-    /// The COPY with the times of the rows from `first_row` on.
-    pub(super) fn starting_at(&self, first_row: u64) -> Vec<u8> {
-        let mut bytes = self.bytes.clone();
-        // PostgreSQL counts from the year 2000; the difference is in the bytes as they were encoded.
-        for (row, at) in (0..self.rows).map(|row| (row, Self::HEADER_BYTES + row * Self::ROW_BYTES + Self::TIME_AT)) {
-            let mut time = [0; 8];
-            time.copy_from_slice(&bytes[at..at + 8]);
-            let moved = i64::from_be_bytes(time) + self.row_times.of(first_row + row as u64) - START_US;
-            bytes[at..at + 8].copy_from_slice(&moved.to_be_bytes());
+    /// A COPY of the rows from `first_row` on: ready-made ones, again and again, each with its time.
+    pub(super) fn body(&self, first_row: u64, rows: usize) -> Vec<u8> {
+        let trailer = &self.bytes[self.bytes.len() - Self::TRAILER_BYTES..];
+        let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + rows * Self::ROW_BYTES + Self::TRAILER_BYTES);
+        bytes.extend_from_slice(&self.bytes[..Self::HEADER_BYTES]);
+        let place = |row: usize| Self::HEADER_BYTES + row * Self::ROW_BYTES;
+        let mut row = first_row;
+        let mut left = rows;
+        while left > 0 {
+            let from = usize::try_from(row % self.rows as u64).unwrap_or(0);
+            let to = (from + left).min(self.rows);
+            let base = bytes.len();
+            bytes.extend_from_slice(&self.bytes[place(from)..place(to)]);
+            // PostgreSQL counts from the year 2000; the difference is in the bytes as they were encoded.
+            for at in (0..to - from).map(|copied| base + copied * Self::ROW_BYTES + Self::TIME_AT) {
+                let mut time = [0; 8];
+                time.copy_from_slice(&bytes[at..at + 8]);
+                let moved = i64::from_be_bytes(time) + self.row_times.of(row) - START_US;
+                bytes[at..at + 8].copy_from_slice(&moved.to_be_bytes());
+                row += 1;
+            }
+            left -= to - from;
         }
+        bytes.extend_from_slice(trailer);
         bytes
     }
 }
@@ -209,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bid_stands_behind_the_other_fields() {
+        let lines = Lines::with_bid(10, 3).unwrap();
+        let body = lines.body(0, 3);
+        for (row, line) in std::str::from_utf8(&body).unwrap().lines().enumerate() {
+            let (fields, time) = line.rsplit_once(' ').unwrap();
+            assert_eq!(time, (RowTimes::DENSE.of(row as u64) * 1_000).to_string());
+            let (_, bid) = fields.rsplit_once(",bid=").unwrap();
+            assert!(fields.contains(",size=") && bid.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+
+    #[test]
     fn open_tsdb_s_lines_have_their_time_in_the_middle() {
         let lines = Lines::open_tsdb(10, 3).unwrap();
         let body = lines.body(10_000, 2);
@@ -228,10 +270,26 @@ mod tests {
             let at = CopyRows::HEADER_BYTES + row * CopyRows::ROW_BYTES + CopyRows::TIME_AT;
             i64::from_be_bytes(bytes[at..at + 8].try_into().unwrap()) + 946_684_800_000_000
         };
-        let moved = rows.starting_at(1_000);
+        let moved = rows.body(1_000, 5);
         assert_eq!(
-            (0..3).map(|row| time_us(&moved, row)).collect::<Vec<_>>(),
-            [1_000, 1_001, 1_002].map(|row| RowTimes::DENSE.of(row))
+            (0..5).map(|row| time_us(&moved, row)).collect::<Vec<_>>(),
+            [1_000, 1_001, 1_002, 1_003, 1_004].map(|row| RowTimes::DENSE.of(row))
         );
+        assert_eq!(moved.len(), rows.bytes.len() + 2 * CopyRows::ROW_BYTES);
+        assert_eq!(moved[moved.len() - 2..], [0xff, 0xff]);
+    }
+
+    #[test]
+    fn lines_and_copies_have_the_same_rows() {
+        let (lines, rows) = (Lines::line_protocol(10, 7).unwrap(), CopyRows::make(10, 7).unwrap());
+        let (body, copy) = (lines.body(4, 9), rows.body(4, 9));
+        let text = std::str::from_utf8(&body).unwrap();
+        for (row, line) in text.lines().enumerate() {
+            let (_, fields) = line.split_once(" price=").unwrap();
+            let price: f64 = fields.split_once(',').unwrap().0.parse().unwrap();
+            // Behind time and series.
+            let at = CopyRows::HEADER_BYTES + row * CopyRows::ROW_BYTES + CopyRows::TIME_AT + 2 * 12;
+            assert_eq!(f64::from_be_bytes(copy[at..at + 8].try_into().unwrap()), price, "{line}");
+        }
     }
 }

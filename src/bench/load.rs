@@ -3,13 +3,16 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use hdrhistogram::Histogram;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::Instant,
+};
 
 use super::{BenchError, sink::Sink};
 
@@ -113,12 +116,64 @@ pub(super) async fn open<S: Sink>(
     request_rows: usize,
     requests_per_second: f64,
 ) -> Result<Measured, BenchError> {
+    let never = Arc::new(AtomicBool::new(false));
+    open_until(sinks, first_row, rows, request_rows, requests_per_second, never).await
+}
+
+/// An open load that goes on until it is [ended](Self::end).
+#[derive(Debug)]
+pub(super) struct Live {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<Result<Measured, BenchError>>,
+    begun: Instant,
+    request_rows: usize,
+    requests_per_second: f64,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) measured: Measured,
+    /// Rows a second up to when it was ended.
+    pub(super) rows_per_second: f64,
+    /// The part of what was due by then that was sent and acknowledged.
+    pub(super) share: f64,
+}
+
+impl Live {
+    /// Sends rows from the first on.
+    pub(super) fn begin<S: Sink>(sinks: Vec<S>, request_rows: usize, requests_per_second: f64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let load = open_until(sinks, 0, u64::MAX, request_rows, requests_per_second, Arc::clone(&stop));
+        Self { stop, task: tokio::spawn(load), begun: Instant::now(), request_rows, requests_per_second }
+    }
+
+    /// Ends it when what is under way is acknowledged.
+    pub(super) async fn end(self) -> Result<Kept, BenchError> {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.stop.store(true, Ordering::Relaxed);
+        let measured = self.task.await??;
+        // The first one is due at once.
+        let due = ((seconds * self.requests_per_second).floor() + 1.0) * self.request_rows as f64;
+        let rows = measured.rows as f64;
+        Ok(Kept { measured, rows_per_second: rows / seconds, share: (rows / due).min(1.0) })
+    }
+}
+
+async fn open_until<S: Sink>(
+    sinks: Vec<S>,
+    first_row: u64,
+    rows: u64,
+    request_rows: usize,
+    requests_per_second: f64,
+    stop: Arc<AtomicBool>,
+) -> Result<Measured, BenchError> {
     let connections = sinks.len() as u64;
     let progress = Arc::new(Mutex::new(Vec::new()));
     let begun = Instant::now();
     let mut senders = JoinSet::new();
     for (own, mut sink) in (0..).zip(sinks) {
-        let progress = Arc::clone(&progress);
+        let (progress, stop) = (Arc::clone(&progress), Arc::clone(&stop));
         senders.spawn(async move {
             let mut latency_us = histogram();
             let mut request = own;
@@ -127,6 +182,9 @@ pub(super) async fn open<S: Sink>(
                 let count = usize::try_from(rows - before).unwrap_or(usize::MAX).min(request_rows);
                 let due = begun + Duration::from_secs_f64(request as f64 / requests_per_second);
                 tokio::time::sleep_until(due).await;
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 sink.send(first_row + before, count).await?;
                 record(&mut latency_us, due.elapsed());
                 advance(&progress, count, begun);
@@ -139,7 +197,10 @@ pub(super) async fn open<S: Sink>(
     while let Some(ended) = senders.join_next().await {
         latency_us += ended??;
     }
-    Ok(Measured { rows, begun, elapsed: begun.elapsed(), latency_us, progress: taken(&progress) })
+    let elapsed = begun.elapsed();
+    let progress = taken(&progress);
+    let rows = progress.last().map_or(0, |&(rows, _)| rows);
+    Ok(Measured { rows, begun, elapsed, latency_us, progress })
 }
 
 type Progress = Mutex<Vec<(u64, Duration)>>;
@@ -187,6 +248,17 @@ mod tests {
         assert_eq!((measured.rows, measured.latency_us.len()), (1_005, 101));
         assert_eq!(measured.progress.last().unwrap().0, 1_005);
         assert_eq!(measured.slices(500).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_live_load_goes_on_until_it_is_ended() {
+        let notes = Arc::default();
+        let live = Live::begin(three(&notes), 5, 1_000.0);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let kept = live.end().await.unwrap();
+        let sent = notes.lock().unwrap().len() as u64;
+        assert!(sent > 3 && kept.measured.rows == sent * 5, "{kept:?}");
+        assert!(kept.share > 0.5 && kept.rows_per_second < 6_000.0, "{kept:?}");
     }
 
     #[tokio::test]

@@ -9,14 +9,20 @@
 //! Machines differ and busy machines differ from themselves, so what counts are ratios to the controls. The ceiling is what
 //! the database takes of ready-made bytes; the naive way is what a table takes that is kept as most people would make it.
 
+mod all;
+mod client;
+mod compare;
 mod compute;
 mod control;
+mod disk;
 mod environment;
 mod error;
 mod ingest;
 mod lines;
 mod load;
+mod page;
 mod process;
+mod queries;
 mod questions;
 mod read_pass;
 mod report;
@@ -24,16 +30,21 @@ mod scratch;
 mod service;
 mod sink;
 mod statistics;
+mod steadiness;
 mod storage;
 
 pub use self::{
+    all::{AllBenchOptions, BenchSize},
+    compare::{CompareError, Compared, Comparison, Judgement, Side},
     compute::{ComputeBenchOptions, measure_compute},
     environment::Environment,
     error::BenchError,
     ingest::{IngestBench, IngestBenchOptions},
+    queries::{QueryBench, QueryBenchOptions},
     questions::{QuestionBench, QuestionBenchOptions, QuestionKind},
-    report::{Better, Metric, Report},
+    report::{Better, Metric, Plan, Published, Report},
     sink::Transport,
+    steadiness::{SteadinessBench, SteadinessBenchOptions},
     storage::{StorageBench, StorageBenchOptions},
 };
 

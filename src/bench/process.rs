@@ -42,9 +42,7 @@ impl CpuSeconds {
 impl Processes {
     /// Finds the database's processes by those of a connection.
     pub(super) async fn find(service: u32, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?;
-        let postmaster =
-            u32::try_from(backend).ok().filter(|&pid| is_postgres(pid)).and_then(|pid| Some(stat(pid)?.parent));
+        let postmaster = backend(connection).await?.and_then(|pid| Some(stat(pid)?.parent));
         Ok(Self { service, postmaster: postmaster.filter(|&pid| is_postgres(pid)) })
     }
 
@@ -62,6 +60,17 @@ impl Processes {
     pub(super) fn service_memory(&self) -> Option<(u64, u64)> {
         memory(self.service)
     }
+}
+
+/// Whether the server's processes are among this machine's.
+pub(super) async fn is_of_this_machine(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    Ok(backend(connection).await?.is_some())
+}
+
+/// The server's process behind a connection, if it is one of this machine.
+async fn backend(connection: &mut PgConnection) -> Result<Option<u32>, sqlx::Error> {
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?;
+    Ok(u32::try_from(backend).ok().filter(|&pid| is_postgres(pid)))
 }
 
 /// A process's memory now, and the most it has had, in bytes; `None` where the system does not tell.

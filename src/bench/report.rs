@@ -1,13 +1,16 @@
 //! What a benchmark found.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Environment, statistics::Trend};
+use super::{
+    Environment,
+    statistics::{Trend, trend},
+};
 
 /// Which way a figure should move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
     /// More is better.
@@ -31,6 +34,26 @@ pub struct Metric {
     pub samples: Vec<f64>,
 }
 
+/// How a question was answered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The figure that it belongs to.
+    pub name: String,
+    /// What the server said that it did, with rows; or what the receipts of an answer say.
+    pub plan: serde_json::Value,
+}
+
+/// Figures that somebody has published, on another machine: beside the measured ones, and never one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Published {
+    /// What was measured.
+    pub what: &'static str,
+    /// With what, and when.
+    pub software: &'static str,
+    /// The fastest and the slowest.
+    pub seconds: [f64; 2],
+}
+
 /// All figures of a benchmark, and where they were measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -38,11 +61,20 @@ pub struct Report {
     pub environment: Environment,
     /// The figures, ratios first.
     pub metrics: Vec<Metric>,
+    /// How questions were answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<Plan>,
+    /// What was published of the same kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+    /// Where each benchmark of several was measured: servers' settings may differ.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, Environment>,
 }
 
 impl Report {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, metrics: Vec::new() }
+        Self { environment, metrics: Vec::new(), plans: Vec::new(), published: None, parts: BTreeMap::new() }
     }
 
     /// Adds a figure that was measured once.
@@ -86,6 +118,19 @@ impl Report {
         }
     }
 
+    /// Adds whether a rate falls from slice to slice of a long run: its slope with its 95 % interval, in percent of the mean
+    /// rate a million rows, and what a straight line loses from the first to the last slice.
+    pub(super) fn add_slope(&mut self, name: &str, rates: &[f64], slice_rows: u64) {
+        let Some(Trend { slope, half_width }) = trend(rates) else { return };
+        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+        let percent = 100.0 / mean * 1e6 / slice_rows as f64;
+        for (end, value) in [("", slope), ("_low", slope - half_width), ("_high", slope + half_width)] {
+            self.add(format!("{name}_slope{end}"), value * percent, "%/million rows", Better::Higher);
+        }
+        let over_all = slope * (rates.len() - 1) as f64 / mean * 100.0;
+        self.add(format!("{name}_change"), over_all, "%", Better::Higher);
+    }
+
     /// Puts ratios before all other figures, which keep their order.
     pub(super) fn sort_ratios_first(&mut self) {
         self.metrics.sort_by_key(|metric| metric.unit != "ratio");
@@ -103,15 +148,21 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.environment)?;
         let width = self.metrics.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
-        for Metric { name, value, unit, .. } in &self.metrics {
-            writeln!(f, "{name:width$}  {:>14} {unit}", shown(*value))?;
+        for Metric { name, value, unit, samples, .. } in &self.metrics {
+            write!(f, "{name:width$}  {:>14} {unit}", shown(*value))?;
+            let (least, most) = samples.iter().fold((f64::MAX, f64::MIN), |(l, m), s| (l.min(*s), m.max(*s)));
+            match samples.len() {
+                0 | 1 => writeln!(f)?,
+                n => writeln!(f, "  ({} to {}, {n} samples)", shown(least), shown(most))?,
+            }
         }
-        Ok(())
+        let Some(Published { what, software, seconds: [least, most] }) = self.published else { return Ok(()) };
+        writeln!(f, "published, not measured here: {what} took {least} to {most} s ({software})")
     }
 }
 
 /// Three or four digits that mean something: `1234567`, `12.35`, `0.0123`.
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     match value.abs() {
         size if size >= 1_000.0 => format!("{value:.0}"),
         size if size >= 1.0 => format!("{value:.2}"),
@@ -136,6 +187,8 @@ mod tests {
         assert_eq!(json["metrics"], serde_json::json!([rate]));
         assert!(!json.to_string().contains("null"));
         assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
+        report.add_samples("several", 2.0, "ms", Better::Lower, vec![3.0, 1.0, 2.0]);
+        assert!(report.to_string().contains("2.00 ms  (1.00 to 3.00, 3 samples)"), "{report}");
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl ScratchDatabase {
         }
     }
 
+    /// One that an earlier benchmark has made and not dropped.
+    pub(super) fn open(server: &PgConnectOptions, name: &str) -> Self {
+        let database = Database::new(DatabaseOptions::single(server.clone().database(name)));
+        Self { name: name.to_owned(), server: server.clone(), database }
+    }
+
     async fn prepare(&self) -> Result<(), BenchError> {
         let mut connection = self.connect().await?;
         db::ensure_extension(&mut connection).await?;
@@ -59,6 +65,11 @@ impl ScratchDatabase {
     pub(super) async fn connect(&self) -> Result<PgConnection, BenchError> {
         let options = self.options().log_statements(log::LevelFilter::Off);
         Ok(options.log_slow_statements(log::LevelFilter::Off, std::time::Duration::ZERO).connect().await?)
+    }
+
+    /// Leaves it on the server.
+    pub(super) async fn keep(self) {
+        self.database.close().await;
     }
 
     /// Drops it, whoever is still connected.

@@ -1,5 +1,10 @@
 //! `chunkwise bench`: it runs, its figures are whole, and nothing is left on the server.
 
+mod all;
+mod compare;
+mod queries;
+mod steadiness;
+
 use serde_json::Value;
 
 use crate::support::{TestDatabase, run, run_within};
@@ -281,4 +286,40 @@ fn bench_correlation_from_blocks_that_do_not_fit_says_what_to_lower() {
     assert_eq!(told.code, 2, "{}", told.stderr);
     assert!(told.stderr.contains("1000000 series over 1000000 buckets take"), "{}", told.stderr);
     assert!(told.stderr.contains("lower --series or --buckets"), "{}", told.stderr);
+}
+
+/// A report that was written with `--json`.
+struct Told {
+    report: Value,
+}
+
+impl Told {
+    fn read(file: &std::path::Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(!text.contains(": null"), "{text}");
+        Self { report: serde_json::from_str(&text).unwrap() }
+    }
+
+    fn metrics(&self) -> &[Value] {
+        self.report["metrics"].as_array().unwrap()
+    }
+
+    fn metric(&self, name: &str) -> &Value {
+        let found = self.metrics().iter().find(|metric| metric["name"] == name);
+        found.unwrap_or_else(|| panic!("{name} is not in {:#}", self.report))
+    }
+
+    /// The names of the figures that have a plan.
+    fn plans(&self) -> Vec<&str> {
+        let plans = self.report["plans"].as_array().unwrap();
+        plans.iter().map(|plan| plan["name"].as_str().unwrap()).collect()
+    }
+
+    fn value(&self, name: &str) -> f64 {
+        self.metric(name)["value"].as_f64().unwrap()
+    }
+
+    fn samples(&self, name: &str) -> &[Value] {
+        self.metric(name)["samples"].as_array().unwrap()
+    }
 }

@@ -1,11 +1,6 @@
 //! The names of figures, and how they come about.
 
-use crate::bench::{
-    Better, Report,
-    load::Measured,
-    process::CpuSeconds,
-    statistics::{median, trend},
-};
+use crate::bench::{Better, Report, load::Measured, process::CpuSeconds, statistics::median};
 
 /// Service and controls, round by round; ratios are of neighbours in time.
 #[derive(Debug, Default)]
@@ -71,20 +66,10 @@ pub(super) fn latency(name: &str, measured: &Measured, report: &mut Report) {
     }
 }
 
-/// Whether a rate falls over a long run: its slope, in percent of the mean rate a million rows, and what a straight line
-/// loses from the first to the last slice.
+/// The rate of each million rows of a long run, and whether it falls.
 pub(super) fn steadiness(name: &str, measured: &Measured, report: &mut Report) {
-    const MILLION: u64 = 1_000_000;
-    let slice_rows = MILLION.min(measured.rows / 10).max(1);
+    let slice_rows = 1_000_000.min(measured.rows / 10).max(1);
     let rates = measured.slices(slice_rows);
-    report.add_samples(format!("{name}_rate"), measured.rows_per_second(), "rows/s", Better::Higher, rates.clone());
-    let Some(trend) = trend(&rates) else { return };
-    let mean = rates.iter().sum::<f64>() / rates.len() as f64;
-    let percent = 100.0 / mean * MILLION as f64 / slice_rows as f64;
-    let unit = "%/million rows";
-    report.add(format!("{name}_slope"), trend.slope * percent, unit, Better::Higher);
-    report.add(format!("{name}_slope_low"), (trend.slope - trend.half_width) * percent, unit, Better::Higher);
-    report.add(format!("{name}_slope_high"), (trend.slope + trend.half_width) * percent, unit, Better::Higher);
-    let over_all = trend.slope * (rates.len() - 1) as f64 / mean * 100.0;
-    report.add(format!("{name}_change"), over_all, "%", Better::Higher);
+    report.add_slope(name, &rates, slice_rows);
+    report.add_samples(format!("{name}_rate"), measured.rows_per_second(), "rows/s", Better::Higher, rates);
 }

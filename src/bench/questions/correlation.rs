@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    asking::Asking,
-    client::{Answer, Client},
-    growth,
-    table::Stage,
-};
+use super::{asking::Asking, growth, table::Stage};
 use crate::bench::{
-    BenchError, Better, Report, load,
+    BenchError, Better, Report,
+    client::{Answer, Client},
+    load,
     read_pass::{Reading, read_pass},
     service::{Role, Service},
     statistics::median,

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::{
     asking::Asking,
-    client::Client,
     correlation::{PATH, many, times},
     table::{BUCKET_US, CHUNK_BUCKETS, Stage},
 };
 use crate::bench::{
     BenchError, Better, Report, RowTimes, Transport,
+    client::Client,
     lines::Lines,
     load,
     service::Service,

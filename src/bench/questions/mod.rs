@@ -8,7 +8,6 @@
 //! ```
 
 mod asking;
-mod client;
 mod correlation;
 mod growth;
 mod table;

@@ -6,11 +6,8 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{
-    client::Client,
-    table::{BUCKET, BUCKET_US, FIELD, Stage},
-};
-use crate::bench::{BenchError, Better, Report, service::Role, statistics::median};
+use super::table::{BUCKET, BUCKET_US, FIELD, Stage};
+use crate::bench::{BenchError, Better, Report, client::Client, service::Role, statistics::median};
 
 /// So often each way is measured, in turns.
 const ROUNDS: usize = 5;

@@ -9,7 +9,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{BenchError, lines::Lines, service::Service};
 
-pub(super) use self::{copy::CopySink, http::Http};
+pub(super) use self::{
+    copy::{CopySink, Ledger},
+    http::Http,
+};
 use self::{stream::Stream, websocket::WebSocket};
 
 /// How lines reach the service.

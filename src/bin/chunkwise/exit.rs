@@ -3,7 +3,7 @@
 use std::{error::Error, io::ErrorKind, process::ExitCode};
 
 use chunkwise::{
-    bench::BenchError,
+    bench::{BenchError, CompareError},
     config::{ConfigError, InvalidSetting},
     db::{self, Failure, MigrateError, ServerError},
     feed::{FeedError, journal::JournalError, send::TargetError},
@@ -92,7 +92,16 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
         || cause.is::<Invalid>()
         || cause.is::<SelectorError>()
         || cause.is::<FeedError>()
-        || matches!(cause.downcast_ref(), Some(BenchError::Memory { .. }))
+        || cause.is::<CompareError>()
+        || matches!(
+            cause.downcast_ref(),
+            Some(
+                BenchError::Memory { .. }
+                    | BenchError::Disk { .. }
+                    | BenchError::NotResumable(_)
+                    | BenchError::FewerRows { .. }
+            )
+        )
         || cause.is::<TargetError>()
         || cause.downcast_ref().is_some_and(is_another_journal_wanted)
         || matches!(cause.downcast_ref(), Some(FormatError::TooManyRanked { .. } | FormatError::NotOffered { .. }))

@@ -14,6 +14,7 @@ mod listen;
 mod loader;
 mod logs;
 mod output;
+mod own_server;
 mod passing;
 mod progress;
 mod question_args;

@@ -1,20 +1,30 @@
 //! `chunkwise bench`
 
+mod all;
+mod compare;
+mod queries;
 mod questions;
+mod steadiness;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use chunkwise::{
     bench::{
-        BenchError, ComputeBenchOptions, IngestBench, IngestBenchOptions, QuestionBench, QuestionBenchOptions,
-        QuestionKind, Report, StorageBench, StorageBenchOptions, Transport, measure_compute,
+        BenchError, ComputeBenchOptions, IngestBench, IngestBenchOptions, QueryBench, QueryBenchOptions, QuestionBench,
+        QuestionBenchOptions, QuestionKind, Report, StorageBench, StorageBenchOptions, Transport, measure_compute,
     },
     config::Config,
 };
 use clap::{Args, Subcommand};
 
-use self::questions::{CorrelationArgs, WindowArgs};
+use self::{
+    all::AllArgs,
+    compare::CompareArgs,
+    queries::QueriesArgs,
+    questions::{CorrelationArgs, WindowArgs},
+    steadiness::SteadinessArgs,
+};
 use crate::{
     database::{Embedded, Place},
     listen::StopSignal,
@@ -24,10 +34,16 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  chunkwise bench all
+      Everything, under a quarter of an hour on 2 cores, as JSON and as a page to look at.
   chunkwise bench ingest --quick
       A look within a minute, on the embedded database; `chunkwise bench ingest --help` has more.
   chunkwise bench storage --quick
       What a row takes on disk, and what finishing and dropping chunks costs, within two minutes.
+  chunkwise bench steadiness --shared-buffers 256MB
+      Whether writing gets slower as the data grow, beside a plain table and a hypertable.
+  chunkwise bench queries --quick
+      How long aggregations over exactly so many records take, at rest and while rows come in, beside a plain table.
   chunkwise bench correlation --quick
       How long one series against all others takes over REST, idle and while rows come in.
   chunkwise bench correlation --from-blocks --quick
@@ -41,10 +57,18 @@ pub(crate) struct BenchArgs {
 enum What {
     /// How fast lines become committed rows, beside what the database takes of ready-made bytes.
     Ingest(IngestArgs),
+    /// Whether writing gets slower as the data grow, beside a plain table and a hypertable.
+    Steadiness(SteadinessArgs),
     /// What a row takes on disk, how long sealing and dropping take, and what they cost ingestion.
     Storage(StorageArgs),
+    /// How long three aggregations take, at rest and while rows come in, beside a plain table.
+    Queries(QueriesArgs),
     /// How long questions about one series against all others take, beside a plain read of as much memory.
     Correlation(CorrelationArgs),
+    /// All of them one after another, with a page that shows what was better and by how much.
+    All(AllArgs),
+    /// Two reports beside each other: what has changed by more than its noise.
+    Compare(CompareArgs),
     /// How fast windows are read, beside what the database gives away to two connections.
     Window(WindowArgs),
 }
@@ -158,7 +182,11 @@ impl StorageArgs {
 
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
     let (report, json) = match &args.what {
+        What::Compare(args) => return compare::run(args),
+        What::All(args) => return output::print(Box::pin(all::run(args, config)).await?.to_string().as_bytes()),
         What::Ingest(args) => (ingest(args.options(), config).await?, &args.json),
+        What::Steadiness(args) => (Box::pin(steadiness::run(args.run(), config)).await?, &args.json),
+        What::Queries(args) => (queries(args.options(), config).await?, &args.json),
         What::Storage(args) => (storage(args.options(), config).await?, &args.json),
         What::Correlation(args) if args.from_blocks => (compute(args.compute_options()).await?, &args.questions.json),
         What::Correlation(args) => {
@@ -189,6 +217,16 @@ async fn storage(options: StorageBenchOptions, config: &Config) -> anyhow::Resul
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = StorageBench::prepare(options, &place.database.owner().connect_options(), program).await?;
+    eprintln!("{}", told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
+    finish(measured, bench.discard().await, place).await
+}
+
+async fn queries(options: QueryBenchOptions, config: &Config) -> anyhow::Result<Report> {
+    let mut stop = StopSignal::listen()?;
+    let program = std::env::current_exe().context("finding this program's file")?;
+    let place = Place::for_everything(config, Embedded::Start).await?;
+    let bench = QueryBench::prepare(options, &place.database.owner().connect_options(), program).await?;
     eprintln!("{}", told(bench.database_name()));
     let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
     finish(measured, bench.discard().await, place).await

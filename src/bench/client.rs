@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::bench::{BenchError, Transport, service::Service, sink::Http};
+use super::{BenchError, Transport, service::Service, sink::Http};
 
 /// An answer, whole.
 #[derive(Debug)]
