@@ -108,7 +108,8 @@ export function menu(label, items, properties = {}, ...face) {
   const whole = el("div", { class: `menu ${properties.class ?? ""}` }, opener, sheet);
   const close = () => { sheet.hidden = true; opener.setAttribute("aria-expanded", "false"); };
   const open = () => {
-    fill(sheet, items().map((item) => {
+    const all = items();
+    fill(sheet, all.length ? null : el("p", { class: "muted none" }, "Nothing yet"), all.map((item) => {
       if (!item) return el("hr");
       const inside = [el("span", {}, item.text), item.note ? el("small", {}, item.note) : null];
       if (item.href) return el("a", { class: "item", role: "menuitem", href: item.href, download: item.download, on: { click: close } }, inside);

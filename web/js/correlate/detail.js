@@ -14,6 +14,7 @@ const WINDOWS = ["20", "40", "60", "120", "250"];
 export class Detail {
   #latest = new Latest();
   #key = null;
+  #pair = null;
   #window = null;
 
   /// `shownRange(index)` when another range is looked at; `target(tags)` when the other series is to be the target.
@@ -42,7 +43,7 @@ export class Detail {
 
   clear() {
     this.row = null;
-    this.#key = null;
+    this.#key = this.#pair = null;
     fill(this.title, "Side by side");
     this.makeTarget.hidden = this.explore.hidden = true;
     fill(this.card.body, this.nothing);
@@ -66,7 +67,12 @@ export class Detail {
     const key = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
     if (key === this.#key) return;
     this.#key = key;
-    this.#latest.run((signal) => this.#load(state, range, tint, signal), { abort: true });
+    // Another pair is wanted at once; the same with newer values can wait for the answer that is under way.
+    const pair = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, index]);
+    const isOther = pair !== this.#pair;
+    this.#pair = pair;
+    if (isOther || !state.live) this.card.place.busy();
+    this.#latest.run((signal) => this.#load(state, range, tint, signal), { abort: isOther });
   }
 
   #drawStats(cell, range) {
@@ -78,7 +84,6 @@ export class Detail {
   async #load(state, range, tint, signal) {
     const { id, row } = this;
     const { place } = this.card;
-    place.busy();
     try {
       const ids = [id, row.id];
       const n = row.cells[Math.min(state.shownRange, row.cells.length - 1)]?.n ?? 0;

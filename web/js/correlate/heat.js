@@ -58,7 +58,7 @@ export class Heat {
 
   async #load(question, signal) {
     const { place } = this.card;
-    place.busy();
+    if (!this.state.live) place.busy();
     try {
       const { series, order, r, n } = await ask("correlate/matrix", question, { signal });
       this.#series = order.map((at) => series[at]);

@@ -5,7 +5,7 @@ import { count, pValue, r as shownR, sameTags, seriesName } from "../format.js";
 import { rangeColour } from "../theme.js";
 
 const PAGE = 25;
-/// Where there is no room, intervals and counts are left to the row's own panel.
+/// Where there is no room, counts are left to the row's own panel, and intervals are drawn and not written.
 const narrow = matchMedia("(max-width: 720px)");
 
 export class Ranking {
@@ -68,6 +68,8 @@ export class Ranking {
   }
 
   #drawHead() {
+    // With many ranges side by side the intervals are drawn and not written.
+    this.table.classList.toggle("many", this.ranges.length > 2);
     const sortable = (text, key, range, properties = {}) => {
       const isNow = this.sort?.key === key && (key === "name" || this.sort.range === range);
       const press = () => {
@@ -80,11 +82,11 @@ export class Ranking {
     };
     fill(this.head,
       el("tr", { class: "groups" }, el("th", { class: "rank" }), el("th", { class: "name" }), this.ranges.map((name, index) =>
-        el("th", { colspan: narrow.matches ? 1 : 3, scope: "colgroup", class: "group", tint: `var(--${rangeColour(index)})` },
+        el("th", { colspan: narrow.matches ? 2 : 3, scope: "colgroup", class: "group", tint: `var(--${rangeColour(index)})` },
           el("span", { class: "swatch", "aria-hidden": "true" }), name))),
       el("tr", {}, el("th", { class: "rank number", scope: "col" }, "#"), sortable("Series", "name", 0, { class: "name" }),
         this.ranges.map((_, index) => [
-          sortable("r", "r", index, { class: "number starts" }), el("th", { scope: "col", class: "wide" }, "95 % interval"), sortable("n", "n", index, { class: "number wide" }),
+          sortable("r", "r", index, { class: "number starts" }), el("th", { scope: "col" }, this.ranges.length > 2 || narrow.matches ? "95 %" : "95 % interval"), sortable("n", "n", index, { class: "number wide" }),
         ])));
   }
 
@@ -121,7 +123,7 @@ export class Ranking {
     }, el("td", { class: "rank number muted" }, String(row.rank)), el("th", { scope: "row", class: "name" }, bdi(row.name, { title: row.name })),
     row.cells.map((cell) => [
       el("td", { class: "number starts", "data-r": cell.r ?? "", title: `p ${pValue(cell.p_value)}` }, shownR(cell.r)),
-      el("td", { class: "wide" }, bar(cell)), el("td", { class: "number muted wide", "data-n": cell.n }, count(cell.n)),
+      el("td", {}, bar(cell)), el("td", { class: "number muted wide", "data-n": cell.n }, count(cell.n)),
     ]));
   }
 }
@@ -141,6 +143,6 @@ function bar({ r, ci95 }) {
     span.style.width = `${Math.max(0.5, place(ci95[1]) - place(ci95[0]))}%`;
     whole.append(span);
   }
-  return el("span", { class: "interval" }, whole, el("span", { class: "muted" }, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–"));
+  return el("span", { class: "interval" }, whole, el("span", { class: "muted written" }, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–"));
 }
 

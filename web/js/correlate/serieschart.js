@@ -51,7 +51,7 @@ export class SeriesChart {
     this.#key = key;
     clearTimeout(this.#timer);
     // While the wheel turns, what is there is drawn at the new scale.
-    this.#timer = setTimeout(() => this.#latest.run((signal) => this.#load(domain, bucket, signal)), edge && !fresh ? 120 : 0);
+    this.#timer = setTimeout(() => this.#latest.run((signal) => this.#load(domain, bucket, fresh, signal)), edge && !fresh ? 120 : 0);
   }
 
   #domain() {
@@ -63,10 +63,10 @@ export class SeriesChart {
     return [covered.from, Math.max(to, covered.from + widthMs(state.bucket))];
   }
 
-  async #load(domain, bucket, signal) {
+  async #load(domain, bucket, fresh, signal) {
     const { state } = this;
     const width = widthMs(bucket);
-    this.place.busy();
+    if (!fresh) this.place.busy();
     try {
       const range = { from: Math.floor(domain[0]), to: Math.ceil(domain[1] + width) };
       const question = { ...windowQuestion(state, range, []), series: state.target, bucket, transform: "level" };

@@ -198,7 +198,7 @@ class Correlate {
 
   async #ask(asked, fresh, signal) {
     const { place } = this.rankingCard;
-    place.busy();
+    if (!fresh) place.busy();
     const begun = performance.now();
     try {
       const answer = await ask("correlate", JSON.parse(asked), { signal, fresh });

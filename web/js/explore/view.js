@@ -17,6 +17,7 @@ const MOST = 8;
 const LIVE_MS = 2000;
 /// A bar of prices spans so many of the usual buckets, or there is nothing between its least and greatest.
 const LEAST_BAR = 5;
+const GLASS = "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.800 10.800 14 14";
 const SCALES = [["linear", "Linear"], ["log", "Logarithmic"], ["rebased", "Rebased to 100"]];
 
 export const open = (main, parameters) => new Explore(main, parameters);
@@ -62,7 +63,8 @@ class Explore {
     const times = menu("Time", () => this.#presets(), {}, el("span", {}, "Time"), icon(ICONS.open));
     this.card = card(el("div", { class: "with-count" }, this.kinds, this.when), {
       id: "explore-chart", label: "Values over time",
-      end: [this.live, times, iconButton("Twice as long", "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.800 10.800 14 14M5 7h4", () => this.#zoomOut(), { id: "zoom-out" })],
+      end: [this.live, times, iconButton("Look closer", `${GLASS}M5 7h4M7 5v4`, () => this.#zoomIn(), { id: "zoom-in" }),
+        iconButton("Look wider", `${GLASS}M5 7h4`, () => this.#zoomOut(), { id: "zoom-out" })],
     }, this.chart.element);
     this.figures = new Figures((tags) => this.update({ series: this.state.series.filter((one) => one !== tags) }));
     this.figuresCard = card("What is shown", { id: "figures" }, this.figures.element);
@@ -158,6 +160,11 @@ class Explore {
     });
   }
 
+  #zoomIn() {
+    const { from, to } = this.state;
+    this.update({ from: from + (to - from) / 4, to: to - (to - from) / 4 }, { step: true });
+  }
+
   #zoomOut() {
     const covered = span(this.info);
     const { from, to } = this.state;
@@ -192,7 +199,7 @@ class Explore {
   async #load(bucket, isBars, signal) {
     const { state } = this;
     const { place } = this.card;
-    place.busy();
+    if (!state.live) place.busy();
     const shared = { measurement: state.measurement, from: iso(Math.floor(state.from)), to: iso(Math.ceil(state.to)), bucket };
     try {
       const shown = state.series.slice(0, isBars ? 1 : MOST);
