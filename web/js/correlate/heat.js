@@ -39,6 +39,11 @@ export class Heat {
     this.refresh();
   }
 
+  clear() {
+    this.state = this.#key = null;
+    this.card.place.empty("Nothing to compare", "The series and those ranked first are drawn here, all with all.");
+  }
+
   refresh() {
     const { state, rows, id } = this;
     if (!state) return;
@@ -58,7 +63,7 @@ export class Heat {
 
   async #load(question, signal) {
     const { place } = this.card;
-    if (!this.state.live) place.busy();
+    if (!this.state?.live) place.busy();
     try {
       const { series, order, r, n } = await ask("correlate/matrix", question, { signal });
       this.#series = order.map((at) => series[at]);

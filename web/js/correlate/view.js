@@ -186,7 +186,7 @@ class Correlate {
     if (!state.ranges.length) {
       this.#asked = null;
       this.rankingCard.place.empty("No range yet", "Drag over the chart, or add one with the button below it.");
-      this.detail.clear();
+      this.#clearAround();
       return;
     }
     const asked = JSON.stringify(correlateQuestion(state));
@@ -213,6 +213,7 @@ class Correlate {
     } catch (error) {
       if (error.name === "AbortError") throw error;
       this.#asked = null;
+      if (!this.#answer) this.#clearAround();
       place.failed(error, () => this.#sync());
     }
   }
@@ -232,6 +233,11 @@ class Correlate {
     if (row) this.detail.show(state, row, id);
     else this.detail.clear();
     this.heat.show(state, this.ranking.all, id);
+  }
+
+  #clearAround() {
+    this.detail.clear();
+    this.heat.clear();
   }
 
   #exploreLink(both) {

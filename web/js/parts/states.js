@@ -17,6 +17,8 @@ export function loading(height = 140) {
   return el("div", { "data-state": "loading", role: "status", "aria-label": "Loading" }, block);
 }
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /// A place whose content may be veiled while it cannot be shown. The content stays beneath, so that a failure that passes
 /// loses nothing.
 export class Place {
@@ -56,7 +58,7 @@ export class Place {
       }), "failed");
       this.#stop = onRecovery(retry);
     } else {
-      this.#cover(failed({ message: bdi(error.message), retry, code: error.code }), "failed");
+      this.#cover(failed({ message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
     }
   }
 
