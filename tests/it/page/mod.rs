@@ -4,8 +4,10 @@ mod browser;
 mod correlate;
 mod explore;
 mod hostile;
+mod live;
 mod many;
 mod outage;
+mod shape;
 mod store;
 
 use browser::Browser;
