@@ -1,5 +1,5 @@
 //! The question service's routes, and what all routes share: errors, formats, the extractor of questions, the guard of
-//! listeners without tokens, and the description of the API.
+//! listeners without tokens, the description of the API, and the web page.
 
 mod answers;
 pub mod error;
@@ -8,6 +8,7 @@ pub mod guard;
 mod listings;
 pub mod negotiate;
 pub mod openapi;
+mod page;
 mod parameters;
 pub mod question;
 mod removals;
@@ -17,6 +18,7 @@ mod service;
 mod state;
 
 pub use listings::prepare_latest;
+pub use page::page_router;
 pub use removals::removal_router;
 pub use router::{question_router, service_router};
 pub use serve::{serve, serve_handed};

@@ -74,19 +74,23 @@ fn root() -> PathBuf {
 
 /// Every Rust file below a folder, by its path from the repository's root.
 fn rust_files(folder: &str) -> Vec<(String, String)> {
-    fn visit(folder: &Path, files: &mut Vec<PathBuf>) {
+    files_ending(folder, &["rs"])
+}
+
+fn files_ending(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
+    fn visit(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                visit(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                visit(&path, endings, files);
+            } else if path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending)) {
                 files.push(path);
             }
         }
     }
     let mut files = Vec::new();
-    visit(&root().join(folder), &mut files);
+    visit(&root().join(folder), endings, &mut files);
     files.sort();
     let read = |path: PathBuf| {
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
@@ -181,11 +185,39 @@ fn the_rules_themselves_have_no_cycle() {
 fn files_stay_under_four_hundred_lines() {
     let is_excused = |path: &str| LONG_FILES.iter().any(|(long, _)| *long == path);
     let files = ["src", "tests", "benches"].into_iter().flat_map(rust_files);
+    let files = files.chain(files_ending("web", &["js", "css", "html"]));
     let long: Vec<_> = files
         .map(|(path, text)| (text.lines().count(), path))
         .filter(|(lines, path)| *lines > MAX_LINES && !is_excused(path))
         .collect();
     assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn the_web_page_makes_no_markup_of_text() {
+    // The page's policy forbids all of these too; here it shows before a browser does.
+    const NEVER: [&str; 10] = [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        "DOMParser",
+        "createContextualFragment",
+        "style=",
+        "onclick=",
+    ];
+    let files = files_ending("web", &["js", "html"]);
+    assert!(!files.is_empty());
+    for (path, text) in files {
+        for never in NEVER {
+            assert!(!text.contains(never), "{path}: {never}");
+        }
+        let elsewhere = text.match_indices("http").map(|(at, _)| &text[at..]).find(|rest| rest.starts_with("http"));
+        let names = "http://www.w3.org/2000/svg";
+        assert!(elsewhere.is_none_or(|rest| rest.starts_with(names)), "{path}: loads from elsewhere");
+    }
 }
 
 #[test]

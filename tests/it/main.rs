@@ -23,6 +23,8 @@ mod layout;
 mod life;
 // Line protocol over TCP and OpenTSDB's port: raw sockets to committed rows.
 mod listeners;
+// The web page, in a browser.
+mod page;
 // Questions to answers: windows, correlations, listings, against oracles.
 mod read;
 // What is taken away, and what sleeps.

@@ -190,7 +190,7 @@ fn router(
         router = router.merge(http::removal_router(state.clone()));
     }
     if roles.answer() {
-        router = router.merge(http::question_router(state));
+        router = router.merge(http::question_router(state)).merge(http::page_router());
     }
     Ok(guarded(router, address, config))
 }

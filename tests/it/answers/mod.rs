@@ -11,5 +11,5 @@ mod load;
 mod parquet;
 mod pruning;
 mod questions;
-mod real;
+pub(crate) mod real;
 mod service;

@@ -16,20 +16,20 @@ macro_rules! data {
 pub(super) use data;
 
 /// 20 stocks' daily closing prices over 33 years: `prices`, tag `symbol`, field `close`.
-pub(super) const SP500: &str = data!("sp500_prices.csv.gz");
+pub(crate) const SP500: &str = data!("sp500_prices.csv.gz");
 /// 5 stocks' daily prices, which begin on different days: `stocks`, tag `Ticker`, fields `Open`, `Close` and so on.
-pub(super) const STOCKS: &str = data!("stocks_ohlcv.csv.gz");
+pub(crate) const STOCKS: &str = data!("stocks_ohlcv.csv.gz");
 
 /// A database with `prices` and `stocks`, and the program on it.
 #[derive(Debug)]
-pub(super) struct Real {
-    pub(super) app: App,
-    pub(super) database: TestDatabase,
+pub(crate) struct Real {
+    pub(crate) app: App,
+    pub(crate) database: TestDatabase,
 }
 
 impl Real {
     /// One for all tests that run now and only read.
-    pub(super) async fn shared() -> Arc<Self> {
+    pub(crate) async fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Real>> = Mutex::const_new(Weak::new());
         let mut shared = SHARED.lock().await;
         if let Some(real) = shared.upgrade() {
@@ -43,7 +43,7 @@ impl Real {
 }
 
 /// A test's own database with `prices` and `stocks`.
-pub(super) async fn loaded() -> TestDatabase {
+pub(crate) async fn loaded() -> TestDatabase {
     let database = TestDatabase::new().await;
     let url = database.url();
     let prices =
@@ -56,7 +56,7 @@ pub(super) async fn loaded() -> TestDatabase {
 }
 
 /// A question about daily `close` of `prices`, with these fields over its own.
-pub(super) fn ask(fields: Value) -> Value {
+pub(crate) fn ask(fields: Value) -> Value {
     let mut question = json!({ "measurement": "prices", "field": "close", "bucket": "1d" });
     if let (Some(question), Value::Object(fields)) = (question.as_object_mut(), fields) {
         question.extend(fields);
@@ -65,7 +65,7 @@ pub(super) fn ask(fields: Value) -> Value {
 }
 
 /// Apple's log returns in 2020 against everybody's, with these fields over its own.
-pub(super) fn correlation(fields: Value) -> Value {
+pub(crate) fn correlation(fields: Value) -> Value {
     let mut question = ask(json!({
         "transform": "log_return", "target": {"symbol": "AAPL"},
         "ranges": [{"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}],

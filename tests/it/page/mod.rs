@@ -1,0 +1,13 @@
+//! The web page in a real browser: what people see, click, drag and type, against what the API says.
+
+mod browser;
+mod correlate;
+mod explore;
+mod hostile;
+mod live;
+mod many;
+mod outage;
+mod shape;
+mod store;
+
+use browser::Browser;

@@ -1,0 +1,91 @@
+// What stands where an answer will be: waiting, nothing there, or what went wrong and what to do.
+
+import { bdi, button, el } from "../dom.js";
+import { onRecovery, suspect } from "../health.js";
+
+export const empty = (title, message) =>
+  el("div", { class: "state", "data-state": "empty" }, el("strong", {}, title), message ? el("p", {}, message) : null);
+
+export function failed({ title = "That did not work", message, retry, code }) {
+  return el("div", { class: "state failed", "data-state": "failed", "data-code": code, role: "alert" },
+    el("strong", {}, title), el("p", {}, message), retry ? button("Try again", retry) : null);
+}
+
+export function loading(height = 140) {
+  const block = el("div", { class: "skeleton", "aria-hidden": "true" });
+  block.style.height = `${height}px`;
+  return el("div", { "data-state": "loading", role: "status", "aria-label": "Loading" }, block);
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/// A place whose content may be veiled while it cannot be shown. The content stays beneath, so that a failure that passes
+/// loses nothing.
+export class Place {
+  #veil = null;
+  #stop = null;
+
+  /// `element` says what is the matter; what is covered is `beneath`.
+  constructor(element, beneath = element) {
+    Object.assign(this, { element, beneath });
+    beneath.classList.add("veiled");
+    element.classList.add("lined");
+    element.append(el("div", { class: "busy-line" }));
+    element.dataset.state = "loading";
+  }
+
+  busy() {
+    this.element.setAttribute("aria-busy", "true");
+  }
+
+  ready() {
+    this.#unveil();
+    this.element.removeAttribute("aria-busy");
+    this.element.dataset.state = "ready";
+  }
+
+  empty(title, message) {
+    this.#cover(empty(title, message), "empty");
+  }
+
+  /// `retry` is called by the button, and by itself once what passes has passed.
+  failed(error, retry) {
+    if (error.passing) {
+      suspect();
+      this.#cover(failed({
+        title: error.status === 503 ? "The database is away" : "No answer", code: error.code,
+        message: `${error.message} This is asked again as soon as it is back.`, retry,
+      }), "failed");
+      this.#stop = onRecovery(retry);
+    } else {
+      this.#cover(failed({ message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
+    }
+  }
+
+  #cover(what, state) {
+    this.#unveil();
+    this.element.removeAttribute("aria-busy");
+    this.element.dataset.state = state;
+    this.#veil = el("div", { class: "veil" }, what);
+    this.beneath.append(this.#veil);
+  }
+
+  #unveil() {
+    this.#veil?.remove();
+    this.#veil = null;
+    this.#stop?.();
+    this.#stop = null;
+  }
+
+  close() {
+    this.#unveil();
+  }
+}
+
+/// A card: a title, what stands at the end of its line, and a body.
+export function card(title, { end = [], id, footer, label } = {}, ...children) {
+  const body = el("div", { class: "body" }, ...children);
+  const element = el("section", { class: "card", id, "aria-label": label ?? (typeof title === "string" ? title : null) },
+    el("header", {}, typeof title === "string" ? el("h2", {}, title) : title, el("div", { class: "end" }, end)), body, footer);
+  return { element, body, place: new Place(element, body) };
+}
