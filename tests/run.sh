@@ -6,7 +6,8 @@
 # The integration tests make their own databases on the server of DATABASE_URL if that is set, else on an embedded
 # TimescaleDB, which they fetch and start with chunkwise's own code. This script only does what cargo cannot: it makes a
 # Python with numpy, pandas and pyarrow, which read chunkwise's answers back, and with clients of other stores, which
-# write to it. It stands in target/ and is made anew when the list of packages changes.
+# write to it; and it fetches the browser, the broker and the collector that the tests use, where they are not installed.
+# Both stand in target/; nothing is installed, and no rights are needed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,6 +17,12 @@ packages=(
     "numpy==2.2.*" "pandas==2.2.*" "pyarrow>=18"
     "influxdb-client==1.50.*" "influxdb==5.3.*" "questdb==6.0.0" "opentsdb-py==0.6.*" "paho-mqtt==2.*"
 )
+# Name, package, and where it is in the package.
+program_packages='mosquitto        mosquitto      /usr/sbin/mosquitto
+mosquitto_passwd mosquitto      /usr/bin/mosquitto_passwd
+chromium         chromium       /usr/lib/chromium/chromium
+collectd         collectd-core  /usr/sbin/collectd
+openssl          openssl        /usr/bin/openssl'
 imports='import numpy, pandas, pyarrow, influxdb_client, influxdb, questdb, opentsdb, paho.mqtt'
 summary=()
 
@@ -57,6 +64,56 @@ test_python() {
     export CHUNKWISE_TEST_PYTHON
 }
 
+first_folder() {
+    local folder
+    for folder; do
+        [[ ! -d $folder ]] || break
+    done
+    echo "$folder"
+}
+
+# The programs that tests run, each with its package on Debian and Ubuntu. Where some are missing, apt fetches their packages
+# with lists and a cache of its own, and they are unpacked. Where there is no apt, the tests that want them say SKIPPED.
+test_programs() {
+    local programs tree name package path library='' work missing=()
+    mkdir -p "$target/test-programs"
+    programs=$(cd "$target/test-programs" && pwd)
+    tree=$programs/tree work=$programs/work
+    # What was fetched, written down when it is.
+    [[ -f $programs/complete && $(<"$programs/complete") == "$program_packages" ]] || rm -rf "$programs"
+    export PATH=$programs/bin:$PATH:/usr/sbin
+    while read -r name package _; do
+        command -v "$name" >/dev/null || missing+=("$package")
+    done <<<"$program_packages"
+    ((${#missing[@]})) || return 0
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        echo "not installed, and there is no apt to fetch them with: ${missing[*]}"
+        return 0
+    fi
+    mkdir -p "$work/lists" "$work/cache" "$tree" "$programs/bin"
+    local apt=(
+        apt-get -qq -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o Debug::NoLocking=true
+        -o APT::Sandbox::User= -o APT::Install-Recommends=false
+    )
+    "${apt[@]}" update || return 1
+    "${apt[@]}" install --yes --download-only "${missing[@]}" || return 1
+    for package in "$work"/cache/archives/*.deb; do
+        dpkg-deb -x "$package" "$tree" || return 1
+    done
+    for path in "$tree"/usr/lib/*-linux-gnu "$tree"/usr/lib/*-linux-gnu/nss; do
+        [[ ! -d $path ]] || library+=${library:+:}$path
+    done
+    while read -r name _ path; do
+        [[ -x $tree$path ]] || continue
+        # The fonts of the browser's packages are found as if they were the user's.
+        printf '#!/bin/sh\nLD_LIBRARY_PATH=%q FONTCONFIG_PATH=%q XDG_DATA_HOME=%q exec %q "$@"\n' \
+            "$library" "$(first_folder "$tree/etc/fonts" /etc/fonts)" "$tree/usr/share" "$tree$path" >"$programs/bin/$name"
+        chmod +x "$programs/bin/$name"
+    done <<<"$program_packages"
+    rm -rf "$work"
+    echo "$program_packages" >"$programs/complete"
+}
+
 # The tests' own embedded server, where they needed one, goes on until here: it is theirs alone, beside the user's data.
 stop_test_server() {
     local data_dir=${XDG_DATA_HOME:-$HOME/.local/share}/chunkwise-test
@@ -84,6 +141,7 @@ tests() {
 }
 
 stage 'Python for the tests' test_python
+stage 'programs for the tests' test_programs
 stage 'format' cargo fmt --check
 # All targets: also the benches must compile.
 stage 'lints' cargo clippy --locked --all-targets -- -D warnings

@@ -3,26 +3,28 @@
 use std::{
     fs,
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use super::{columns, rows};
-use crate::support::{App, Process, TestDatabase, wait_until};
+use crate::support::{App, Process, TestDatabase, program, wait_until};
 
-/// Where it is; administrators' folders are not on everybody's path.
-fn collectd() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/opt/collectd/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join("collectd"))
-        .find(|program| program.is_file())
+/// Where packages are unpacked instead of installed, its own folders are not where it was built for.
+fn own_folders(program: &Path) -> String {
+    let Some(tree) = program.ancestors().nth(2).map(|folder| folder.join("tree/usr")).filter(|tree| tree.is_dir())
+    else {
+        return String::new();
+    };
+    let (plugins, types) = (tree.join("lib/collectd"), tree.join("share/collectd/types.db"));
+    format!("PluginDir \"{}\"\nTypesDB \"{}\"", plugins.display(), types.display())
 }
 
-fn configuration(folder: &Path, host: &str, port: &str) -> String {
-    let folder = folder.display();
+fn configuration(program: &Path, folder: &Path, host: &str, port: &str) -> String {
+    let (folder, own_folders) = (folder.display(), own_folders(program));
     format!(
-        r#"Hostname "probe"
+        r#"{own_folders}
+Hostname "probe"
 FQDNLookup false
 Interval 1
 BaseDir "{folder}"
@@ -43,7 +45,7 @@ LoadPlugin write_tsdb
 
 #[tokio::test]
 async fn collectd_writes_the_load_and_the_memory_of_this_machine_each_second() {
-    let Some(program) = collectd() else {
+    let Some(program) = program(&["collectd"]) else {
         // Not `eprintln!`, which is not seen when a test passes.
         let told = writeln!(std::io::stderr(), "SKIPPED: collectd is not installed (apt-get install collectd-core)");
         return told.unwrap();
@@ -54,8 +56,8 @@ async fn collectd_writes_the_load_and_the_memory_of_this_machine_each_second() {
     let (host, port) = address.trim().rsplit_once(':').unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("collectd.conf");
-    fs::write(&file, configuration(folder.path(), host, port)).unwrap();
-    let mut command = Command::new(program);
+    fs::write(&file, configuration(&program, folder.path(), host, port)).unwrap();
+    let mut command = Command::new(&program);
     command.arg("-f").arg("-C").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let _running = Process::spawn(&mut command);
 

@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -13,12 +12,11 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-use crate::support::Process;
+use crate::support::{Process, program};
 
 /// What a page is waited for at most; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PROGRAMS: [&str; 4] =
-    ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable"];
+const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// One page in a browser of its own; killed at the end.
 pub(super) struct Browser {
@@ -42,7 +40,7 @@ pub(super) struct Complaint {
 impl Browser {
     /// `None`, and a line that says so, where no Chromium is installed.
     pub(super) async fn start() -> Option<Self> {
-        let Some(program) = PROGRAMS.into_iter().map(PathBuf::from).find(|path| path.exists()) else {
+        let Some(program) = program(&PROGRAMS) else {
             println!("SKIPPED: chromium is not installed (apt-get install chromium)");
             return None;
         };

@@ -13,9 +13,7 @@ use rumqttc_v5::{
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-use super::{Authority, Process, Proxy};
-
-const PROGRAM: &str = "/usr/sbin/mosquitto";
+use super::{Authority, Process, Proxy, program};
 
 /// A mosquitto of a test's own, on a free port; killed at the end.
 #[derive(Debug)]
@@ -36,7 +34,8 @@ impl Broker {
         Self::start_with(|folder| {
             let users = folder.join("users");
             std::fs::write(&users, format!("{user}:{password}\n")).unwrap();
-            let hashed = Command::new("mosquitto_passwd").arg("-U").arg(&users).status().unwrap();
+            let hashing = program(&["mosquitto_passwd"]).expect("it comes with mosquitto");
+            let hashed = Command::new(hashing).arg("-U").arg(&users).status().unwrap();
             assert!(hashed.success());
             format!(
                 "allow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\n",
@@ -48,10 +47,10 @@ impl Broker {
     }
 
     fn start_with(access: impl FnOnce(&Path) -> String) -> Option<Self> {
-        if !Path::new(PROGRAM).exists() {
+        let Some(program) = program(&["mosquitto"]) else {
             println!("SKIPPED: mosquitto is not installed (apt-get install mosquitto)");
             return None;
-        }
+        };
         let folder = tempfile::tempdir().unwrap();
         // Free a moment ago; the kernel does not give it out again at once.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -59,7 +58,7 @@ impl Broker {
         // The queue of a client that is away holds all that a test publishes. Files of a test are its user's alone.
         let text = format!("user root\nmax_queued_messages 0\nlistener {port} 127.0.0.1\n{}", access(folder.path()));
         std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program);
         command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::spawn(&mut command);
         for _ in 0..500 {

@@ -7,6 +7,7 @@ mod command;
 mod database;
 mod explain;
 mod process;
+mod program;
 mod proxy;
 mod python;
 mod server;
@@ -18,6 +19,7 @@ pub(crate) use command::{Finished, run, run_within};
 pub(crate) use database::TestDatabase;
 pub(crate) use explain::scanned;
 pub(crate) use process::{Process, command};
+pub(crate) use program::program;
 pub(crate) use proxy::{At, Proxy};
 pub(crate) use python::{python_command, run_python};
 
