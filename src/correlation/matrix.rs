@@ -18,7 +18,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 pub use pairs::{Pair, top_pairs};
-use strip::{Rows, STRIP_ROWS, Strip};
+use strip::{MOST_STRIP_ROWS, Rows, Strip, strip_rows};
 
 use crate::question::Method;
 
@@ -47,7 +47,7 @@ impl Matrix {
 #[must_use]
 pub fn top_pairs_bytes(series: u64, buckets: u64) -> u64 {
     let threads = rayon::current_num_threads() as u64;
-    let strips = threads.saturating_mul((STRIP_ROWS * Strip::ARRAYS * 4) as u64).saturating_mul(series);
+    let strips = threads.saturating_mul((MOST_STRIP_ROWS * Strip::ARRAYS * 4) as u64).saturating_mul(series);
     series.saturating_mul(buckets).saturating_mul(20).saturating_add(strips)
 }
 
@@ -60,21 +60,33 @@ pub fn top_pairs_bytes(series: u64, buckets: u64) -> u64 {
 pub fn matrix(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -> Matrix {
     let rows = Rows::new(values, method);
     let series = values.nrows();
+    let strip_rows = strip_rows(series);
     let (mut r, mut n) = (Array2::zeros((series, series)), Array2::zeros((series, series)));
-    r.axis_chunks_iter_mut(Axis(0), STRIP_ROWS)
+    r.axis_chunks_iter_mut(Axis(0), strip_rows)
         .into_par_iter()
-        .zip(n.axis_chunks_iter_mut(Axis(0), STRIP_ROWS))
+        .zip(n.axis_chunks_iter_mut(Axis(0), strip_rows))
         .enumerate()
         .for_each_init(Strip::default, |strip, (index, (mut r, mut n))| {
-            let first = index * STRIP_ROWS;
-            strip.compute(&rows, first, min_overlap, |row, column, cell| {
-                r[(row - first, column)] = cell.r;
-                n[(row - first, column)] = i64::try_from(cell.n).unwrap_or(i64::MAX);
-            });
+            let first = index * strip_rows;
+            if let Some(of_all) = rows.n() {
+                n.fill(whole(of_all));
+                strip.compute(&rows, first, min_overlap, |row, column, cell| r[(row - first, column)] = cell.r);
+            } else {
+                strip.compute(&rows, first, min_overlap, |row, column, cell| {
+                    r[(row - first, column)] = cell.r;
+                    n[(row - first, column)] = whole(cell.n);
+                });
+            }
         });
     mirror(r.view_mut());
-    mirror(n.view_mut());
+    if rows.n().is_none() {
+        mirror(n.view_mut());
+    }
     Matrix { r, n }
+}
+
+fn whole(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// Copies what is right of the diagonal to its left: a quarter, and then the squares beside it.
@@ -178,7 +190,7 @@ mod tests {
     #[test]
     fn equals_one_against_all_for_each_over_several_strips() {
         for (gaps, buckets) in [(0, 50), (9, 50), (0, 1), (3, 4)] {
-            let values = waves(STRIP_ROWS + 37, buckets, gaps);
+            let values = waves(MOST_STRIP_ROWS + 37, buckets, gaps);
             for method in [Method::Pearson, Method::Spearman] {
                 if method == Method::Spearman && gaps > 0 && buckets > 4 {
                     continue; // pair by pair, and below with fewer
@@ -211,7 +223,7 @@ mod tests {
     #[test]
     fn the_strongest_pairs_are_those_of_the_matrix() {
         for gaps in [0, 7] {
-            let values = waves(STRIP_ROWS + 20, 60, gaps);
+            let values = waves(MOST_STRIP_ROWS + 20, 60, gaps);
             let whole = matrix(values.view(), Method::Pearson, 10);
             for order in [Order::Abs, Order::Desc, Order::Asc] {
                 let pairs = top_pairs(values.view(), Method::Pearson, 10, 50, order);

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::strip::{Rows, STRIP_ROWS, Strip};
+use super::strip::{Rows, Strip, strip_rows};
 use crate::question::{Method, Order};
 
 /// A pair of rows and its correlation.
@@ -99,7 +99,7 @@ pub fn top_pairs(
 ) -> Vec<Pair> {
     let rows = Rows::new(values, method);
     let most = top.saturating_add(SPARE);
-    let strips: Vec<usize> = (0..values.nrows()).step_by(STRIP_ROWS).collect();
+    let strips: Vec<usize> = (0..values.nrows()).step_by(strip_rows(values.nrows())).collect();
     let best = strips
         .into_par_iter()
         .fold(

@@ -1,6 +1,6 @@
 //! A few rows against all that follow them.
 
-use ndarray::{Array2, ArrayView2, Axis, linalg::general_mat_mul, s};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, linalg::general_mat_mul, s};
 use rayon::prelude::*;
 
 use crate::{
@@ -11,20 +11,25 @@ use crate::{
     question::Method,
 };
 
-/// So many rows are multiplied with all that follow: the product's strip stays small, and little of it lies below the
-/// diagonal.
-pub(super) const STRIP_ROWS: usize = 128;
+/// The most rows that are multiplied at once with all that follow: the product's strip stays small, little of it lies below
+/// the diagonal, and what follows is not packed for too few rows.
+pub(super) const MOST_STRIP_ROWS: usize = 256;
+
+/// How many rows of so many are multiplied at once: of few, fewer, so that all cores have something to do.
+pub(super) fn strip_rows(series: usize) -> usize {
+    (series / 8).clamp(MOST_STRIP_ROWS / 2, MOST_STRIP_ROWS)
+}
 
 /// Of a pair's own sum of squares about 0 at least this part must be left about the pair's mean. With less, what rounding in
 /// float32 leaves in r (some 3e-7 over this) could come near 1e-5.
 const LEAST_PART: f32 = 0.1;
 
 /// The rows, made ready for products.
-pub(super) struct Rows {
+pub(super) struct Rows<'v> {
     /// Whether the product is still wanted.
     stop: Stop,
     /// Values; for Spearman ranks where a row has no gaps. Of the ranks' own ranks within some pairs r is the same.
-    values: Array2<f64>,
+    values: CowArray<'v, f64, Ix2>,
     method: Method,
     /// Deviations from the row's mean, of length 1; 0 where missing.
     deviations: Array2<f32>,
@@ -49,11 +54,11 @@ enum Kind {
     Odd,
 }
 
-impl Rows {
-    pub(super) fn new(of: ArrayView2<'_, f64>, method: Method) -> Self {
+impl<'v> Rows<'v> {
+    pub(super) fn new(of: ArrayView2<'v, f64>, method: Method) -> Self {
         let (series, buckets) = of.dim();
-        let mut values = of.to_owned();
-        let has_gaps = of.iter().any(|value| value.is_nan());
+        let mut values = CowArray::from(of);
+        let has_gaps = of.axis_iter(Axis(0)).into_par_iter().any(|row| row.iter().any(|value| value.is_nan()));
         if method == Method::Spearman {
             values.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
                 let ranks = ranks_of_target(&row.to_vec());
@@ -76,6 +81,11 @@ impl Rows {
 
     fn len(&self) -> usize {
         self.values.nrows()
+    }
+
+    /// How many buckets every pair has; `None` where a row has gaps.
+    pub(super) fn n(&self) -> Option<usize> {
+        self.masked.is_none().then(|| self.values.ncols())
     }
 
     /// A pair in float64.
@@ -136,7 +146,7 @@ impl Strip {
     /// diagonal, and the diagonal.
     pub(super) fn compute(
         &mut self,
-        rows: &Rows,
+        rows: &Rows<'_>,
         first: usize,
         min_overlap: usize,
         mut cell: impl FnMut(usize, usize, Correlation),
@@ -144,7 +154,7 @@ impl Strip {
         if rows.stop.is_given() {
             return;
         }
-        let last = rows.len().min(first + STRIP_ROWS);
+        let last = rows.len().min(first + strip_rows(rows.len()));
         let width = rows.len() - first;
         let mut product = |at: usize, left: &Array2<f32>, right: &Array2<f32>| {
             let memory = &mut self.products[at];
