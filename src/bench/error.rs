@@ -68,7 +68,7 @@ pub enum BenchError {
     #[error("`chunkwise load` did not load all of the files ({0}): what it said stands above")]
     NotLoaded(String),
     /// TSBS's files are not of a use case that is asked about.
-    #[error("the files have no rows of `cpu`: take those of the use cases cpu-only or devops")]
+    #[error("the files have no rows of `cpu` with its ten fields: take those of the use cases cpu-only or devops")]
     NoProcessors,
     /// An option is out of range.
     #[error("the benchmark's data cannot be made")]

@@ -9,6 +9,10 @@ use crate::bench::statistics::median;
 /// Two runs are never the same to less than that.
 const LEAST_FLOOR: f64 = 0.05;
 
+/// Of so many controls the usual one can be told from one that is so many times as far out.
+const MANY_CONTROLS: usize = 5;
+const FAR_OUT: f64 = 4.0;
+
 /// From so many samples on it can be told whether neighbours resemble each other.
 const SERIAL_SAMPLES: usize = 8;
 
@@ -115,11 +119,12 @@ impl Floors {
     }
 }
 
-/// The greatest change of a control, and more where there are few: one of three would have been beyond two others as likely.
+/// The greatest change of a control; of many controls not of one that is far out, as a pass of microseconds may be. More where
+/// there are few: one of three would have been beyond two others as likely, and one says little of what it does not do.
 fn floor(changes: &[f64]) -> f64 {
     let most = changes.iter().copied().fold(0.0, f64::max);
-    let few = if changes.is_empty() { 1.0 } else { 1.0 + 2.0 / changes.len() as f64 };
-    (most * few).max(LEAST_FLOOR)
+    let usual = if changes.len() < MANY_CONTROLS { most } else { most.min(FAR_OUT * median(changes)) };
+    usual.max(LEAST_FLOOR) * (1.0 + 2.0 / changes.len().max(1) as f64)
 }
 
 fn is_control(name: &str) -> bool {
@@ -171,5 +176,10 @@ mod tests {
         assert!(!floors.is_passed("a.ceiling_rate", "rows/s", 1.0, 100.0), "a control is none of chunkwise's");
         assert!(!floors.is_passed("a.npy_beyond", "ms", 1.0, -1.0));
         assert_eq!(Floors::of([].into_iter()).percent().keys().collect::<Vec<_>>(), [""]);
+        assert!(
+            (floor(&[0.01, 0.02, 0.03, 0.02, 0.01, 0.6]) - 0.08 * (1.0 + 2.0 / 6.0)).abs() < 1e-12,
+            "one is far out"
+        );
+        assert!((floor(&[0.001]) - 0.15).abs() < 1e-12 && (floor(&[0.2, 0.1]) - 0.4).abs() < 1e-12);
     }
 }

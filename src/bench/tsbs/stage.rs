@@ -24,6 +24,7 @@ use crate::{
         service::{Role, Service},
         sink::ServiceSink,
     },
+    feed::Hosts,
     hypertable::quote_ident,
 };
 
@@ -175,7 +176,14 @@ async fn count(connection: &mut PgConnection) -> Result<(u64, u64), BenchError> 
     )
     .fetch_all(&mut *connection)
     .await?;
-    if !tables.iter().any(|(name, _)| name == "cpu") {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM information_schema.columns
+         WHERE table_schema = 'public_store' AND table_name = 'cpu' AND column_name = ANY ($1)",
+    )
+    .bind(Hosts::FIELDS)
+    .fetch_one(&mut *connection)
+    .await?;
+    if known.unsigned_abs() < Hosts::FIELDS.len() as u64 {
         return Err(BenchError::NoProcessors);
     }
     let (mut rows, mut metrics) = (0, 0);

@@ -60,14 +60,29 @@ async fn bench_tsbs_reports_rates_and_every_type_of_question() {
     assert_eq!(left, 0);
 }
 
+const FIELDS: [&str; 10] = [
+    "usage_user",
+    "usage_system",
+    "usage_idle",
+    "usage_nice",
+    "usage_iowait",
+    "usage_irq",
+    "usage_softirq",
+    "usage_steal",
+    "usage_guest",
+    "usage_guest_nice",
+];
+
 /// 40 rows of two hosts, in TSBS's format for TimescaleDB and in its line protocol.
 fn files(folder: &std::path::Path) -> [String; 2] {
-    let mut tsbs = "tags,hostname string,region string\ncpu,usage_user,usage_system\n\n".to_owned();
+    let mut tsbs = format!("tags,hostname string,region string\ncpu,{}\n\n", FIELDS.join(","));
     let mut influx = String::new();
     for row in 0..40_u64 {
         let (tags, time) = (format!("hostname=host_{},region=eu-west-1", row % 2), 1_451_606_400 + row / 2 * 10);
-        tsbs.push_str(&format!("tags,{tags}\ncpu,{time}000000000,{row},{}\n", 99 - row));
-        influx.push_str(&format!("cpu,{tags} usage_user={row}i,usage_system={}i {time}000000000\n", 99 - row));
+        let values: Vec<String> = (0..10).map(|field| (row * 7 + field * 13).rem_euclid(100).to_string()).collect();
+        let named: Vec<String> = FIELDS.iter().zip(&values).map(|(name, value)| format!("{name}={value}i")).collect();
+        tsbs.push_str(&format!("tags,{tags}\ncpu,{time}000000000,{}\n", values.join(",")));
+        influx.push_str(&format!("cpu,{tags} {} {time}000000000\n", named.join(",")));
     }
     [("timescaledb-data.gz", tsbs), ("influx-data", influx)].map(|(name, text)| {
         let path = folder.join(name);
@@ -96,8 +111,9 @@ async fn both_formats_of_tsbs_are_loaded_as_the_same_rows_once() {
         let again = run(&arguments).successful();
         assert!(again.text().contains("0 rows written, 0 left out as bad, 40 were there already"), "{}", again.text());
         let sql = format!(
-            "SELECT md5(string_agg(format('%s %s %s %s %s', time, hostname, region, usage_user, usage_system), '|'
-                                   ORDER BY time, hostname)) FROM {namespace}.cpu"
+            "SELECT md5(string_agg(concat_ws(' ', time, hostname, region, {}), '|' ORDER BY time, hostname))
+             FROM {namespace}.cpu",
+            FIELDS.join(", ")
         );
         let digest: String = database.scalar(&sql).await;
         rows.push(digest);
@@ -114,6 +130,12 @@ async fn both_formats_of_tsbs_are_loaded_as_the_same_rows_once() {
         said.stderr
     );
     let told = Told::read(&json);
-    assert_eq!([told.value("rows"), told.value("metrics")], [40.0, 80.0]);
-    assert!(told.value("insert_rate") > 0.0);
+    assert_eq!([told.value("rows"), told.value("metrics")], [40.0, 400.0]);
+    assert!(told.value("insert_rate") > 0.0 && told.value("lastpoint_sql_rows") == 2.0);
+
+    let other = folder.path().join("other");
+    std::fs::write(&other, "cpu,hostname=h usage_user=1i 1451606400000000000\n").unwrap();
+    let refused = run(&["bench", "tsbs", "--file", other.to_str().unwrap(), "--database-url", &url]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("take those of the use cases cpu-only or devops"), "{}", refused.stderr);
 }
