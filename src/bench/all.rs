@@ -68,7 +68,7 @@ impl AllBenchOptions {
                 shared_buffers_mb: 256,
                 queries: QueryBenchOptions::laptop(),
                 correlation: QuestionBenchOptions {
-                    series: 20_000,
+                    series: 10_000,
                     buckets: 1_000,
                     questions: 100,
                     live_rows_per_second: 100_000,

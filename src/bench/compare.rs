@@ -1,20 +1,26 @@
 //! Two reports of the same benchmark, figure by figure: what has changed by more than its noise.
 //!
-//! A figure's noise is that of its raw samples: the interval in which the median lies with 95 % probability, whatever their
-//! distribution is (order statistics), and from the least to the greatest where there are fewer than six samples. A figure
-//! is better or worse where the intervals of both reports do not touch, and unclear where they do. Nothing is said where so
-//! few samples would lie apart by chance once in twenty times or more: two and two do in every third comparison, three and
-//! three in every tenth, four and four in one of 35.
+//! A figure is better or worse where two things hold, and unclear where one does not:
 //!
-//! What is measured twice differs besides by what the machine did at the time, which the samples of a run do not know.
+//! - The intervals of both reports do not touch: the one in which a report's median lies with 95 % probability, by its raw
+//!   samples alone (see `noise`). Nothing is said where so few samples would lie apart by chance once in twenty times or more:
+//!   two and two do in every third comparison, three and three in every tenth, four and four in one of 35.
+//! - It has changed by more than the machine has. What the samples of a run do not know is what else the machine did during
+//!   that run; but each run has controls, which chunkwise has no part in: a plain read of memory, COPY of ready-made bytes, a
+//!   plain table. How much they differ between the reports is how much is not believed of the other figures. Ratios to a
+//!   control of the same rounds have that behind them, and need less.
+//!
+//! Nothing is said of what is counted (rows, chunks, bytes), and of a figure that is not the middle of its samples, such as the
+//! greatest of several medians.
+
+mod noise;
 
 use std::{collections::BTreeMap, fmt};
 
+use super::Better;
+use noise::{Floors, interval};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use statrs::distribution::{Binomial, DiscreteCDF};
-
-use super::Better;
 
 /// The environment's entries that differ in any two runs.
 const ALWAYS_DIFFERENT: [&str; 1] = ["date"];
@@ -46,7 +52,7 @@ pub enum Judgement {
     Worse,
     /// The difference is within the noise.
     Unclear,
-    /// There are too few samples to tell.
+    /// There are too few samples to tell, or it is no figure to be judged.
     Unknown,
 }
 
@@ -88,6 +94,8 @@ pub struct Side {
 pub struct Comparison {
     /// What differs between the environments: the entry, and both values.
     pub environment: BTreeMap<String, [String; 2]>,
+    /// How much figures have to change before anything is said, in percent, by benchmark: about as much as its controls did.
+    pub floor_percent: BTreeMap<String, f64>,
     /// The figures that both have, in the second one's order.
     pub metrics: Vec<Compared>,
     /// The names of figures that one of them has alone.
@@ -119,11 +127,13 @@ impl Comparison {
             serde_json::from_slice(bytes).map_err(|source| CompareError::NotAReport { name: name.to_owned(), source })
         };
         let (a, b) = (read(a)?, read(b)?);
-        let metrics: Vec<Compared> = b
+        let pairs: Vec<(&ReadMetric, &ReadMetric)> = b
             .metrics
             .iter()
-            .filter_map(|b| Some(compare(a.metrics.iter().find(|a| (&a.name, &a.unit) == (&b.name, &b.unit))?, b)))
+            .filter_map(|b| Some((a.metrics.iter().find(|a| (&a.name, &a.unit) == (&b.name, &b.unit))?, b)))
             .collect();
+        let floors = Floors::of(pairs.iter().map(|(a, b)| (b.name.as_str(), a.value, b.value)));
+        let metrics: Vec<Compared> = pairs.iter().map(|(a, b)| compare(a, b, &floors)).collect();
         if metrics.is_empty() {
             return Err(CompareError::NothingInCommon);
         }
@@ -131,17 +141,25 @@ impl Comparison {
         let names = a.metrics.iter().chain(&b.metrics).map(|metric| metric.name.clone());
         let mut alone: Vec<String> = names.filter(|name| !both(name)).collect();
         alone.dedup();
-        Ok(Self { environment: differences(&a.environment, &b.environment), metrics, alone })
+        let environment = differences(&a.environment, &b.environment);
+        Ok(Self { environment, floor_percent: floors.percent(), metrics, alone })
     }
 }
 
-fn compare(a: &ReadMetric, b: &ReadMetric) -> Compared {
+fn compare(a: &ReadMetric, b: &ReadMetric, floors: &Floors) -> Compared {
     let side = |metric: &ReadMetric| {
         let (low, high) = interval(&metric.samples);
         Side { value: metric.value, samples: metric.samples.len(), low, high }
     };
     let (of_a, of_b) = (side(a), side(b));
     let change = (b.value - a.value) / a.value.abs() * 100.0;
+    let judgement = match judge(of_a, of_b, b.better) {
+        _ if !is_judged(b) || !of_a.is_middle() || !of_b.is_middle() => Judgement::Unknown,
+        Judgement::Better | Judgement::Worse if !floors.is_passed(&b.name, &b.unit, a.value, b.value) => {
+            Judgement::Unclear
+        }
+        judgement => judgement,
+    };
     Compared {
         name: b.name.clone(),
         unit: b.unit.clone(),
@@ -149,8 +167,13 @@ fn compare(a: &ReadMetric, b: &ReadMetric) -> Compared {
         a: of_a,
         b: of_b,
         change_percent: Some(change).filter(|change| change.is_finite()),
-        judgement: judge(of_a, of_b, b.better),
+        judgement,
     }
+}
+
+/// What is counted is the same in any two runs, or is what was asked for.
+fn is_judged(metric: &ReadMetric) -> bool {
+    !matches!(metric.unit.as_str(), "rows" | "chunks" | "series" | "bytes" | "B")
 }
 
 fn judge(a: Side, b: Side, better: Better) -> Judgement {
@@ -173,25 +196,6 @@ const CHANCE: f64 = 0.05;
 fn chance_apart(a: usize, b: usize) -> f64 {
     let orders = (1..=a.min(b)).fold(1.0, |orders, at| orders * (a.max(b) + at) as f64 / at as f64);
     2.0 / orders
-}
-
-/// The ends of the interval that the median is in.
-fn interval(samples: &[f64]) -> (f64, f64) {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let count = sorted.len();
-    if count == 0 {
-        return (f64::NAN, f64::NAN);
-    }
-    let outside = outside(count as u64).min((count - 1) / 2);
-    (sorted[outside], sorted[count - 1 - outside])
-}
-
-/// How many of the least samples lie below the interval: so many coins show heads with less than 2.5 % probability.
-fn outside(count: u64) -> usize {
-    let Ok(coins) = Binomial::new(0.5, count) else { return 0 };
-    let heads = (0..count).take_while(|heads| coins.cdf(*heads) <= 0.025).count();
-    heads.saturating_sub(1)
 }
 
 fn differences(
@@ -226,6 +230,13 @@ impl fmt::Display for Comparison {
         for (name, [a, b]) in &self.environment {
             writeln!(f, "differs: {name}: {a} and {b}")?;
         }
+        for (part, percent) in &self.floor_percent {
+            let part = if part.is_empty() { String::new() } else { format!(" of {part}") };
+            writeln!(
+                f,
+                "figures{part} that change by less than {percent:.1} % are unclear: so much may be the machine"
+            )?;
+        }
         let width = self.metrics.iter().map(|compared| compared.name.len()).max().unwrap_or(0);
         for Compared { name, unit, a, b, change_percent, judgement, .. } in &self.metrics {
             let change = change_percent.map_or_else(String::new, |change| format!("{change:+.1} %"));
@@ -245,7 +256,7 @@ impl fmt::Display for Comparison {
         let count = |wanted| self.metrics.iter().filter(|compared| compared.judgement == wanted).count();
         writeln!(
             f,
-            "{} better, {} worse, {} within the noise, {} with too few samples",
+            "{} better, {} worse, {} within the noise, {} of which nothing is said",
             count(Judgement::Better),
             count(Judgement::Worse),
             count(Judgement::Unclear),
@@ -266,6 +277,11 @@ impl Judgement {
 }
 
 impl Side {
+    /// Whether the figure is what the interval is of.
+    fn is_middle(&self) -> bool {
+        self.samples < 2 || (self.low..=self.high).contains(&self.value)
+    }
+
     /// Half the interval, in percent of its middle.
     fn noise(&self) -> String {
         let (half, middle) = ((self.high - self.low) / 2.0, f64::midpoint(self.high, self.low).abs());
@@ -311,13 +327,43 @@ mod tests {
     }
 
     #[test]
-    fn outliers_of_many_samples_do_not_widen_the_interval() {
-        // Of 20 samples the 6th and the 15th: the textbook's interval of a median.
-        let samples: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!(interval(&samples), (6.0, 15.0));
-        assert_eq!(interval(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (1.0, 6.0));
-        assert_eq!(interval(&[3.0, 1.0]), (1.0, 3.0));
-        assert_eq!(interval(&[7.0]), (7.0, 7.0));
+    fn what_changes_with_the_controls_is_the_machine() {
+        let report = |rate: f64, control: f64| {
+            let metric = |name: &str, unit: &str, at: f64| {
+                let samples: Vec<f64> = [0.99, 0.995, 1.0, 1.005, 1.01].map(|by| by * at).to_vec();
+                json!({"name": name, "value": at, "unit": unit, "better": "higher", "samples": samples})
+            };
+            let metrics = [
+                metric("ingest.service_rate", "lines/s", rate),
+                metric("ingest.ceiling_rate", "rows/s", control),
+                metric("ingest.naive_rate", "rows/s", control),
+                metric("ingest.service_to_ceiling", "ratio", rate / control),
+                metric("ingest.sent", "rows", rate),
+                metric("other.rate", "rows/s", rate),
+            ];
+            serde_json::to_vec(&json!({"environment": {}, "metrics": metrics})).unwrap()
+        };
+        let judged = |b: Vec<u8>| -> Vec<Judgement> {
+            let a = report(100.0, 50.0);
+            let compared = Comparison::read(("a", &a), ("b", &b)).unwrap();
+            compared.metrics.iter().map(|metric| metric.judgement).collect()
+        };
+        use Judgement::{Better, Unclear, Unknown, Worse};
+        // The machine is slower by a fifth, and chunkwise with it.
+        assert_eq!(judged(report(80.0, 40.0)), [Unclear, Unclear, Unclear, Unclear, Unknown, Unclear]);
+        assert_eq!(judged(report(80.0, 50.0)), [Worse, Unclear, Unclear, Worse, Unknown, Worse]);
+        assert_eq!(judged(report(300.0, 45.0)), [Better, Unclear, Unclear, Better, Unknown, Better]);
+        assert_eq!(judged(report(102.5, 50.0))[0], Unclear, "two runs are never the same to that");
+    }
+
+    #[test]
+    fn a_figure_that_is_not_the_middle_of_its_samples_is_not_judged() {
+        let greatest = |samples: [f64; 4]| {
+            let metric = json!({"name": "most", "value": 99.0, "unit": "ms", "better": "lower", "samples": samples});
+            serde_json::to_vec(&json!({"environment": {}, "metrics": [metric]})).unwrap()
+        };
+        let (a, b) = (greatest([1.0, 2.0, 3.0, 4.0]), greatest([11.0, 12.0, 13.0, 14.0]));
+        assert_eq!(Comparison::read(("a", &a), ("b", &b)).unwrap().metrics[0].judgement, Judgement::Unknown);
     }
 
     #[test]

@@ -64,6 +64,12 @@ pub enum BenchError {
         "chunks are not sealed, or rollups not made, long after the last row: `chunkwise chunks explain` shows such chunks"
     )]
     Unsettled,
+    /// TSBS's files could not be loaded as a whole.
+    #[error("`chunkwise load` did not load all of the files ({0}): what it said stands above")]
+    NotLoaded(String),
+    /// TSBS's files are not of a use case that is asked about.
+    #[error("the files have no rows of `cpu` with its ten fields: take those of the use cases cpu-only or devops")]
+    NoProcessors,
     /// An option is out of range.
     #[error("the benchmark's data cannot be made")]
     Feed(#[from] FeedError),

@@ -4,7 +4,7 @@ use super::{RowTimes, START_US};
 use crate::{
     batch::{Batch, BatchColumn, Value},
     copy::Encoder,
-    feed::{Assets, AssetsOptions, FeedError},
+    feed::{Assets, AssetsOptions, FeedError, Hosts, HostsOptions},
     hypertable::ColumnType,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Lines {
     times: Vec<usize>,
     unit: TimeUnit,
     row_times: RowTimes,
+    /// Rows that follow each other and have one time.
+    rows_a_time: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,26 @@ impl Lines {
         })
     }
 
+    /// `cpu,hostname=host_0,region=... usage_user=58i,... 1704067200000000000`: a line a host of each time. The values walk for
+    /// so many times, then the same way back, and so on, so they never jump.
+    pub(super) fn cpu(hosts: u32, times: usize, row_times: RowTimes) -> Result<Self, FeedError> {
+        let mut hosts = Hosts::new(HostsOptions { hosts, seed: AssetsOptions::default().seed })?;
+        let (count, unit) = (hosts.count(), TimeUnit::Nanoseconds);
+        let (mut bytes, mut starts, mut times_at) = (Vec::new(), vec![0], Vec::new());
+        for _ in 0..count * times.max(1) {
+            times_at.push(hosts.write_next(unit.of_us(START_US), &mut bytes));
+            starts.push(bytes.len());
+        }
+        // Neither end comes twice in a row.
+        for line in (1..times.saturating_sub(1)).rev().flat_map(|time| time * count..(time + 1) * count) {
+            let (from, base) = (starts[line], bytes.len());
+            times_at.push(times_at[line] - from + base);
+            bytes.extend_from_within(from..starts[line + 1]);
+            starts.push(bytes.len());
+        }
+        Ok(Self { bytes, starts, times: times_at, unit, row_times, rows_a_time: count as u64 })
+    }
+
     /// `write` appends a line and says where its time begins.
     fn make(
         series: u32,
@@ -100,6 +122,7 @@ impl Lines {
             times: Vec::with_capacity(lines),
             unit,
             row_times: RowTimes::DENSE,
+            rows_a_time: 1,
         };
         for _ in 0..lines.max(1) {
             let time = write(&mut assets, &mut made.bytes);
@@ -131,7 +154,8 @@ impl Lines {
             body.extend_from_slice(&self.bytes[copied..self.starts[to]]);
             for time in &self.times[from..to] {
                 let at = base + time - copied;
-                write_digits(&mut body[at..at + self.unit.digits()], self.unit.of_us(self.row_times.of(row)));
+                let us = self.row_times.of(row / self.rows_a_time);
+                write_digits(&mut body[at..at + self.unit.digits()], self.unit.of_us(us));
                 row += 1;
             }
             left -= to - from;
@@ -224,6 +248,25 @@ impl CopyRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_hosts_walk_there_and_back() {
+        let step_us = 10_000_000;
+        let lines = Lines::cpu(3, 4, RowTimes { first_us: START_US, step_us }).unwrap();
+        assert_eq!(lines.len(), 3 * 6);
+        let body = String::from_utf8(lines.body(0, 3 * 13)).unwrap();
+        let split: Vec<(&str, i64)> =
+            body.lines().map(|line| line.rsplit_once(' ').unwrap()).map(|(l, t)| (l, t.parse().unwrap())).collect();
+        assert!(
+            split
+                .iter()
+                .enumerate()
+                .all(|(row, (_, time))| { *time == (START_US + i64::try_from(row / 3).unwrap() * step_us) * 1_000 })
+        );
+        let of = |time: usize| split[time * 3].0;
+        assert!(of(4) == of(2) && of(5) == of(1) && of(6) == of(0) && of(12) == of(0) && of(1) != of(0));
+        assert!(body.starts_with("cpu,hostname=host_0,region="), "{body}");
+    }
 
     #[test]
     fn a_body_has_the_rows_and_times_that_were_asked_for() {

@@ -32,6 +32,7 @@ mod sink;
 mod statistics;
 mod steadiness;
 mod storage;
+mod tsbs;
 
 pub use self::{
     all::{AllBenchOptions, BenchSize},
@@ -46,6 +47,7 @@ pub use self::{
     sink::Transport,
     steadiness::{SteadinessBench, SteadinessBenchOptions},
     storage::{StorageBench, StorageBenchOptions},
+    tsbs::{TsbsBench, TsbsBenchOptions},
 };
 
 /// 2024-01-01 UTC: the time of the first row. All of a benchmark's rows are in the past, or they would be refused.

@@ -70,11 +70,21 @@ pub struct Report {
     /// Where each benchmark of several was measured: servers' settings may differ.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Environment>,
+    /// Benchmarks of several that there are no figures of, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, String>,
 }
 
 impl Report {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, metrics: Vec::new(), plans: Vec::new(), published: None, parts: BTreeMap::new() }
+        Self {
+            environment,
+            metrics: Vec::new(),
+            plans: Vec::new(),
+            published: None,
+            parts: BTreeMap::new(),
+            missing: BTreeMap::new(),
+        }
     }
 
     /// Adds a figure that was measured once.
@@ -155,6 +165,9 @@ impl fmt::Display for Report {
                 0 | 1 => writeln!(f)?,
                 n => writeln!(f, "  ({} to {}, {n} samples)", shown(least), shown(most))?,
             }
+        }
+        for (name, why) in &self.missing {
+            writeln!(f, "no figures of {name}: {why}")?;
         }
         let Some(Published { what, software, seconds: [least, most] }) = self.published else { return Ok(()) };
         writeln!(f, "published, not measured here: {what} took {least} to {most} s ({software})")

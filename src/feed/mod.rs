@@ -1,4 +1,4 @@
-//! Synthetic feeds: lines of line protocol that look like markets and buildings, the same for the same seed. Pure.
+//! Synthetic feeds: lines of line protocol that look like markets, buildings and hosts, the same for the same seed. Pure.
 //!
 //! ```text
 //! Assets, Sensors --(one line at a time)--> Backfill: a stretch of the past, as fast as it can be taken
@@ -11,6 +11,7 @@
 
 mod assets;
 mod decimal;
+mod hosts;
 pub mod journal;
 mod noise;
 mod pace;
@@ -21,6 +22,7 @@ mod sensors;
 pub mod verify;
 
 pub use assets::{Assets, AssetsOptions, Tick};
+pub use hosts::{Hosts, HostsOptions};
 pub use pace::{Backfill, Pace};
 pub use rows::{FieldSet, Kind, Quantity, Recipe, Row, Rows, Shape, Value};
 pub use sensors::{Reading, Sensors, SensorsOptions};

@@ -52,7 +52,7 @@ impl Plan {
                     bytes += stored_bytes(rows) * rows.len() as f64;
                     rows.times_us.iter().for_each(|&us| census.see_time(us));
                 }
-                Content::LineProtocol { .. } => {
+                Content::LineProtocol { .. } | Content::Tsbs(_) => {
                     for line in part.lines() {
                         match line {
                             Ok(mut line) => {

@@ -102,6 +102,12 @@ impl TextParts {
         }
     }
 
+    /// What follows ends by another rule.
+    pub(super) fn go_on_by(mut self, rule: RecordRule) -> Self {
+        self.rule = rule;
+        self
+    }
+
     /// The next records, up to the limits; of a file that grows, of those that are there. Empty at the file's end.
     pub(super) fn take_records(&mut self, limits: PartLimits) -> Result<Vec<u8>, LoadError> {
         let Cut { end, .. } = self.find_cut(limits)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{FileFormat, mapping::records, source::STANDARD_INPUT};
+use crate::protocol::tsbs;
 
 /// What may separate cells, the likelier first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -16,6 +17,7 @@ pub(super) fn sniff_format(path: &Path, prefix: &[u8]) -> FileFormat {
         Some("csv" | "tsv") => FileFormat::Csv,
         Some("parquet" | "pq") => FileFormat::Parquet,
         Some("lp" | "line" | "influx") => FileFormat::LineProtocol,
+        _ if is_tsbs(prefix) => FileFormat::Tsbs,
         _ => {
             let mut lines = prefix.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
             match lines.find(|line| !line.is_empty() && !line.starts_with(b"#")) {
@@ -68,6 +70,12 @@ fn is_line_protocol(line: &[u8]) -> bool {
     name.len() < fields.len() && !name.is_empty() && !name.iter().any(|byte| b" ,\"".contains(byte))
 }
 
+/// A head of TSBS's, and a row's tags behind it: a table may have a column `tags` too.
+fn is_tsbs(prefix: &[u8]) -> bool {
+    let rows = tsbs::head_bytes(prefix).and_then(|end| prefix.split_at_checked(end));
+    rows.is_some_and(|(head, rows)| rows.starts_with(b"tags,") && tsbs::Head::parse(head).is_ok())
+}
+
 /// The delimiter that cuts the header into two cells or more, and the most of the first records into as many; a comma
 /// where none does.
 pub(super) fn sniff_delimiter(path: &Path, prefix: &[u8]) -> u8 {
@@ -105,6 +113,9 @@ mod tests {
         assert_eq!(format("a.txt", "\n# comment\nticks,symbol=A\\ B price=1.5 1577836800"), FileFormat::LineProtocol);
         assert_eq!(format("a.txt", "time (UTC),x=y"), FileFormat::Csv);
         assert_eq!(format("a", "Date,Close\n2020-01-01,1"), FileFormat::Csv);
+        let tsbs = "tags,hostname string\ncpu,usage_user\n\ntags,hostname=host_0\ncpu,0,1\n";
+        assert_eq!(format("timescaledb-data.gz", tsbs), FileFormat::Tsbs);
+        assert_eq!(format("a", "tags,time,v\nx,2020-01-01,1\n\ny,2020-01-02,2\n"), FileFormat::Csv);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::RowError;
+use crate::protocol::tsbs::HeadError;
 
 /// Why a file cannot be loaded. The messages do not name the file: the caller knows which one it gave.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum LoadError {
     /// The ledger could not be asked what is written.
     #[error("asking which parts are written failed")]
     Ledger(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file is not one of TSBS's, or one that cannot be loaded.
+    #[error("the file is not data of TSBS in its `timescaledb` format")]
+    Tsbs(#[from] HeadError),
     /// The first line holds values.
     #[error("the first line looks like data (`{0}`): put a header line with the columns' names before it")]
     NoHeader(String),
@@ -149,8 +153,8 @@ pub enum LoadError {
     /// The measurement has no name.
     #[error("the file's name gives no name for the measurement: give one with --measurement")]
     NoMeasurement,
-    /// An option that has no meaning for line protocol.
-    #[error("{0} is for CSV and Parquet: line protocol says itself what its lines hold")]
+    /// An option that has no meaning for line protocol and for TSBS.
+    #[error("{0} is for CSV and Parquet: line protocol, as a file of TSBS, says itself what its lines hold")]
     OnlyForTables(&'static str),
     /// An option that has no meaning for Parquet.
     #[error("{0} is for CSV: Parquet knows its columns")]

@@ -4,7 +4,7 @@ use super::{
     Content, Part, Rows, Values,
     refusal::{Counted, Reason, RowError},
 };
-use crate::protocol::{self, FieldValue, Fields, Line, LineError, Lines, Tags};
+use crate::protocol::{self, FieldValue, Fields, Line, LineError, Lines, Tags, tsbs::Records};
 
 /// The lines of a part, in the file's order.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub enum PartLines<'a> {
     },
     /// Line protocol, read as it is taken.
     LineProtocol(Lines<'a>),
+    /// Rows of TSBS's, read as they are taken.
+    Tsbs(Records<'a>),
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
         match &self.content {
             Content::Rows(rows) => PartLines::Rows { rows, next: 0 },
             Content::LineProtocol { precision } => PartLines::LineProtocol(protocol::parse(&self.bytes, *precision)),
+            Content::Tsbs(head) => PartLines::Tsbs(Records::new(&self.bytes, head)),
         }
     }
 
@@ -50,6 +53,7 @@ impl<'a> Iterator for PartLines<'a> {
                 Some(Ok(line))
             }
             Self::LineProtocol(lines) => lines.next(),
+            Self::Tsbs(records) => records.next(),
         }
     }
 
@@ -57,6 +61,7 @@ impl<'a> Iterator for PartLines<'a> {
         match self {
             Self::Rows { rows, next } => (rows.len() - next, Some(rows.len() - next)),
             Self::LineProtocol(lines) => lines.size_hint(),
+            Self::Tsbs(records) => records.size_hint(),
         }
     }
 }

@@ -20,7 +20,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz`, `.zst` or without; `.parquet`), else by its beginning |
+//! | format | by the name's ending (`.csv`, `.tsv`, `.lp`, each with `.gz`, `.zst` or without; `.parquet`), else by its beginning (also [TSBS](crate::protocol::tsbs)) |
 //! | measurement | the file's name without its endings |
 //! | names | as the header writes them, case included, without white space around them |
 //! | time | the column named `time`, `timestamp`, `date` and so on (also `time (UTC)`), else the only one with ISO times; of a given format, the one whose cells are of it |

@@ -23,7 +23,7 @@ pub struct LoadOptions {
     /// That each column but the time's and the tags' is a series of its own.
     pub wide: Option<WideOptions>,
     /// What integers count that are times: of line protocol, by default nanoseconds, and of Parquet, by default what their
-    /// size suggests. Those of CSV are always taken by their size.
+    /// size suggests. Those of CSV are always taken by their size, those of TSBS are nanoseconds.
     pub precision: Option<Precision>,
     /// The byte between cells; by default one of `,`, `;`, tab and `|`, by the first lines.
     pub delimiter: Option<u8>,
@@ -71,6 +71,8 @@ pub enum FileFormat {
     LineProtocol,
     /// Apache Parquet.
     Parquet,
+    /// Data of TSBS in its `timescaledb` format.
+    Tsbs,
 }
 
 /// The zone of times that carry none: UTC, unless another is named.

@@ -1,9 +1,9 @@
 //! The parts of a file that are written as one request each.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{Counted, Extent, LoadError, PartKey, Progress, Rows, Tally, cutting::TextParts, parquet::ParquetParts};
-use crate::protocol::Precision;
+use crate::protocol::{Precision, tsbs::Head};
 
 /// Rows of a part, about: the size at which one COPY is near its best, and small enough to be sent again.
 pub const PART_ROWS: usize = 50_000;
@@ -23,7 +23,7 @@ pub struct RawPart {
 /// The records of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawRecords {
-    /// Lines of CSV or line protocol.
+    /// Lines of CSV, line protocol or TSBS.
     Text(Vec<u8>),
     /// What was read from Parquet, whose bytes are no rows.
     Read {
@@ -79,12 +79,13 @@ impl fmt::Debug for RawPart {
 pub struct Part {
     /// Where it is, and what is known of it.
     pub place: PartPlace,
-    /// Its records as they are in the file: of line protocol all that there is, of CSV what a refused row was, of Parquet
+    /// Its records as they are in the file: of line protocol and TSBS all that there is, of CSV what a refused row was, of Parquet
     /// nothing.
     pub bytes: Vec<u8>,
     /// What its records are.
     pub content: Content,
-    /// What became of its records. Nothing is counted here for line protocol, whose lines are read when they are taken.
+    /// What became of its records. Nothing is counted here for line protocol and TSBS, whose lines are read when they are
+    /// taken.
     pub tally: Tally,
 }
 
@@ -98,6 +99,8 @@ pub enum Content {
         /// What their times count.
         precision: Precision,
     },
+    /// Rows of TSBS's, read by their own reader when they are taken.
+    Tsbs(Arc<Head>),
 }
 
 impl Part {

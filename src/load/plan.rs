@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    BadRows, Compression, Content, FileFormat, Growth, LoadError, LoadOptions, Mapping, Note, Part, RawPart, RawParts,
-    RawRecords, Sample, StopSign, Tally,
+    BadRows, Compression, Content, FileFormat, Growth, LoadError, LoadOptions, Mapping, Note, Part, PartPlace, RawPart,
+    RawParts, RawRecords, Sample, StopSign, Tally,
     cutting::{PartLimits, TextParts},
     dialect::{measurement_of, sniff_delimiter, sniff_format},
     infer::infer,
@@ -19,7 +19,7 @@ use super::{
     sample::{self, SampleExtent},
     source::Source,
 };
-use crate::protocol::Precision;
+use crate::protocol::{Precision, tsbs::Head};
 
 /// Records that a CSV file's columns are judged by.
 pub(super) const SAMPLE: PartLimits = PartLimits { records: 10_000, bytes: 4 * 1024 * 1024 };
@@ -57,6 +57,8 @@ pub enum PlannedContent {
     },
     /// Parquet.
     Parquet(Box<ParquetPlan>),
+    /// Data of TSBS, whose head says what its rows hold.
+    Tsbs(Arc<Head>),
 }
 
 /// How a CSV file is loaded.
@@ -105,6 +107,18 @@ impl Plan {
                 let identity = blake3::hash(format!("line protocol, {precision:?}").as_bytes());
                 (PlannedContent::LineProtocol { precision }, identity, (source, prefix))
             }
+            FileFormat::Tsbs if options.growth == Growth::Growing => {
+                return Err(LoadError::NotFollowed("holds data of TSBS, which is written once and does not grow"));
+            }
+            FileFormat::Tsbs => {
+                refuse_table_options(options)?;
+                let nobody = blake3::hash(b"");
+                let mut parts = TextParts::new(source, prefix, RecordRule::TsbsHead, SAMPLE, nobody);
+                let text = parts.take_header()?;
+                let head = Arc::new(Head::parse(&text)?);
+                let identity = blake3::hash(format!("tsbs, {head:?}").as_bytes());
+                (PlannedContent::Tsbs(head), identity, parts.into_unread(text))
+            }
             FileFormat::Parquet if options.growth == Growth::Growing => {
                 return Err(LoadError::NotFollowed("is called Parquet, which is written once and does not grow"));
             }
@@ -136,7 +150,7 @@ impl Plan {
         let sample = match &self.content {
             PlannedContent::Csv(csv) => &csv.sample,
             PlannedContent::Parquet(parquet) => &parquet.sample,
-            PlannedContent::LineProtocol { .. } => return None,
+            PlannedContent::LineProtocol { .. } | PlannedContent::Tsbs(_) => return None,
         };
         sample.rate.map(crate::hypertable::interval_for)
     }
@@ -175,6 +189,14 @@ impl Plan {
     ) -> Result<TextParts, LoadError> {
         let usual =
             |rows_per_record: usize| PartLimits { records: (PART_ROWS / rows_per_record).max(1), bytes: PART_BYTES };
+        if let PlannedContent::Tsbs(head) = &self.content {
+            let limits = limits.unwrap_or_else(|| usual(1));
+            let mut parts = TextParts::new(source, prefix, RecordRule::TsbsHead, limits, self.identity);
+            if Head::parse(&parts.take_header()?)? != **head {
+                return Err(LoadError::Changed);
+            }
+            return Ok(parts.go_on_by(RecordRule::Tsbs));
+        }
         let PlannedContent::Csv(csv) = &self.content else {
             let limits = limits.unwrap_or_else(|| usual(1));
             return Ok(TextParts::new(source, prefix, RecordRule::LineProtocol, limits, self.identity));
@@ -215,16 +237,21 @@ impl Plan {
             // Text is never Parquet's.
             PlannedContent::Parquet(_) => Err(LoadError::Changed),
             PlannedContent::LineProtocol { precision } => {
-                let (content, tally) = (Content::LineProtocol { precision: *precision }, Tally::default());
-                let part = Part { place, bytes, content, tally };
-                match self.bad_rows {
-                    BadRows::LeaveOut => Ok(part),
-                    BadRows::Stop => match part.lines().find_map(Result::err) {
-                        Some(error) => Err(LoadError::BadRow(part.row_error(&error))),
-                        None => Ok(part),
-                    },
-                }
+                self.unread(place, bytes, Content::LineProtocol { precision: *precision })
             }
+            PlannedContent::Tsbs(head) => self.unread(place, bytes, Content::Tsbs(Arc::clone(head))),
+        }
+    }
+
+    /// A part whose lines are read when they are taken.
+    fn unread(&self, place: PartPlace, bytes: Vec<u8>, content: Content) -> Result<Part, LoadError> {
+        let part = Part { place, bytes, content, tally: Tally::default() };
+        match self.bad_rows {
+            BadRows::LeaveOut => Ok(part),
+            BadRows::Stop => match part.lines().find_map(Result::err) {
+                Some(error) => Err(LoadError::BadRow(part.row_error(&error))),
+                None => Ok(part),
+            },
         }
     }
 }

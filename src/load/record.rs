@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::protocol::complete_bytes;
+use crate::protocol::{complete_bytes, tsbs};
 
 /// What ends a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) enum RecordRule {
     },
     /// Where the protocol's parser ends a line, text with line breaks in mind.
     LineProtocol,
+    /// The blank line behind a head of TSBS's.
+    TsbsHead,
+    /// A row of TSBS's: two lines.
+    Tsbs,
 }
 
 /// A line of line protocol that is open for longer is cut at its first line break; the parser refuses it in any case.
@@ -23,6 +27,11 @@ const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 impl RecordRule {
     /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them.
     pub(super) fn first_len(self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Self::TsbsHead => return tsbs::head_bytes(bytes),
+            Self::Tsbs => return tsbs::record_bytes(bytes),
+            Self::Csv { .. } | Self::LineProtocol => {}
+        }
         let newline = memchr(b'\n', bytes)?;
         // Nearly all records end here; only those with a quote in their first line are looked at byte by byte.
         if memchr(b'"', &bytes[..newline]).is_none() {
@@ -30,7 +39,7 @@ impl RecordRule {
         }
         match self {
             Self::Csv { delimiter } => csv_len(bytes, delimiter),
-            Self::LineProtocol => lines_len(bytes, newline + 1),
+            Self::LineProtocol | Self::TsbsHead | Self::Tsbs => lines_len(bytes, newline + 1),
         }
     }
 }
@@ -164,7 +173,7 @@ mod tests {
 
         #[test]
         fn nothing_is_lost_between_records(text in "[a\"\\\\\n#]{0,60}") {
-            for rule in [CSV, RecordRule::LineProtocol] {
+            for rule in [CSV, RecordRule::LineProtocol, RecordRule::TsbsHead, RecordRule::Tsbs] {
                 prop_assert_eq!(cut(rule, text.as_bytes()).concat(), text.as_bytes());
             }
         }

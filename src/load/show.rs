@@ -21,6 +21,7 @@ impl fmt::Display for Plan {
             PlannedContent::Csv(_) => "CSV",
             PlannedContent::LineProtocol { .. } => "line protocol",
             PlannedContent::Parquet(_) => "Parquet",
+            PlannedContent::Tsbs(_) => "TSBS",
         };
         write!(f, "{}: {content}{compressed}", self.path.display())?;
         if self.file_bytes > 0 {
@@ -31,6 +32,12 @@ impl fmt::Display for Plan {
             PlannedContent::Csv(csv) => write!(f, "{csv}"),
             PlannedContent::LineProtocol { precision } => writeln!(f, "  times        in {}", unit_name(*precision)),
             PlannedContent::Parquet(parquet) => write!(f, "{parquet}"),
+            PlannedContent::Tsbs(head) => {
+                for (name, fields) in head.measurements() {
+                    writeln!(f, "  measurement  {name}, {} fields: {}", fields.len(), listed(fields))?;
+                }
+                writeln!(f, "  tags         {}", listed(head.tags()))
+            }
         }
     }
 }

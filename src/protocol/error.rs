@@ -144,6 +144,26 @@ pub enum Reason {
     /// `time` and `series_id` are columns of every measurement.
     #[error("{0:?} cannot name a tag or a field, every measurement has a column of that name: rename it")]
     ReservedName(String),
+    /// In a file of TSBS's: a line of values that does not follow one of tags.
+    #[error("the values have no tags before them: a row is a line `tags,...` and one of values")]
+    MissingTagsLine,
+    /// In a file of TSBS's: a line of tags that none of values follows.
+    #[error("the tags have no values behind them: a row is a line `tags,...` and one of values")]
+    MissingValuesLine,
+    /// In a file of TSBS's: a measurement without fields.
+    #[error("{0:?} is not in the file's head: its fields have no names")]
+    NotInHead(String),
+    /// In a file of TSBS's: more or fewer values than names.
+    #[error("there are {values} values, and the file's head names {names}: an empty one between commas is missing")]
+    WrongCount {
+        /// Values of the row.
+        values: usize,
+        /// Fields of the measurement.
+        names: usize,
+    },
+    /// In a file of TSBS's: a value that is none.
+    #[error("{0:?} is not a number")]
+    NotANumber(String),
 }
 
 impl Reason {
@@ -179,6 +199,11 @@ impl Reason {
             Self::DuplicateField(_) => "duplicate_field",
             Self::TagAndField(_) => "tag_and_field",
             Self::ReservedName(_) => "reserved_name",
+            Self::MissingTagsLine => "missing_tags_line",
+            Self::MissingValuesLine => "missing_values_line",
+            Self::NotInHead(_) => "not_in_head",
+            Self::WrongCount { .. } => "wrong_count",
+            Self::NotANumber(_) => "not_a_number",
         }
     }
 }

@@ -20,7 +20,7 @@
 //! A body is read line by line ([`parse`](fn@parse)); a bad line is an [`LineError`] with its number and column, and the next one
 //! is read as if it had not been there. Where a bad line ends is a question of its own: `extent` answers it.
 //!
-//! [`opentsdb`] reads the two forms of another protocol into the same lines.
+//! [`opentsdb`] reads the two forms of another protocol into the same lines, [`tsbs`] a benchmark's files.
 //!
 //! Most lines of a feed are of series that were there before: a [`Glance`] tells the series' part of a line from its fields
 //! without reading it, so that whoever remembers the part need not take it apart again.
@@ -44,6 +44,7 @@ mod parse;
 mod render;
 mod time;
 mod topic;
+pub mod tsbs;
 
 pub use error::{LineError, Reason};
 pub use extent::complete_bytes;

@@ -4,6 +4,7 @@ mod all;
 mod compare;
 mod queries;
 mod steadiness;
+mod tsbs;
 
 use serde_json::Value;
 

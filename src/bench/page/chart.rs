@@ -1,4 +1,4 @@
-//! Lines over two axes, as SVG within a page: no script, nothing to load. Pure.
+//! Lines over two axes, as SVG within a page or as a file of its own: no script, nothing to load. Pure.
 
 use super::escaped;
 
@@ -44,6 +44,8 @@ pub(super) struct Line {
 
 #[derive(Debug, Clone)]
 pub(super) struct Chart {
+    /// Its file's name without the ending.
+    pub(super) name: &'static str,
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -63,17 +65,33 @@ struct Span {
 impl Chart {
     /// The figure with its title; nothing where there are no points.
     pub(super) fn figure(&self) -> String {
+        let Some(drawn) = self.drawn() else { return String::new() };
+        let title = escaped(&self.title);
+        format!(
+            "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+             aria-label=\"{title}\">{drawn}</svg></figure>\n"
+        )
+    }
+
+    /// The same as a file, with its own style; nothing where there are no points.
+    pub(super) fn file(&self, style: &str) -> Option<String> {
+        let (drawn, title) = (self.drawn()?, escaped(&self.title));
+        Some(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+             aria-label=\"{title}\"><title>{title}</title><style>{style}</style>\n\
+             <path class=\"ground\" d=\"M0 0h{WIDTH}v{HEIGHT}H0z\"/>{drawn}</svg>\n"
+        ))
+    }
+
+    fn drawn(&self) -> Option<String> {
         let points: Vec<(f64, f64)> =
             self.lines.iter().flat_map(|line| &line.points).copied().filter(|point| self.is_shown(*point)).collect();
         if points.is_empty() {
-            return String::new();
+            return None;
         }
         let x = Span::of(self.x.scale, points.iter().map(|point| point.0), LEFT, WIDTH - RIGHT);
         let y = Span::of(self.y.scale, points.iter().map(|point| point.1), HEIGHT - BOTTOM, TOP);
-        let title = escaped(&self.title);
-        let mut svg = format!(
-            "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">"
-        );
+        let mut svg = String::new();
         for tick in y.ticks() {
             let at = y.place(tick);
             put(&mut svg, format_args!("<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>", WIDTH - RIGHT));
@@ -115,8 +133,7 @@ impl Chart {
         for (at, line) in self.lines.iter().enumerate() {
             self.draw(line, at, x, y, &mut svg);
         }
-        svg.push_str("</svg></figure>\n");
-        svg
+        Some(svg)
     }
 
     fn draw(&self, line: &Line, at: usize, x: Span, y: Span, svg: &mut String) {
@@ -226,7 +243,7 @@ mod tests {
     fn chart(points: Vec<(f64, f64)>, scale: Scale) -> Chart {
         let axis = Axis { label: "a < b", scale };
         let line = Line { label: "one & all".to_owned(), colour: 0, stroke: Stroke::Solid, points };
-        Chart { title: "t".to_owned(), x: axis, y: axis, lines: vec![line] }
+        Chart { name: "n", title: "t".to_owned(), x: axis, y: axis, lines: vec![line] }
     }
 
     #[test]
@@ -244,6 +261,13 @@ mod tests {
         assert!(svg.contains("dot") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         let svg = chart(vec![(1.0, 0.0), (2.0, 0.0)], Scale::Linear).figure();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn a_file_stands_for_itself() {
+        let file = chart(vec![(0.0, 1.0), (1.0, 2.0)], Scale::Linear).file(".line{fill:none}").unwrap();
+        assert!(file.starts_with("<svg xmlns=") && file.contains("<style>.line{fill:none}</style>"), "{file}");
+        assert_eq!(chart(Vec::new(), Scale::Linear).file(""), None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn rates(report: &Report) -> Chart {
         Some(Line { label: label(way), colour, stroke: Stroke::Solid, points })
     });
     Chart {
+        name: "rates",
         title: "Rows a second as the data grow".to_owned(),
         x: COUNTED,
         y: Axis { label: "rows/s", scale: Scale::Linear },
@@ -49,7 +50,7 @@ fn label(way: &str) -> String {
 }
 
 /// Milliseconds against records, by each path, at rest and while rows come in.
-fn question_times(report: &Report, question: &str, title: &str) -> Chart {
+fn question_times(report: &Report, question: &'static str, title: &str) -> Chart {
     let mut lines = Vec::new();
     let paths =
         [("plain", "plain table, SQL"), ("sql", "rows, SQL"), ("window", "rows, windows"), ("rollup", "bars, SQL")];
@@ -59,7 +60,7 @@ fn question_times(report: &Report, question: &str, title: &str) -> Chart {
             lines.push(Line { label: format!("{label}{more}"), colour, stroke, points });
         }
     }
-    Chart { title: title.to_owned(), x: RECORDS, y: MILLISECONDS, lines }
+    Chart { name: question, title: title.to_owned(), x: RECORDS, y: MILLISECONDS, lines }
 }
 
 /// Figures whose names have a number between prefix and suffix, by that number.
@@ -78,6 +79,7 @@ fn seconds(report: &Report) -> Chart {
         Some(Line { label: label(way), colour, stroke: Stroke::Solid, points })
     });
     Chart {
+        name: "seconds",
         title: "Rows of a second: how many seconds had at most so many".to_owned(),
         x: Axis { label: "rows/s", scale: Scale::Linear },
         y: SHARE,
@@ -98,6 +100,7 @@ fn latencies(report: &Report) -> Chart {
         }
     }
     Chart {
+        name: "latencies",
         title: "One series against all others over REST: how many answers took at most so long".to_owned(),
         x: MILLISECONDS,
         y: SHARE,
@@ -110,6 +113,7 @@ fn floor(report: &Report, what: &'static str) -> Chart {
     let of = |suffix: &str| of_numbers(report, &format!("computing.{what}_"), suffix);
     let line = |label: &str, colour, points| Line { label: label.to_owned(), colour, stroke: Stroke::Solid, points };
     Chart {
+        name: what,
         title: format!("One series against all others, computing alone, by {what}"),
         x: Axis { label: what, scale: Scale::Logarithmic },
         y: MILLISECONDS,

@@ -9,7 +9,10 @@ use super::{
     question::{Path, Question, Range},
     stage::Stage,
 };
-use crate::bench::BenchError;
+use crate::bench::{
+    BenchError,
+    client::{self, ask_at_once},
+};
 
 /// An answer, whole.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +41,8 @@ pub(super) async fn ask(
 ) -> Result<Asked, BenchError> {
     let begun = Instant::now();
     let size = if path == Path::Window {
-        let mut bytes = 0;
-        for window in question.windows(range, &stage.few) {
-            bytes += stage.client.ask(WINDOW, &window).await?.bytes;
-        }
-        bytes
+        let answers = ask_at_once(&mut stage.clients, &windows(question, range, &stage.few)).await?;
+        answers.iter().map(|answer| answer.bytes).sum()
     } else {
         let sql = question.sql(path, range, &stage.few);
         sqlx::query(&sql).persistent(false).fetch_all(analyst).await?.len()
@@ -50,7 +50,9 @@ pub(super) async fn ask(
     Ok(Asked { ms: begun.elapsed().as_secs_f64() * 1e3, size: size as f64 })
 }
 
-const WINDOW: &str = "/api/v1/window?format=npy";
+fn windows(question: Question, range: Range, few: &[String]) -> Vec<client::Question> {
+    question.windows(range, few).into_iter().map(client::Question::window).collect()
+}
 
 /// Asks once without a clock.
 pub(super) async fn look(
@@ -61,10 +63,8 @@ pub(super) async fn look(
     range: Range,
 ) -> Result<Look, BenchError> {
     if path == Path::Window {
-        let mut receipts = Vec::new();
-        for window in question.windows(range, &stage.few) {
-            receipts.push(stage.client.ask(WINDOW, &window).await?.receipt);
-        }
+        let answers = ask_at_once(&mut stage.clients, &windows(question, range, &stage.few)).await?;
+        let receipts: Vec<Value> = answers.into_iter().map(|answer| answer.receipt).collect();
         let chunks = |what: &str| {
             let count = receipts.first().and_then(|receipt| receipt["chunks"][what].as_u64());
             usize::try_from(count.unwrap_or(0)).unwrap_or(0)
@@ -72,7 +72,9 @@ pub(super) async fn look(
         let (total, excluded) = (chunks("total"), chunks("pruned"));
         return Ok(Look { touched: total.saturating_sub(excluded), excluded, plan: receipts.into() });
     }
-    let sql = format!("EXPLAIN (ANALYZE, TIMING OFF, FORMAT json) {}", question.sql(path, range, &stage.few));
+    // The control's plan is of interest, and not worth its time once more.
+    let analyze = if path == Path::Plain { "" } else { "ANALYZE, TIMING OFF, " };
+    let sql = format!("EXPLAIN ({analyze}FORMAT json) {}", question.sql(path, range, &stage.few));
     let plan: Value = sqlx::query_scalar(&sql).persistent(false).fetch_one(analyst).await?;
     let names = if path == Path::Plain { Vec::new() } else { stage.chunk_names().await? };
     let mut opened = Vec::new();

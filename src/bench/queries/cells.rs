@@ -75,6 +75,10 @@ async fn all(
     tell: &(dyn Fn(&str) + Sync),
     report: &mut Report,
 ) -> Result<Vec<Cell>, BenchError> {
+    let sql_rounds = match warm_up {
+        WarmUp::Plans => stage.options.sql_rounds,
+        WarmUp::Question => stage.options.sql_rounds.div_ceil(2),
+    };
     let mut cells = Vec::new();
     for &records in &stage.options.records {
         tell(&format!("{records} records"));
@@ -97,6 +101,9 @@ async fn all(
             // The plans were a warm-up too.
             for round in usize::from(warm_up == WarmUp::Plans)..=stage.options.rounds {
                 for (at, path) in Path::ALL.into_iter().enumerate() {
+                    if path.is_slow() && !(1..=sql_rounds).contains(&round) {
+                        continue;
+                    }
                     let asked = ask(stage, analyst, question, path, range).await?;
                     sizes[at] = asked.size;
                     if round > 0 {

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What is asked and why stands with `question`. Each number of records has a stretch of whole hours to itself, so that all
-//! paths are about exactly these: a window and a bar are about whole buckets. The plain table holds nothing but the stretches.
+//! paths are about exactly these: a window and a bar are about whole buckets. The windows of one question are asked at once, over
+//! a connection a core, as a program would ask for them. The plain table holds nothing but the stretches.
 
 mod ask;
 mod cells;
@@ -50,8 +51,10 @@ pub struct QueryBenchOptions {
     pub pruning_hour_rows: u64,
     /// Rows a second that come in while everything is asked once more; 0 for none.
     pub live_rows_per_second: u32,
-    /// So often everything is asked.
+    /// So often windows and bars are asked for.
     pub rounds: usize,
+    /// So often SQL over rows is asked, at most as often, which takes far longer; half as often while rows come in.
+    pub sql_rounds: usize,
 }
 
 impl QueryBenchOptions {
@@ -66,13 +69,14 @@ impl QueryBenchOptions {
             pruning_hour_rows: 100_000,
             live_rows_per_second: 100_000,
             rounds: 5,
+            sql_rounds: 5,
         }
     }
 
-    /// 19 million rows in the end.
+    /// 11 million rows in the end.
     #[must_use]
     pub fn laptop() -> Self {
-        Self { pruning_hours: 1, rounds: 4, ..Self::full() }
+        Self { pruning_hours: 1, pruning_hour_rows: 25_000, rounds: 4, sql_rounds: 2, ..Self::full() }
     }
 
     /// A look within two minutes: a hundredth of the records.
@@ -86,6 +90,7 @@ impl QueryBenchOptions {
             pruning_hour_rows: 2_500,
             live_rows_per_second: 10_000,
             rounds: 2,
+            sql_rounds: 2,
             ..full
         }
     }

@@ -119,6 +119,11 @@ impl Question {
 impl Path {
     pub(super) const ALL: [Self; 4] = [Self::Sql, Self::Window, Self::Rollup, Self::Plain];
 
+    /// SQL over rows.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Self::Sql | Self::Plain)
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sql => "sql",

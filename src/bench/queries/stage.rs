@@ -38,7 +38,8 @@ pub(super) struct Stage<'b> {
     scratch: &'b ScratchDatabase,
     pub(super) options: &'b QueryBenchOptions,
     pub(super) connection: PgConnection,
-    pub(super) client: Client,
+    /// As a program asks that has several windows to ask for.
+    pub(super) clients: Vec<Client>,
     service: Service,
     lines: Lines,
     live_lines: Arc<Lines>,
@@ -74,12 +75,12 @@ impl<'b> Stage<'b> {
         ];
         let service =
             Service::start(Role::Everything, program, &scratch.options(), &[Transport::Http], &settings).await?;
-        let client = Client::connect(&service).await?;
+        let clients = Client::as_many_as_cores(&service).await?;
         Ok(Self {
             scratch,
             options,
             connection,
-            client,
+            clients,
             service,
             lines,
             live_lines,
@@ -209,7 +210,7 @@ impl<'b> Stage<'b> {
     }
 
     pub(super) async fn end(self) {
-        drop(self.client);
+        drop(self.clients);
         self.service.stop().await;
     }
 

@@ -48,12 +48,29 @@ impl Http {
         body: Vec<u8>,
         wanted: StatusCode,
     ) -> Result<Response<Bytes>, BenchError> {
-        let failed = |error| BenchError::connection(NAME, error);
         let request = Request::post(path)
             .header(HOST, &self.host)
             .header(CONTENT_TYPE, content_type)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| BenchError::connection(NAME, error))?;
+        self.send(request, wanted).await
+    }
+
+    /// Gets the whole answer, whose status is to be this one.
+    pub(in crate::bench) async fn get(
+        &mut self,
+        path: &str,
+        wanted: StatusCode,
+    ) -> Result<Response<Bytes>, BenchError> {
+        let request = Request::get(path)
+            .header(HOST, &self.host)
+            .body(Full::default())
+            .map_err(|error| BenchError::connection(NAME, error))?;
+        self.send(request, wanted).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>, wanted: StatusCode) -> Result<Response<Bytes>, BenchError> {
+        let failed = |error| BenchError::connection(NAME, error);
         self.sender.ready().await.map_err(failed)?;
         let (head, body) = self.sender.send_request(request).await.map_err(failed)?.into_parts();
         let body = body.collect().await.map_err(failed)?.to_bytes();

@@ -15,7 +15,10 @@ use chunkwise::{
     question::{Invalid, SelectorError},
 };
 
-use crate::{database::NoDatabase, output::Closed};
+use crate::{
+    database::NoDatabase,
+    output::{self, Closed},
+};
 
 /// For `--help`.
 pub(crate) const HELP: &str = "\
@@ -51,13 +54,13 @@ pub(crate) struct Reported(pub(crate) Exit);
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
     let exit = classify(error);
     if exit != Exit::Success && !error.is::<Reported>() {
-        eprintln!("error: {}", chain(error));
+        output::tell(format_args!("error: {}", chain(error)));
     }
     exit
 }
 
 /// The error and its causes, without those that the one before has told already.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -100,6 +103,7 @@ fn exit_of(cause: &(dyn Error + 'static)) -> Option<Exit> {
                     | BenchError::Disk { .. }
                     | BenchError::NotResumable(_)
                     | BenchError::FewerRows { .. }
+                    | BenchError::NoProcessors
             )
         )
         || cause.is::<TargetError>()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use chunkwise::config::{Config, Setting};
 use clap::Args;
+use futures_util::FutureExt;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -124,27 +125,51 @@ async fn bind_beside(address: SocketAddr, what: &str, flag: &str) -> anyhow::Res
     })
 }
 
-/// SIGTERM and SIGINT, from the moment that this is made: one that comes while nobody waits is heard by whoever waits next.
+/// SIGTERM, SIGINT, and SIGHUP unless it is ignored (`nohup`), from the moment that this is made: one that comes while nobody
+/// waits is heard by whoever waits next, and by everybody who listens.
 #[derive(Debug)]
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Option<Signal>,
+    heard: Option<&'static str>,
 }
 
 impl StopSignal {
     pub(crate) fn listen() -> anyhow::Result<Self> {
+        let hang_up = || signal(SignalKind::hangup()).context("listening for SIGHUP");
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+            hang_up: hang_up_ends().then(hang_up).transpose()?,
+            heard: None,
         })
     }
 
     /// Completes at the next signal.
     pub(crate) async fn heard(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let name = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT (Ctrl-C)",
+            _ = hang_up => "SIGHUP: the terminal was closed; `nohup` keeps a command going",
+        };
+        self.heard = Some(name);
+    }
+
+    /// What was heard last, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        self.heard.unwrap_or("a signal")
+    }
+
+    /// Whether one has come that nobody has waited for.
+    pub(crate) fn has_come(&mut self) -> bool {
+        self.heard().now_or_never().is_some()
     }
 
     /// Does some work; at a signal drops it where it is, and gives `None`.
@@ -154,6 +179,14 @@ impl StopSignal {
             () = self.heard() => None,
         }
     }
+}
+
+/// Whether SIGHUP ends this process: whoever started it under `nohup` has it ignored, and listening would undo that. Where it
+/// cannot be told, the system's own way is left as it is.
+fn hang_up_ends() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
 
 #[cfg(test)]

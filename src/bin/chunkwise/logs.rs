@@ -8,7 +8,8 @@ use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitE
 
 /// Starts logging; once a process.
 pub(crate) fn init(config: &LogConfig) -> anyhow::Result<()> {
-    let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    // That a line cannot be written is told on standard error too, and ends whoever tells it where nobody reads that.
+    let lines = fmt::layer().log_internal_errors(false).with_writer(stderr).with_ansi(stderr().is_terminal());
     let lines = match config.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

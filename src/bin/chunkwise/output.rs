@@ -1,8 +1,9 @@
 //! Results: to standard output, or to a file that is there whole or not at all.
 
 use std::{
+    fmt::Display,
     fs,
-    io::{self, IsTerminal, Write, stdout},
+    io::{self, IsTerminal, Write, stderr, stdout},
     path::{Path, PathBuf},
 };
 
@@ -53,6 +54,11 @@ pub(crate) fn print(bytes: &[u8]) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         result => result.context("writing to standard output"),
     }
+}
+
+/// Tells whoever runs the command, on standard error, in a line. That nobody reads it any more (`2>&1 | head`) ends no work.
+pub(crate) fn tell(text: impl Display) {
+    drop(writeln!(stderr().lock(), "{text}"));
 }
 
 /// Writes beside the file and renames, so that whoever sees the file sees all of it. A pipe or a device is written to.

@@ -5,6 +5,7 @@ mod hostile;
 mod parquet;
 mod real_data;
 mod resume;
+mod tsbs;
 
 use std::{fs, io::Write, path::PathBuf};
 

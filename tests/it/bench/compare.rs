@@ -29,7 +29,8 @@ fn bench_compare_gives_each_figure_its_verdict() {
     let said = run(&["bench", "compare", &a, &b, "--json", json.to_str().unwrap()]).successful();
     let text = said.text();
     assert!(text.contains("differs: build: a and b") && !text.contains("differs: date"), "{text}");
-    assert!(text.contains("1 better, 1 worse, 1 within the noise, 1 with too few samples"), "{text}");
+    assert!(text.contains("1 better, 1 worse, 1 within the noise, 1 of which nothing is said"), "{text}");
+    assert!(text.contains("figures that change by less than 16.2 % are unclear"), "{text}");
     assert!(text.contains("only in one: a") && text.contains("only in one: b"), "{text}");
 
     let compared: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();

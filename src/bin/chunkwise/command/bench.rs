@@ -5,6 +5,7 @@ mod compare;
 mod queries;
 mod questions;
 mod steadiness;
+mod tsbs;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ use self::{
     queries::QueriesArgs,
     questions::{CorrelationArgs, WindowArgs},
     steadiness::SteadinessArgs,
+    tsbs::TsbsArgs,
 };
 use crate::{
     database::{Embedded, Place},
@@ -65,6 +67,8 @@ enum What {
     Queries(QueriesArgs),
     /// How long questions about one series against all others take, beside a plain read of as much memory.
     Correlation(CorrelationArgs),
+    /// Data and questions of TSBS, the Time Series Benchmark Suite, made here or from its own files.
+    Tsbs(TsbsArgs),
     /// All of them one after another, with a page that shows what was better and by how much.
     All(AllArgs),
     /// Two reports beside each other: what has changed by more than its noise.
@@ -183,9 +187,10 @@ impl StorageArgs {
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
     let (report, json) = match &args.what {
         What::Compare(args) => return compare::run(args),
-        What::All(args) => return output::print(Box::pin(all::run(args, config)).await?.to_string().as_bytes()),
+        What::All(args) => return Box::pin(all::run(args, config)).await,
         What::Ingest(args) => (ingest(args.options(), config).await?, &args.json),
         What::Steadiness(args) => (Box::pin(steadiness::run(args.run(), config)).await?, &args.json),
+        What::Tsbs(args) => (Box::pin(tsbs::run(args, config)).await?, &args.json),
         What::Queries(args) => (queries(args.options(), config).await?, &args.json),
         What::Storage(args) => (storage(args.options(), config).await?, &args.json),
         What::Correlation(args) if args.from_blocks => (compute(args.compute_options()).await?, &args.questions.json),
@@ -207,9 +212,9 @@ async fn ingest(options: IngestBenchOptions, config: &Config) -> anyhow::Result<
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = IngestBench::prepare(options, &place.database.owner().connect_options(), program).await?;
-    eprintln!("{}", told(bench.database_name()));
-    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
-    finish(measured, bench.discard().await, place).await
+    output::tell(told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
+    finish(measured, bench.discard().await, place, &stop).await
 }
 
 async fn storage(options: StorageBenchOptions, config: &Config) -> anyhow::Result<Report> {
@@ -217,9 +222,9 @@ async fn storage(options: StorageBenchOptions, config: &Config) -> anyhow::Resul
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = StorageBench::prepare(options, &place.database.owner().connect_options(), program).await?;
-    eprintln!("{}", told(bench.database_name()));
-    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
-    finish(measured, bench.discard().await, place).await
+    output::tell(told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
+    finish(measured, bench.discard().await, place, &stop).await
 }
 
 async fn queries(options: QueryBenchOptions, config: &Config) -> anyhow::Result<Report> {
@@ -227,9 +232,9 @@ async fn queries(options: QueryBenchOptions, config: &Config) -> anyhow::Result<
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = QueryBench::prepare(options, &place.database.owner().connect_options(), program).await?;
-    eprintln!("{}", told(bench.database_name()));
-    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
-    finish(measured, bench.discard().await, place).await
+    output::tell(told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
+    finish(measured, bench.discard().await, place, &stop).await
 }
 
 async fn questions(kind: QuestionKind, options: QuestionBenchOptions, config: &Config) -> anyhow::Result<Report> {
@@ -237,14 +242,19 @@ async fn questions(kind: QuestionKind, options: QuestionBenchOptions, config: &C
     let program = std::env::current_exe().context("finding this program's file")?;
     let place = Place::for_everything(config, Embedded::Start).await?;
     let bench = QuestionBench::prepare(kind, options, &place.database.owner().connect_options(), program).await?;
-    eprintln!("{}", told(bench.database_name()));
-    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
-    finish(measured, bench.discard().await, place).await
+    output::tell(told(bench.database_name()));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
+    finish(measured, bench.discard().await, place, &stop).await
 }
 
-/// Ctrl-C ends the process: there is nothing to clean up.
+/// A signal ends the process at once: there is nothing to clean up, and the thread that computes hears nothing.
 async fn compute(options: ComputeBenchOptions) -> anyhow::Result<Report> {
-    let measured = tokio::task::spawn_blocking(move || measure_compute(&options, &|step| eprintln!("{step}"))).await;
+    let mut stop = StopSignal::listen()?;
+    let measuring = tokio::task::spawn_blocking(move || measure_compute(&options, &|step| output::tell(step)));
+    let Some(measured) = stop.unless_heard(measuring).await else {
+        output::tell(format_args!("error: stopped before there were figures, by {}", stop.name()));
+        std::process::exit(1);
+    };
     Ok(measured.context("measuring")??)
 }
 
@@ -257,9 +267,10 @@ async fn finish(
     measured: Option<Result<Report, BenchError>>,
     discarded: Result<(), BenchError>,
     place: Place,
+    stop: &StopSignal,
 ) -> anyhow::Result<Report> {
     let left = place.leave().await;
-    let Some(report) = measured else { bail!("stopped before there were figures") };
+    let Some(report) = measured else { bail!("stopped before there were figures, by {}", stop.name()) };
     let report = report?;
     discarded.context("dropping the benchmark's database")?;
     left?;

@@ -43,6 +43,8 @@ Examples:
       InfluxDB's line protocol, with times in seconds.
   chunkwise load days/ --measurement trades
       All files of CSV, line protocol and Parquet in a folder, by name.
+  chunkwise load timescaledb-data.gz
+      Data of TSBS, as `tsbs_generate_data --format timescaledb` or `--format influx` writes it.
   chunkwise load readings.csv --follow
       What is there, then each line that is appended, within about a second; until Ctrl-C.
   mosquitto_sub -t sensors | chunkwise load - --format lp
@@ -63,7 +65,7 @@ pub(crate) struct LoadArgs {
     /// Go on with what is appended to the file, also when it is replaced or cut short (as log rotation does), until Ctrl-C
     #[arg(long, conflicts_with = "dry_run")]
     follow: bool,
-    /// csv, lp or parquet [default: by the file's name, else by its beginning]
+    /// csv, lp, parquet or tsbs [default: by the file's name, else by its beginning]
     #[arg(long, value_name = "FORMAT", value_parser = file_format)]
     format: Option<FileFormat>,
     /// What integers count that are times: ns, us, ms, s, m, h, or auto by their size [default: ns in line protocol, by
@@ -112,7 +114,8 @@ fn file_format(name: &str) -> Result<FileFormat, &'static str> {
         "csv" => Ok(FileFormat::Csv),
         "lp" => Ok(FileFormat::LineProtocol),
         "parquet" => Ok(FileFormat::Parquet),
-        _ => Err("write csv, lp for line protocol, or parquet"),
+        "tsbs" => Ok(FileFormat::Tsbs),
+        _ => Err("write csv, lp for line protocol, parquet, or tsbs"),
     }
 }
 
@@ -330,6 +333,7 @@ mod tests {
         assert_eq!(options("--wide-tag symbol").unwrap().wide.unwrap().field, "value");
         assert!(options("--field close").is_err(), "a field without a wide tag would do nothing");
         assert_eq!(options("--format parquet").unwrap().format, Some(FileFormat::Parquet));
+        assert_eq!(options("--format tsbs").unwrap().format, Some(FileFormat::Tsbs));
         assert!(options("--format xlsx").is_err());
         assert_eq!(options("--follow").unwrap().growth, Growth::Growing);
         assert!(options("--follow --dry-run").is_err());

@@ -1,8 +1,8 @@
 //! `chunkwise bench all`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chunkwise::{
     bench::{AllBenchOptions, BenchSize, QuestionKind, Report},
     config::Config,
@@ -10,7 +10,14 @@ use chunkwise::{
 use clap::{Args, ValueEnum};
 
 use super::steadiness::{Begin, Run};
-use crate::output::Output;
+use crate::{
+    exit,
+    listen::StopSignal,
+    output::{self, Output},
+};
+
+/// The file of tables among the charts.
+const TABLES: &str = "figures.md";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,14 +26,17 @@ Examples:
       Under a quarter of an hour on 2 cores, with 10 GB of disk; then open chunkwise-bench.html.
   chunkwise bench all --size server --json server.json --html server.html
       Hours: 200 million rows and more.
+  chunkwise bench all --json report/all.json --html report/all.html --charts report
+      Also each chart as SVG and the figures as Markdown, to be shown elsewhere.
   chunkwise bench compare chunkwise-bench.json another.json
       What another machine, version or setting has changed.
 
 It runs ingest, steadiness, queries, correlation, correlation --from-blocks and storage one after another, as their own
 commands do; steadiness on a server of its own, with 256 MB of memory, unless --database-url or DATABASE_URL names one. The
 figures' names begin with the benchmark's. The page needs nothing else and asks for nothing: it opens offline, and says first
-what was better and by how much. Both files are written anew after each benchmark, so what is done is there if a later one
-fails. Measure with a release build, and with nothing else running.")]
+what was better and by how much. All files are written anew after each benchmark, so what is done is there if the machine is
+switched off; a benchmark that fails costs its own figures alone, and the exit code is not 0 then. Measure with a release
+build, and with nothing else running.")]
 pub(super) struct AllArgs {
     /// How much is measured
     #[arg(long, value_enum, default_value_t = Size::Laptop, conflicts_with = "quick")]
@@ -40,6 +50,9 @@ pub(super) struct AllArgs {
     /// Write the report to this file as a page
     #[arg(long, value_name = "FILE", default_value = "chunkwise-bench.html")]
     html: PathBuf,
+    /// Also write each chart to this folder as SVG, and the figures as tables of Markdown (figures.md)
+    #[arg(long, value_name = "FOLDER")]
+    charts: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,48 +72,135 @@ impl AllArgs {
         })
     }
 
-    fn write(&self, parts: &[(&'static str, Report)]) -> anyhow::Result<Report> {
-        let report = Report::gather(parts);
+    /// Writes all files anew.
+    fn write(&self, found: &Found) -> anyhow::Result<Report> {
+        let report = found.report();
         Output::new(Some(self.json.clone())).write(&serde_json::to_vec_pretty(&report)?)?;
         Output::new(Some(self.html.clone())).write(report.html().as_bytes())?;
+        if let Some(folder) = &self.charts {
+            for (name, svg) in report.charts() {
+                Output::new(Some(folder.join(name))).write(svg.as_bytes())?;
+            }
+            Output::new(Some(folder.join(TABLES))).write(report.markdown().as_bytes())?;
+        }
         Ok(report)
+    }
+
+    /// A file that cannot be written is found before there are figures for it.
+    fn check_files(&self) -> anyhow::Result<()> {
+        let folder = |file: &Path| file.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned);
+        for folder in [folder(&self.json), folder(&self.html), self.charts.clone()].into_iter().flatten() {
+            let is_folder = std::fs::metadata(&folder).map(|metadata| metadata.is_dir());
+            if !is_folder.with_context(|| format!("looking for the folder {}", folder.display()))? {
+                bail!("{} is no folder", folder.display());
+            }
+        }
+        Ok(())
     }
 }
 
-/// Runs all of them; the files are written.
-pub(super) async fn run(args: &AllArgs, config: &Config) -> anyhow::Result<Report> {
-    let options = args.options();
-    // A file that cannot be written is found now rather than in the end.
-    for file in [&args.json, &args.html] {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::metadata(folder).with_context(|| format!("looking for the folder of {}", file.display()))?;
+/// What is run, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Ingest,
+    Steadiness,
+    Queries,
+    Correlation,
+    Computing,
+    Storage,
+}
+
+impl Part {
+    const ALL: [Self; 6] =
+        [Self::Ingest, Self::Steadiness, Self::Queries, Self::Correlation, Self::Computing, Self::Storage];
+
+    /// What its figures' names begin with.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Steadiness => "steadiness",
+            Self::Queries => "queries",
+            Self::Correlation => "correlation",
+            Self::Computing => "computing",
+            Self::Storage => "storage",
         }
     }
-    let mut parts: Vec<(&'static str, Report)> = Vec::new();
-    eprintln!("1 of 6: ingest");
-    parts.push(("ingest", Box::pin(super::ingest(options.ingest, config)).await.context("bench ingest")?));
-    args.write(&parts)?;
-    eprintln!("2 of 6: steadiness");
-    let own = config.database.owner().is_none().then_some(options.shared_buffers_mb);
-    let steadiness = Run { begin: Begin::Anew(options.steadiness), shared_buffers_mb: own };
-    parts.push(("steadiness", Box::pin(super::steadiness::run(steadiness, config)).await.context("bench steadiness")?));
-    args.write(&parts)?;
-    eprintln!("3 of 6: queries");
-    parts.push(("queries", Box::pin(super::queries(options.queries, config)).await.context("bench queries")?));
-    args.write(&parts)?;
-    eprintln!("4 of 6: correlation");
-    let correlation = Box::pin(super::questions(QuestionKind::Correlation, options.correlation, config)).await;
-    parts.push(("correlation", correlation.context("bench correlation")?));
-    args.write(&parts)?;
-    eprintln!("5 of 6: computing, without a database");
-    parts.push(("computing", super::compute(options.computing).await.context("bench correlation --from-blocks")?));
-    args.write(&parts)?;
-    eprintln!("6 of 6: storage");
-    parts.push(("storage", Box::pin(super::storage(options.storage, config)).await.context("bench storage")?));
-    let report = args.write(&parts)?;
-    eprintln!("{} and {} are written", args.json.display(), args.html.display());
-    Ok(report)
+
+    async fn run(self, options: &AllBenchOptions, config: &Config) -> anyhow::Result<Report> {
+        let options = options.clone();
+        match self {
+            Self::Ingest => super::ingest(options.ingest, config).await,
+            Self::Steadiness => {
+                let own = config.database.owner().is_none().then_some(options.shared_buffers_mb);
+                let run = Run { begin: Begin::Anew(options.steadiness), shared_buffers_mb: own };
+                Box::pin(super::steadiness::run(run, config)).await
+            }
+            Self::Queries => super::queries(options.queries, config).await,
+            Self::Correlation => super::questions(QuestionKind::Correlation, options.correlation, config).await,
+            Self::Computing => super::compute(options.computing).await,
+            Self::Storage => super::storage(options.storage, config).await,
+        }
+    }
+}
+
+/// What there is so far.
+#[derive(Debug, Default)]
+struct Found {
+    reports: Vec<(&'static str, Report)>,
+    failed: Vec<(&'static str, anyhow::Error)>,
+}
+
+impl Found {
+    fn report(&self) -> Report {
+        let mut report = Report::gather(&self.reports);
+        for part in Part::ALL {
+            if !self.reports.iter().any(|(name, _)| *name == part.name()) {
+                let error = self.failed.iter().find(|(name, _)| *name == part.name()).map(|(_, error)| error);
+                let why = error.map_or_else(|| "it was not run to its end".to_owned(), exit::chain);
+                report.missing.insert(part.name().to_owned(), why);
+            }
+        }
+        report
+    }
+}
+
+/// Runs all of them; what one has found is in the files before the next begins, and what fails costs itself alone.
+pub(super) async fn run(args: &AllArgs, config: &Config) -> anyhow::Result<()> {
+    let options = args.options();
+    args.check_files()?;
+    // Each benchmark hears a signal for itself; this one tells afterwards that there was one.
+    let mut stop = StopSignal::listen()?;
+    let mut found = Found::default();
+    for (part, number) in Part::ALL.into_iter().zip(1..) {
+        output::tell(format_args!("{number} of {}: {}", Part::ALL.len(), part.name()));
+        let measured = Box::pin(part.run(&options, config)).await;
+        match measured.with_context(|| format!("the benchmark {} failed", part.name())) {
+            Ok(report) => found.reports.push((part.name(), report)),
+            Err(error) => {
+                output::tell(format_args!("error: {}", exit::chain(&error)));
+                found.failed.push((part.name(), error));
+            }
+        }
+        args.write(&found)?;
+        if stop.has_come() {
+            let done = found.reports.len();
+            bail!(
+                "stopped by {}: {} and {} hold the figures of {done} of {}",
+                stop.name(),
+                args.json.display(),
+                args.html.display(),
+                Part::ALL.len()
+            );
+        }
+    }
+    let report = args.write(&found)?;
+    output::tell(format_args!("{} and {} are written", args.json.display(), args.html.display()));
+    output::print(report.to_string().as_bytes())?;
+    let failed: Vec<&str> = found.failed.iter().map(|(name, _)| *name).collect();
+    match found.failed.into_iter().next() {
+        None => Ok(()),
+        Some((_, error)) => Err(error.context(format!("without figures: {}", failed.join(", ")))),
+    }
 }
 
 #[cfg(test)]

@@ -16,12 +16,14 @@ Examples:
   chunkwise bench compare before.json after.json
       What has become better or worse, and what has only moved within its noise.
 
-A figure's noise is that of its raw samples: the interval in which their median lies with 95 % probability, or from the
-least to the greatest where there are fewer than six. Where the intervals of both reports do not touch, the second one is
-better or worse, else it is unclear. Of so few samples that they would lie apart by chance once in twenty times (fewer than
-four and four) nothing is said: unknown. Of many figures some are better or worse by chance all the same, and two runs differ
-by what else the machine did: compare two reports of the same program first. What differs between machines, versions and
-settings is told first.")]
+A figure is better or worse if two things hold, else it is unclear. The intervals of both reports do not touch: that in which
+the median of its raw samples lies with 95 % probability, wider where neighbours resemble each other, or from the least to the
+greatest where there are fewer than six. And it has changed by more than the machine has: each run measures controls, which
+chunkwise has no part in (a plain read of memory, COPY of ready-made bytes, a plain table), and what they have changed by
+between the two runs, more where there are few of them, is told first and not believed of other figures. Ratios to a control
+have that behind them, and need 5 %. Nothing is said of so few samples that they would lie apart by chance once in twenty times
+(fewer than four and four), of what is counted, and of the controls themselves. What differs between machines, versions and
+settings is told first. Two reports of the same program show what is left.")]
 pub(super) struct CompareArgs {
     /// A report that was written with --json
     a: PathBuf,

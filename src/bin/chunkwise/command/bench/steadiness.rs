@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use crate::{
     database::{Embedded, Place},
     listen::StopSignal,
+    output,
     own_server::{Files, OwnServer},
 };
 
@@ -157,8 +158,10 @@ pub(super) async fn run(run: Run, config: &Config) -> anyhow::Result<Report> {
     let name = bench.database_name().to_owned();
     let memory = run.shared_buffers_mb.map(|megabytes| format!(" --shared-buffers {megabytes}MB")).unwrap_or_default();
     let again = format!("`chunkwise bench steadiness{memory} --resume {name}`");
-    eprintln!("in the database {name}, which is dropped at the end; {again} goes on with an interrupted run");
-    let measured = stop.unless_heard(Box::pin(bench.run(&|step| eprintln!("{step}")))).await;
+    output::tell(format_args!(
+        "in the database {name}, which is dropped at the end; {again} goes on with an interrupted run"
+    ));
+    let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
     match measured {
         Some(Ok(report)) => {
             bench.discard().await.context("dropping the benchmark's database")?;
@@ -170,7 +173,7 @@ pub(super) async fn run(run: Run, config: &Config) -> anyhow::Result<Report> {
             ground.leave(Files::Keep).await?;
             match interrupted {
                 Some(Err(error)) => Err(error).with_context(|| format!("what was measured is kept: {again} goes on")),
-                _ => bail!("stopped before there were figures; {again} goes on"),
+                _ => bail!("stopped before there were figures, by {}; {again} goes on", stop.name()),
             }
         }
     }
