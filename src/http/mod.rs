@@ -12,6 +12,7 @@ mod page;
 mod parameters;
 pub mod question;
 mod removals;
+mod reports;
 mod router;
 mod serve;
 mod service;

@@ -1,6 +1,6 @@
 //! What the routes work with.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub struct HttpState {
     pub(super) prometheus: Option<PrometheusHandle>,
     pub(super) figures: Arc<[(&'static str, Arc<dyn Figures>)]>,
     pub(super) started: Instant,
+    pub(super) reports: Option<Arc<PathBuf>>,
 }
 
 impl HttpState {
@@ -36,7 +37,13 @@ impl HttpState {
         prometheus: Option<PrometheusHandle>,
         figures: Vec<(&'static str, Arc<dyn Figures>)>,
     ) -> Self {
-        Self { questions, prometheus, figures: figures.into(), started: Instant::now() }
+        Self { questions, prometheus, figures: figures.into(), started: Instant::now(), reports: None }
+    }
+
+    /// With the benchmark reports of a folder, which need not be there yet; without, there are none.
+    #[must_use]
+    pub fn with_reports(self, folder: PathBuf) -> Self {
+        Self { reports: Some(Arc::new(folder)), ..self }
     }
 }
 

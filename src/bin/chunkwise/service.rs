@@ -270,7 +270,8 @@ fn http_state(
         figures.push(("spool", Arc::new(SpoolFigures(figures_of_spool))));
     }
     figures.push(("blocks", Arc::new(BlocksShown(blocks))));
-    Ok(HttpState::new(questions, Some(metrics), figures))
+    let reports = reports_folder(config)?;
+    Ok(HttpState::new(questions, Some(metrics), figures).with_reports(reports))
 }
 
 /// Blocks in the data folder, unless another process has them there, or it cannot be used.
@@ -284,6 +285,11 @@ fn open_blocks(config: &Config) -> anyhow::Result<Blocks> {
 /// Where blocks are on disk.
 pub(crate) fn blocks_folder(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(database::local_config(config)?.data_dir.join("blocks"))
+}
+
+/// Where the reports of benchmarks are kept.
+pub(crate) fn reports_folder(config: &Config) -> anyhow::Result<PathBuf> {
+    Ok(database::local_config(config)?.data_dir.join("reports"))
 }
 
 /// The settings, as blocks take them.
