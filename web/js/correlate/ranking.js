@@ -128,21 +128,23 @@ export class Ranking {
   }
 }
 
-/// From zero to r, and a line over what the interval covers.
+/// A stem from zero to r, a dot there, and a band over what the interval covers.
 function bar({ r, ci95 }) {
   if (r === null) return el("span", { class: "muted" }, "–");
   const place = (value) => (value + 1) * 50;
-  const filled = el("span", { class: r < 0 ? "fill negative" : "fill" });
-  filled.style.left = `${Math.min(50, place(r))}%`;
-  filled.style.width = `${Math.abs(r) * 50}%`;
+  const [stem, dot] = [el("span", { class: "stem" }), el("span", { class: "dot" })];
+  stem.style.left = `${Math.min(50, place(r))}%`;
+  stem.style.width = `${Math.abs(r) * 50}%`;
+  dot.style.left = `${place(r)}%`;
   const text = ci95 ? `${shownR(ci95[0], 2)} to ${shownR(ci95[1], 2)}` : "no interval";
-  const whole = el("span", { class: "bar", role: "img", "aria-label": text, title: text }, filled);
+  const whole = el("span", { class: r < 0 ? "bar negative" : "bar", role: "img", "aria-label": text, title: text }, stem);
   if (ci95) {
     const span = el("span", { class: "span" });
     span.style.left = `${place(ci95[0])}%`;
     span.style.width = `${Math.max(0.5, place(ci95[1]) - place(ci95[0]))}%`;
     whole.append(span);
   }
+  whole.append(dot);
   return el("span", { class: "interval" }, whole, el("span", { class: "muted written" }, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–"));
 }
 

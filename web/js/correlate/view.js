@@ -27,6 +27,7 @@ class Correlate {
   #latest = new Latest();
   #asked = null;
   #answered = 0;
+  #wanted = 0;
   #answer = null;
 
   constructor(main, parameters) {
@@ -192,11 +193,14 @@ class Correlate {
     const asked = JSON.stringify(correlateQuestion(state));
     if (asked !== this.#asked || fresh) {
       this.#asked = asked;
-      this.#latest.run((signal) => this.#ask(asked, fresh, signal));
+      const number = String((this.#wanted += 1));
+      this.rankingCard.element.dataset.wanted = number;
+      this.#latest.run((signal) => this.#ask(asked, number, fresh, signal));
     } else this.#drawAround();
   }
 
-  async #ask(asked, fresh, signal) {
+  /// `number` is the question's, for those who wait until its answer is drawn.
+  async #ask(asked, number, fresh, signal) {
     const { place } = this.rankingCard;
     if (!fresh) place.busy();
     const begun = performance.now();
@@ -208,6 +212,7 @@ class Correlate {
       if (this.ranking.all.length) place.ready();
       else place.empty("Nothing to compare", "No other series has values in these ranges.");
       this.rankingCard.element.dataset.answered = String((this.#answered += 1));
+      this.rankingCard.element.dataset.shown = number;
       // What is beside the table may take its time.
       if (this.#asked === asked) requestAnimationFrame(() => this.#drawAround());
     } catch (error) {
