@@ -5,13 +5,13 @@ import { bytes } from "../format.js";
 import { flat } from "./compare.js";
 
 const NAMES = {
-  date: "Begun", chunkwise: "chunkwise", revision: "Revision", build: "Build", cpu: "Processor", cores: "Cores", memory_bytes: "Memory", kernel: "System",
+  date: "Begun, UTC", chunkwise: "chunkwise", revision: "Revision", build: "Build", cpu: "Processor", cores: "Cores", memory_bytes: "Memory", kernel: "System",
   postgres: "PostgreSQL", timescaledb: "TimescaleDB", edition: "Edition", seed: "Seed",
 };
 /// Differ in any two runs.
 const ALWAYS = ["date"];
 
-const text = (name, value) => (value === undefined || value === "" ? "–" : name === "memory_bytes" ? bytes(value) : name === "date" ? String(value).replace("T", " ").replace("Z", " UTC") : String(value));
+const text = (name, value) => (value === undefined || value === "" ? "–" : name === "memory_bytes" ? bytes(value) : name === "date" ? String(value).replace("T", " ").replace("Z", "") : String(value));
 const label = (name) => (NAMES[name] ? NAMES[name] : el("code", {}, name));
 
 export class Around {

@@ -13,6 +13,10 @@ export function charts(reports, { live }) {
   const all = [
     { title: "Rows a second as the data grow", x: { label: "million rows of each way" }, y: { label: "rows/s", zero: true },
       lines: lines("steadiness", [["PostgreSQL's table", "range-1", (r) => r.steps("plain_rate")], ["hypertable", "range-3", (r) => r.steps("hypertable_rate")], ["chunkwise", "range-0", (r) => r.steps("chunkwise_rate")]]) },
+    { title: "Rows a second of one long run, part by part", x: { label: "parts of the run" }, y: { label: "rows/s", zero: true },
+      lines: lines("ingest", [["the service", "range-0", (r) => r.order("steady_service_rate")], ["ready-made COPY", "range-1", (r) => r.order("steady_ceiling_rate")]]) },
+    { title: "From a chunk's last row until it is sealed, at half rate", x: { label: "chunks" }, y: { label: "s", zero: true },
+      lines: lines("storage", [["sealing", "range-0", (r) => r.order("half_rate_seal_lag")]]) },
     ...[["q1", "Q1: maximum and mean of a few series by minute"], ["q2", "Q2: least, greatest and mean of all series by hour"], ["q3", "Q3: the last hour of each series, the twenty farthest"]].map(([q, title]) => ({
       title: title + while_, isLive: true, x: { label: "records" }, y: { label: "ms", log: true },
       lines: lines("queries", [["plain table, SQL", "range-1", (r) => r.numbers(`${prefix}${q}_`, "_plain")], ["rows, SQL", "range-3", (r) => r.numbers(`${prefix}${q}_`, "_sql")],
@@ -43,6 +47,11 @@ class Named {
   steps(name) {
     const rows = (this.metrics.get("step_rows")?.value ?? 1e6) / 1e6;
     return (this.metrics.get(name)?.samples ?? []).map((sample, at) => [(at + 1) * rows, sample]);
+  }
+
+  /// A figure's samples, one after the other.
+  order(name) {
+    return (this.metrics.get(name)?.samples ?? []).map((sample, at) => [at + 1, sample]);
   }
 
   /// Figures with a number between both ends of their names, by that number.

@@ -83,10 +83,10 @@ export class Figures {
 
   #pair(row) {
     const { a, b, verdict, change } = row;
-    const cell = (side) => el("td", { class: "number value", title: side && range(side) }, side ? withUnit(row, side.value) : "–");
+    const cell = (side, which) => el("td", { class: "number value", "data-side": which, title: side && range(side) }, side ? withUnit(row, side.value) : "–");
     const label = a && b ? `A ${range(a)}; B ${range(b)}` : "";
     return el("tr", { class: "small", "data-figure": row.figure, "data-a": a?.value, "data-b": b?.value, "data-verdict": verdict },
-      this.#name(row), cell(a), cell(b), el("td", { class: "muted unit" }, isLong(row.unit, (a ?? b).value) ? "" : row.unit),
+      this.#name(row), cell(a, "A"), cell(b, "B"), el("td", { class: "muted unit" }, isLong(row.unit, (a ?? b).value) ? "" : row.unit),
       el("td", { class: `number change ${verdict ?? ""}` }, change === null ? "–" : percent(change)),
       el("td", {}, el("span", { class: `verdict ${verdict ?? "alone"}` }, verdict ? VERDICTS[verdict] : a ? "only in A" : "only in B")),
       el("td", { class: "wide" }, a && b && a.samples.length + b.samples.length > 2 ? strips(a, b, label) : null));

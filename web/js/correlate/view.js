@@ -18,6 +18,8 @@ import { Receipt } from "./receipt.js";
 import { SeriesChart } from "./serieschart.js";
 
 const LIVE_MS = 2000;
+/// A hand that has not moved for so long rests.
+const RESTS_MS = 200;
 
 export function open(main, parameters) {
   return new Correlate(main, parameters);
@@ -155,6 +157,7 @@ class Correlate {
       this.#choose().catch((error) => this.#failed(error));
       return;
     }
+    this.isMoving = quiet;
     this.#drawControls();
     if (!quiet) this.#write(step);
     this.#sync();
@@ -195,7 +198,8 @@ class Correlate {
       this.#asked = asked;
       const number = String((this.#wanted += 1));
       this.rankingCard.element.dataset.wanted = number;
-      this.#latest.run((signal) => this.#ask(asked, number, fresh, signal));
+      // What was asked on the way is not waited for any more once the hand has let go.
+      this.#latest.run((signal) => this.#ask(asked, number, fresh, signal), { abort: !fresh && !this.isMoving });
     } else this.#drawAround();
   }
 
@@ -214,13 +218,19 @@ class Correlate {
       this.rankingCard.element.dataset.answered = String((this.#answered += 1));
       this.rankingCard.element.dataset.shown = number;
       // What is beside the table may take its time.
-      if (this.#asked === asked) requestAnimationFrame(() => this.#drawAround());
+      if (this.#asked === asked) this.#drawAroundSoon();
     } catch (error) {
       if (error.name === "AbortError") throw error;
       this.#asked = null;
       if (!this.#answer) this.#clearAround();
       place.failed(error, () => this.#sync());
     }
+  }
+
+  /// What is beside the table asks questions too: while a hand moves they would be in the way of the next one.
+  #drawAroundSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => requestAnimationFrame(() => this.#drawAround()), this.isMoving ? RESTS_MS : 0);
   }
 
   /// The row that is looked at: the one that was chosen, else the first.
@@ -266,6 +276,7 @@ class Correlate {
   close() {
     clearInterval(this.timer);
     clearTimeout(this.writing);
+    clearTimeout(this.soon);
     this.stopRecovery();
     this.#latest.stop();
     for (const part of [this.chart, this.detail, this.heat]) part.close();
