@@ -99,6 +99,12 @@ pub enum ApiError {
         /// The selector.
         selector: Selector,
     },
+    /// 404: no benchmark's report has this name.
+    #[error("there is no report `{name}`: see /api/v1/reports for those there are")]
+    UnknownReport {
+        /// As asked.
+        name: String,
+    },
     /// 404: there is no such route.
     #[error("there is no route {path}: see /api/docs for those there are")]
     NotFound {
@@ -198,6 +204,7 @@ impl ApiError {
             Self::UnknownMeasurement { .. }
             | Self::UnknownField { .. }
             | Self::UnknownSeries { .. }
+            | Self::UnknownReport { .. }
             | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
@@ -219,6 +226,7 @@ impl ApiError {
             Self::UnknownMeasurement { .. } => "unknown_measurement",
             Self::UnknownField { .. } => "unknown_field",
             Self::UnknownSeries { .. } => "unknown_series",
+            Self::UnknownReport { .. } => "unknown_report",
             Self::NotFound { .. } => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::NotAcceptable { .. } => "not_acceptable",
@@ -247,6 +255,7 @@ impl ApiError {
             Self::UnknownSeries { measurement, path, selector } => {
                 json!({ "path": path, "measurement": measurement, "selector": selector })
             }
+            Self::UnknownReport { name } => json!({ "path": "name", "name": name }),
             Self::NotFound { path } => json!({ "path": path }),
             Self::MethodNotAllowed { method, path } => json!({ "method": method, "path": path }),
             Self::NotAcceptable { offered } => json!({

@@ -2,7 +2,7 @@
 
 use axum::{Router, routing::get};
 
-use super::{answers, listings, openapi, service, state::HttpState};
+use super::{answers, listings, openapi, reports, service, state::HttpState};
 
 /// What every service answers: health, metrics, and the description of the API.
 ///
@@ -36,5 +36,7 @@ pub fn question_router(state: HttpState) -> Router {
         .route("/api/v1/series", get(listings::series))
         .route("/api/v1/chunks", get(listings::chunks))
         .route("/api/v1/dead_letters", get(listings::dead_letters))
+        .route("/api/v1/reports", get(reports::reports))
+        .route("/api/v1/reports/{name}", get(reports::report))
         .with_state(state)
 }

@@ -1,10 +1,11 @@
 //! What the routes work with.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 
+use super::reports::{CompareReports, Kept};
 use crate::query::Questions;
 
 /// Figures of a part of the process that the question routes know nothing of, such as ingestion, for `/api/v1/stats`.
@@ -25,6 +26,7 @@ pub struct HttpState {
     pub(super) prometheus: Option<PrometheusHandle>,
     pub(super) figures: Arc<[(&'static str, Arc<dyn Figures>)]>,
     pub(super) started: Instant,
+    pub(super) reports: Option<Kept>,
 }
 
 impl HttpState {
@@ -36,7 +38,13 @@ impl HttpState {
         prometheus: Option<PrometheusHandle>,
         figures: Vec<(&'static str, Arc<dyn Figures>)>,
     ) -> Self {
-        Self { questions, prometheus, figures: figures.into(), started: Instant::now() }
+        Self { questions, prometheus, figures: figures.into(), started: Instant::now(), reports: None }
+    }
+
+    /// With the benchmark reports of a folder, which need not be there yet; without, there are none.
+    #[must_use]
+    pub fn with_reports(self, folder: PathBuf, compare: CompareReports) -> Self {
+        Self { reports: Some(Kept { folder: Arc::new(folder), compare }), ..self }
     }
 }
 

@@ -230,7 +230,11 @@ fn bench_correlation_from_blocks_needs_no_database_and_reports_each_figure_besid
         "postgres://nobody@127.0.0.1:1/nothing",
     ];
     let told = run(&arguments).successful();
-    assert!(!std::path::Path::new(data).exists(), "a database was made");
+    assert!(!std::path::Path::new(data).join("postgres").exists(), "a database was made");
+    let kept: Vec<_> = std::fs::read_dir(std::path::Path::new(data).join("reports")).unwrap().collect();
+    let [Ok(kept)] = &kept[..] else { panic!("{kept:?}") };
+    assert!(kept.file_name().to_str().is_some_and(|name| name.starts_with("computing-2") && name.ends_with("Z.json")));
+    assert_eq!(std::fs::read(kept.path()).unwrap(), std::fs::read(file).unwrap(), "the same as --json has");
 
     let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     let metrics = report["metrics"].as_array().unwrap();

@@ -69,8 +69,15 @@ export function select(label, options, value, change, properties = {}) {
   return chosen;
 }
 
+/// What each choice has: it is asked for at every move of a hand, and seldom other.
+const OPTIONS = new WeakMap();
+
 export function setOptions(chosen, options, value) {
-  fill(chosen, options.map(([key, text]) => el("option", { value: key }, text)));
+  const key = JSON.stringify(options);
+  if (OPTIONS.get(chosen) !== key) {
+    OPTIONS.set(chosen, key);
+    fill(chosen, options.map(([key, text]) => el("option", { value: key }, text)));
+  }
   chosen.value = value ?? options[0]?.[0] ?? "";
 }
 

@@ -13,6 +13,7 @@ const VIEWS = {
   correlate: ["Correlate", () => import("./correlate/view.js")],
   explore: ["Explore", () => import("./explore/view.js")],
   store: ["Store", () => import("./store/view.js")],
+  benchmarks: ["Benchmarks", () => import("./benchmarks/view.js")],
 };
 
 const main = el("main", { id: "main", tabindex: "-1" });

@@ -8,6 +8,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
+    bench::Comparison,
     block::{BlockOptions, Blocks},
     config::{Config, SameBody, WhenAway},
     http::{self, Figures, HttpState, error, guard},
@@ -270,7 +271,8 @@ fn http_state(
         figures.push(("spool", Arc::new(SpoolFigures(figures_of_spool))));
     }
     figures.push(("blocks", Arc::new(BlocksShown(blocks))));
-    Ok(HttpState::new(questions, Some(metrics), figures))
+    let reports = reports_folder(config)?;
+    Ok(HttpState::new(questions, Some(metrics), figures).with_reports(reports, compare_reports))
 }
 
 /// Blocks in the data folder, unless another process has them there, or it cannot be used.
@@ -284,6 +286,17 @@ fn open_blocks(config: &Config) -> anyhow::Result<Blocks> {
 /// Where blocks are on disk.
 pub(crate) fn blocks_folder(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(database::local_config(config)?.data_dir.join("blocks"))
+}
+
+/// As `chunkwise bench compare --json` does.
+fn compare_reports(a: (&str, &[u8]), b: (&str, &[u8])) -> Result<serde_json::Value, String> {
+    let compared = Comparison::read(a, b).map_err(|error| error.to_string())?;
+    serde_json::to_value(compared).map_err(|error| error.to_string())
+}
+
+/// Where the reports of benchmarks are kept.
+pub(crate) fn reports_folder(config: &Config) -> anyhow::Result<PathBuf> {
+    Ok(database::local_config(config)?.data_dir.join("reports"))
 }
 
 /// The settings, as blocks take them.

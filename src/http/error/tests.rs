@@ -38,6 +38,7 @@ fn table() -> Vec<(ApiError, u16, &'static str)> {
             404,
             "unknown_series",
         ),
+        (ApiError::UnknownReport { name: "ingest".to_owned() }, 404, "unknown_report"),
         (ApiError::NotFound { path: "/nowhere".to_owned() }, 404, "not_found"),
         (ApiError::MethodNotAllowed { method: "PUT".to_owned(), path: "/write".to_owned() }, 405, "method_not_allowed"),
         (ApiError::NotAcceptable { offered: &[Format::Json, Format::Csv] }, 406, "not_acceptable"),

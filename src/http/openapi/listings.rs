@@ -1,4 +1,4 @@
-//! `/api/v1/measurements`, `/series`, `/chunks`, `/dead_letters` and `/stats`.
+//! `/api/v1/measurements`, `/series`, `/chunks`, `/dead_letters`, `/stats` and `/reports`.
 
 use serde_json::json;
 use utoipa::openapi::{Content, HttpMethod, ObjectBuilder};
@@ -38,7 +38,40 @@ pub(super) fn routes() -> Vec<Route> {
             response("Figures by name.").content(Format::Json.media_type(), Content::new(Some(ObjectBuilder::new()))),
         )
         .fails(&[403, 500, 503]);
-    vec![measurements.build(), series(), chunks.build(), dead_letters(), stats.build()]
+    vec![measurements.build(), series(), chunks.build(), dead_letters(), stats.build(), reports(), report()]
+}
+
+fn reports() -> Route {
+    let example = json!({"reports": [{
+        "name": "queries-20261127T051233Z", "benchmark": "queries", "date": "2026-11-27T05:12:33Z", "bytes": 184_322,
+        "figures": 268, "chunkwise": "0.1.0", "revision": "", "build": "release", "cpu": "AMD EPYC 7763", "cores": 2
+    }]});
+    let answer =
+        response("The reports, newest first.").content(Format::Json.media_type(), content(named("Reports"), example));
+    route(HttpMethod::Get, "/api/v1/reports", TAG, "reports", "The benchmark reports that this machine has kept")
+        .describe("Every `chunkwise bench` keeps its report in the data folder. The newest 200 are listed.")
+        .namespace()
+        .answers(200, answer)
+        .fails(&[400, 403, 500])
+        .build()
+}
+
+fn report() -> Route {
+    let answer = response(
+        "The report, as `chunkwise bench ... --json` writes it; with `against`, what `bench compare --json` writes.",
+    )
+    .content(Format::Json.media_type(), Content::new(Some(named("Report"))));
+    route(HttpMethod::Get, "/api/v1/reports/{name}", TAG, "report", "One benchmark report")
+        .namespace()
+        .path("name", text(), "Its name.")
+        .query(
+            "against",
+            text(),
+            "The name of another report: what has changed from the first to this one, figure by figure.",
+        )
+        .answers(200, answer)
+        .fails(&[400, 403, 404, 500])
+        .build()
 }
 
 fn dead_letters() -> Route {

@@ -13,6 +13,7 @@ mod listings;
 mod operation;
 mod questions;
 mod removals;
+mod reports;
 mod schema;
 mod service;
 mod writes;
@@ -80,6 +81,7 @@ pub fn document() -> OpenApi {
     bars::register(&mut schemas);
     asof::register(&mut schemas);
     removals::register(&mut schemas);
+    reports::register(&mut schemas);
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas);
     for (name, response) in operation::failures() {
         components = components.response(name, response);
@@ -93,7 +95,7 @@ pub fn document() -> OpenApi {
         .license(Some(license.build()));
     let tags = [
         (questions::TAG, "Windows, correlations and joins by time, as JSON, numpy arrays, Arrow or CSV"),
-        (listings::TAG, "Measurements, series and chunks"),
+        (listings::TAG, "Measurements, series, chunks and benchmark reports"),
         (removals::TAG, "Measurements, series and rows; where the process ingests"),
         (writes::TAG, "Line protocol as the clients of InfluxDB 1, 2 and 3 send it, and JSON as OpenTSDB's do"),
         (service::TAG, "Health, metrics, and what clients ask before they write"),

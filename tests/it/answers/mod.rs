@@ -12,4 +12,5 @@ mod parquet;
 mod pruning;
 mod questions;
 pub(crate) mod real;
+mod reports;
 mod service;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -80,6 +81,12 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", size).await;
     }
 
+    /// Where files go that the page has for downloading.
+    pub(super) async fn download_to(&mut self, folder: &Path) {
+        let place = json!({ "behavior": "allow", "downloadPath": folder });
+        self.call("Browser.setDownloadBehavior", place).await;
+    }
+
     /// Goes to an address as if it had been typed.
     pub(super) async fn open(&mut self, url: &str) {
         // A page of which only the fragment changes is not loaded again; a person's new window is.
@@ -102,7 +109,12 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub(super) async fn wait(&mut self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_long(expression, PATIENCE).await;
+    }
+
+    /// The same for what may take longer.
+    pub(super) async fn wait_long(&mut self, expression: &str, limit: Duration) {
+        let deadline = Instant::now() + limit;
         loop {
             // While a page is being left, nothing can be asked of it.
             let asked = json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });

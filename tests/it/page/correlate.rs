@@ -193,7 +193,7 @@ async fn a_series_is_searched_a_row_compared_and_the_table_sorted_and_filtered()
     assert_eq!(r, shown[2].1[0].split('|').nth(1).unwrap());
     browser.wait(&format!("location.hash.includes('with.symbol=' + {name})")).await;
     browser.wait("document.querySelector('#heat').dataset.state === 'ready'").await;
-    assert_eq!(browser.eval("document.querySelectorAll('.pairs tbody tr').length").await, 14);
+    assert_eq!(browser.eval("document.querySelectorAll('.pairs tbody tr').length").await, 20);
 
     // Sorted by the second range's r.
     browser.eval("document.querySelectorAll('.ranking thead th.starts button')[1].click()").await;

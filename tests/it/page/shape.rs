@@ -18,6 +18,7 @@ async fn every_view_fits_a_phone_and_says_what_its_controls_are() {
         ("correlate", "document.querySelector('#ranking')?.dataset.state === 'ready'"),
         ("explore", "document.querySelector('#explore-chart')?.dataset.state === 'ready'"),
         ("store", "document.querySelector('#measurements')?.dataset.state === 'ready'"),
+        ("benchmarks", "['ready', 'empty'].includes(document.querySelector('#reports')?.dataset.state)"),
     ];
     for (width, height) in [(390, 844), (1440, 900)] {
         browser.resize(width, height).await;

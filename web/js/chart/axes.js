@@ -61,7 +61,7 @@ export function numberTicks(low, high, wanted = 5) {
 export function logTicks(low, high) {
   const ticks = [];
   const decades = Math.log10(high / low);
-  const steps = decades > 4 ? [1] : decades > 1.6 ? [1, 2, 5] : null;
+  const steps = decades > 4 ? [1] : decades > 1.6 ? [1, 2, 5] : decades > 0.7 ? [1, 1.5, 2, 3, 5, 7] : null;
   if (!steps) return numberTicks(low, high, 5).filter(({ at }) => at > 0);
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of steps) {

@@ -56,22 +56,24 @@ export class RangeLayer {
     });
   }
 
+  /// While a hand drags, the chart stays where it is: to ask would lay out the page at each move.
   #x(event) {
-    return event.clientX - this.chart.element.getBoundingClientRect().left;
+    return event.clientX - (this.#drag?.left ?? this.chart.element.getBoundingClientRect().left);
   }
 
   #down(event) {
     if (event.button !== 0 || !this.chart.domain || this.#drag) return;
     const x = this.#x(event);
     if (x > this.chart.box.right) return;
+    const left = event.clientX - x;
     const band = event.target.closest?.(".band");
     const at = this.chart.toTime(x);
     if (band) {
       const index = Number(band.dataset.range);
-      this.#drag = { kind: event.target.dataset.edge ?? "whole", index, start: at, x, was: { ...this.ranges[index] } };
+      this.#drag = { kind: event.target.dataset.edge ?? "whole", index, start: at, x, left, was: { ...this.ranges[index] } };
       band.focus({ preventScroll: true });
     } else {
-      this.#drag = { kind: "new", index: this.ranges.length, start: at, x, was: null };
+      this.#drag = { kind: "new", index: this.ranges.length, start: at, x, left, was: null };
     }
     this.chart.element.setPointerCapture(event.pointerId);
     event.preventDefault();

@@ -11,6 +11,9 @@ import { bounds, chartBucket, rangeBegin, rollingQuestion, windowQuestion } from
 
 const WINDOWS = ["20", "40", "60", "120", "250"];
 
+/// Over a window that moves the API has Pearson alone.
+const ROLLING = { pearson: "Rolling correlation", spearman: "Rolling correlation, Pearson", ewma: "Rolling correlation, each window unweighted" };
+
 export class Detail {
   #latest = new Latest();
   #key = null;
@@ -31,10 +34,11 @@ export class Detail {
     this.windows = select("Window of the rolling correlation", WINDOWS.map((one) => [one, `${one} buckets`]), "60",
       (value) => { this.#window = value; this.#key = null; this.show(this.state, this.row, this.id); }, { class: "select small plain" });
     this.shownRange = shownRange;
+    this.rollingTitle = el("h3", {}, "Rolling correlation");
     this.charts = el("div", { class: "detail-charts" },
       el("div", {}, el("h3", {}, "Rebased to 100"), this.legend, this.overlay.element),
       el("div", {}, el("h3", {}, "Pair by pair"), this.scatter.element),
-      el("div", {}, el("div", { class: "chart-line" }, el("h3", {}, "Rolling correlation, Pearson"), this.windows), this.rolling.element));
+      el("div", {}, el("div", { class: "chart-line" }, this.rollingTitle, this.windows), this.rolling.element));
     this.nothing = empty("Pick a row", "It is drawn here beside the chosen series: over time, pair by pair, and over a window that moves.");
     this.card = card(this.title, { id: "detail", label: "The two series", end: [this.explore, this.makeTarget] }, this.nothing);
     this.element = this.card.element;
@@ -63,6 +67,7 @@ export class Detail {
     fill(this.tabs, state.ranges.length > 1
       ? segments("Range", state.ranges.map((one, at) => [String(at), rangeBegin(one), `var(--${rangeColour(at)})`]), String(index), (value) => this.shownRange(Number(value))) : null);
     this.#drawStats(row.cells[index], range);
+    this.rollingTitle.textContent = ROLLING[state.method];
     const tint = rangeColour(index);
     const key = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
     if (key === this.#key) return;

@@ -9,7 +9,7 @@ import { card } from "../parts/states.js";
 import { matrixQuestion, rangeBegin } from "./question.js";
 
 /// So many of the strongest pairs are listed beside the map.
-const PAIRS = 14;
+const PAIRS = 20;
 
 export class Heat {
   #latest = new Latest();
@@ -57,7 +57,7 @@ export class Heat {
     const key = JSON.stringify([question, rows[0]?.cells[index]?.r]);
     if (key === this.#key) return;
     this.#key = key;
-    this.note.textContent = state.method === "ewma" ? "Pearson, all of the range alike" : "";
+    this.note.textContent = state.method === "ewma" ? "all of the range alike: unlike the table it knows no weights" : "";
     this.#latest.run((signal) => this.#load(question, signal));
   }
 

@@ -18,8 +18,8 @@ export class RangeList {
   show(ranges, info, bucket) {
     Object.assign(this, { ranges, info, bucket });
     const focused = document.activeElement;
-    if (this.list.contains(focused) && this.list.children.length === ranges.length) {
-      // Somebody types: only what they are not in is changed.
+    if (this.list.children.length === ranges.length) {
+      // Where somebody types is left alone.
       ranges.forEach((range, index) => this.#fillIn(this.list.children[index], range, focused));
       return;
     }

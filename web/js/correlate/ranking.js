@@ -35,6 +35,7 @@ export class Ranking {
       rank: rank + 1, id: result.series_id, tags: result.series, name: seriesName(result.series),
       cells: answer.ranges.map((range) => range.results[rank]),
     }));
+    this.isSigned = this.#rows.some(({ cells }) => cells.some(({ r, ci95 }) => r < 0 || ci95?.[0] < 0));
     this.#drawHead();
     this.draw();
   }
@@ -48,7 +49,9 @@ export class Ranking {
   }
 
   set(changes) {
-    const isOther = changes.filter !== this.filter;
+    const seen = (one) => JSON.stringify([one.sort ?? null, one.filter, one.selected ?? null]);
+    if (seen({ ...this, ...changes }) === seen(this)) return;
+    const isOther = "filter" in changes && changes.filter !== this.filter;
     Object.assign(this, changes);
     if (isOther) this.#page = 0;
     this.#drawHead();
@@ -123,26 +126,29 @@ export class Ranking {
     }, el("td", { class: "rank number muted" }, String(row.rank)), el("th", { scope: "row", class: "name" }, bdi(row.name, { title: row.name })),
     row.cells.map((cell) => [
       el("td", { class: "number starts", "data-r": cell.r ?? "", title: `p ${pValue(cell.p_value)}` }, shownR(cell.r)),
-      el("td", {}, bar(cell)), el("td", { class: "number muted wide", "data-n": cell.n }, count(cell.n)),
+      el("td", {}, bar(cell, this.isSigned)), el("td", { class: "number muted wide", "data-n": cell.n }, count(cell.n)),
     ]));
   }
 }
 
-/// From zero to r, and a line over what the interval covers.
-function bar({ r, ci95 }) {
+/// A stem from zero to r, a mark there, and a band over what the interval covers: from −1 to 1, or where nothing is below
+/// zero from there to 1.
+function bar({ r, ci95 }, isSigned) {
   if (r === null) return el("span", { class: "muted" }, "–");
-  const place = (value) => (value + 1) * 50;
-  const filled = el("span", { class: r < 0 ? "fill negative" : "fill" });
-  filled.style.left = `${Math.min(50, place(r))}%`;
-  filled.style.width = `${Math.abs(r) * 50}%`;
+  const place = (value) => (isSigned ? (value + 1) * 50 : value * 100);
+  const [stem, mark] = [el("span", { class: "stem" }), el("span", { class: "mark" })];
+  stem.style.left = `${Math.min(place(0), place(r))}%`;
+  stem.style.width = `${Math.abs(place(r) - place(0))}%`;
+  mark.style.left = `${place(r)}%`;
   const text = ci95 ? `${shownR(ci95[0], 2)} to ${shownR(ci95[1], 2)}` : "no interval";
-  const whole = el("span", { class: "bar", role: "img", "aria-label": text, title: text }, filled);
+  const whole = el("span", { class: `bar${isSigned ? "" : " from-zero"}${r < 0 ? " negative" : ""}`, role: "img", "aria-label": text, title: text }, stem);
   if (ci95) {
     const span = el("span", { class: "span" });
     span.style.left = `${place(ci95[0])}%`;
     span.style.width = `${Math.max(0.5, place(ci95[1]) - place(ci95[0]))}%`;
     whole.append(span);
   }
+  whole.append(mark);
   return el("span", { class: "interval" }, whole, el("span", { class: "muted written" }, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–"));
 }
 

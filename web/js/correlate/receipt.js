@@ -16,7 +16,7 @@ export class Receipt {
   show(receipt, { trip, asOf }) {
     const { chunks } = receipt;
     const server = STAGES.reduce((sum, stage) => sum + (receipt.ms[stage] ?? 0), 0);
-    this.element.dataset.trip = trip.toFixed(1);
+    Object.assign(this.element.dataset, { trip: trip.toFixed(1), server: server.toFixed(2) });
     fill(this.summary, el("span", {}, `${count(chunks.pruned)} of ${count(chunks.total)} chunks left out`), el("span", {}, `${ms(server)} ms`));
     const most = Math.max(...STAGES.map((stage) => receipt.ms[stage] ?? 0), 0.01);
     fill(this.more,

@@ -44,7 +44,9 @@ export class SeriesChart {
     this.chart.domain = domain;
     this.layer.show(state.ranges.map((range) => bounds(range)), 2 * widthMs(state.bucket));
     if (moved) this.chart.surface.redraw();
-    const bucket = chartBucket(domain[1] - domain[0], this.chart.element.clientWidth || 1200, state.bucket);
+    // As it was drawn last: to ask the element would lay out the page at each move of the hand.
+    const width = this.chart.surface.width || this.chart.element.clientWidth || 1200;
+    const bucket = chartBucket(domain[1] - domain[0], width, state.bucket);
     const edge = state.zoom ? domain : null;
     const key = JSON.stringify([state.namespace, state.measurement, state.field, state.target, bucket, edge]);
     if ((key === this.#key && !fresh) || !state.target) return;

@@ -18,6 +18,8 @@ import { Receipt } from "./receipt.js";
 import { SeriesChart } from "./serieschart.js";
 
 const LIVE_MS = 2000;
+/// A hand that has not moved for so long rests.
+const RESTS_MS = 200;
 
 export function open(main, parameters) {
   return new Correlate(main, parameters);
@@ -27,6 +29,7 @@ class Correlate {
   #latest = new Latest();
   #asked = null;
   #answered = 0;
+  #wanted = 0;
   #answer = null;
 
   constructor(main, parameters) {
@@ -154,6 +157,7 @@ class Correlate {
       this.#choose().catch((error) => this.#failed(error));
       return;
     }
+    this.isMoving = quiet;
     this.#drawControls();
     if (!quiet) this.#write(step);
     this.#sync();
@@ -192,11 +196,15 @@ class Correlate {
     const asked = JSON.stringify(correlateQuestion(state));
     if (asked !== this.#asked || fresh) {
       this.#asked = asked;
-      this.#latest.run((signal) => this.#ask(asked, fresh, signal));
+      const number = String((this.#wanted += 1));
+      this.rankingCard.element.dataset.wanted = number;
+      // What was asked on the way is not waited for any more once the hand has let go.
+      this.#latest.run((signal) => this.#ask(asked, number, fresh, signal), { abort: !fresh && !this.isMoving });
     } else this.#drawAround();
   }
 
-  async #ask(asked, fresh, signal) {
+  /// `number` is the question's, for those who wait until its answer is drawn.
+  async #ask(asked, number, fresh, signal) {
     const { place } = this.rankingCard;
     if (!fresh) place.busy();
     const begun = performance.now();
@@ -208,14 +216,21 @@ class Correlate {
       if (this.ranking.all.length) place.ready();
       else place.empty("Nothing to compare", "No other series has values in these ranges.");
       this.rankingCard.element.dataset.answered = String((this.#answered += 1));
+      this.rankingCard.element.dataset.shown = number;
       // What is beside the table may take its time.
-      if (this.#asked === asked) requestAnimationFrame(() => this.#drawAround());
+      if (this.#asked === asked) this.#drawAroundSoon();
     } catch (error) {
       if (error.name === "AbortError") throw error;
       this.#asked = null;
       if (!this.#answer) this.#clearAround();
       place.failed(error, () => this.#sync());
     }
+  }
+
+  /// What is beside the table asks questions too: while a hand moves they would be in the way of the next one.
+  #drawAroundSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => requestAnimationFrame(() => this.#drawAround()), this.isMoving ? RESTS_MS : 0);
   }
 
   /// The row that is looked at: the one that was chosen, else the first.
@@ -261,6 +276,7 @@ class Correlate {
   close() {
     clearInterval(this.timer);
     clearTimeout(this.writing);
+    clearTimeout(this.soon);
     this.stopRecovery();
     this.#latest.stop();
     for (const part of [this.chart, this.detail, this.heat]) part.close();

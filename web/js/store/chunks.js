@@ -6,10 +6,11 @@ import { colour } from "../theme.js";
 import { drawTimeAxis, timeTicks } from "../chart/axes.js";
 import { Surface } from "../chart/surface.js";
 
-const STATES = { hot: "range-1", sealed: "range-0", compressed: "range-2" };
+const STATES = { hot: "range-1", sealed: "range-0", compressed: "range-2", expired: "faint" };
 /// The time line has room for at least so many slices of time.
-const LEAST_SLICES = 14;
-const stateOf = (chunk) => (chunk.compressed ? "compressed" : chunk.state);
+const LEAST_SLICES = 7;
+/// Expired: older than its measurement keeps rows, and dropped as soon as somebody comes by.
+const stateOf = (chunk) => (chunk.isExpired ? "expired" : chunk.compressed ? "compressed" : chunk.state);
 
 export class Chunks {
   #hover = null;
@@ -34,9 +35,10 @@ export class Chunks {
     this.element = el("div", {}, this.surface.element, this.one);
   }
 
-  show(chunks) {
+  /// `keep`: how many milliseconds the measurement keeps its rows; `NaN` for ever.
+  show(chunks, keep) {
     const name = this.#chosen === null ? null : this.chunks[this.#chosen]?.name;
-    this.chunks = chunks.map((chunk) => ({ ...chunk, begin: Date.parse(chunk.from), end: Date.parse(chunk.to), size: chunk.bytes }));
+    this.chunks = chunks.map((chunk) => ({ ...chunk, begin: Date.parse(chunk.from), end: Date.parse(chunk.to), size: chunk.bytes, isExpired: Date.parse(chunk.to) + keep < Date.now() }));
     const counts = Object.keys(STATES).map((state) => [state, this.chunks.filter((chunk) => stateOf(chunk) === state).length]).filter(([, number]) => number);
     fill(this.legend, counts.map(([state, number]) => el("span", {}, el("i", { class: "swatch", tint: `var(--${STATES[state]})` }), `${count(number)} ${state}`)));
     const total = this.chunks.reduce((sum, chunk) => sum + chunk.size, 0);

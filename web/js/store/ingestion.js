@@ -9,6 +9,8 @@ import { card } from "../parts/states.js";
 
 const LOOK_MS = 1000;
 const KEPT = 180;
+/// The chart begins with so many seconds, and grows with what it has to show.
+const LEAST = 20;
 
 export class Ingestion {
   #before = null;
@@ -73,7 +75,7 @@ export class Ingestion {
     }
     const lines = [...this.#rates].map(([name, values], k) => ({ name, tint: rangeColour(k), times: this.#times, values, thick: 1.6 }));
     const to = this.#times.at(-1);
-    this.chart.show(lines, { width: LOOK_MS, domain: [to - KEPT * LOOK_MS, to] });
+    this.chart.show(lines, { width: LOOK_MS, domain: [Math.min(this.#times[0], to - LEAST * LOOK_MS), to] });
     fill(this.legend, lines.map((line) => el("span", {}, el("i", { class: "swatch line", tint: `var(--${line.tint})` }), `${line.name} ${compact(Math.round(line.values.at(-1)))}/s`)));
   }
 

@@ -2,7 +2,7 @@
 
 import { list } from "../api.js";
 import { bdi, el, fill, select, setOptions } from "../dom.js";
-import { bytes, count, shortTime } from "../format.js";
+import { bytes, count, shortTime, widthMs } from "../format.js";
 import * as link from "../link.js";
 import { card } from "../parts/states.js";
 import { Chunks } from "./chunks.js";
@@ -52,8 +52,9 @@ class Store {
   async #load() {
     const { place } = this.measurements;
     place.busy();
+    let measurements;
     try {
-      const { measurements } = await list("measurements");
+      ({ measurements } = await list("measurements"));
       this.#drawMeasurements(measurements);
     } catch (error) {
       place.failed(error, () => this.#load());
@@ -64,7 +65,7 @@ class Store {
     this.chunksCard.place.busy();
     try {
       const { chunks } = await list("chunks", { measurement: this.measurement });
-      this.chunks.show(chunks);
+      this.chunks.show(chunks, widthMs(measurements.find(({ name }) => name === this.measurement)?.retention));
       if (chunks.length) this.chunksCard.place.ready();
       else this.chunksCard.place.empty("No chunks", "The measurement has no rows.");
     } catch (error) {

@@ -2,6 +2,7 @@
 
 mod all;
 mod compare;
+mod kept;
 mod queries;
 mod questions;
 mod steadiness;
@@ -49,7 +50,10 @@ Examples:
   chunkwise bench correlation --quick
       How long one series against all others takes over REST, idle and while rows come in.
   chunkwise bench correlation --from-blocks --quick
-      What of that is computing, within seconds and without any database.")]
+      What of that is computing, within seconds and without any database.
+
+Each run's report is kept in the data folder, below reports/, and `chunkwise up` shows it on its web page, two of them side
+by side; --json FILE writes it elsewhere too.")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
@@ -185,22 +189,30 @@ impl StorageArgs {
 }
 
 pub(crate) async fn run(args: &BenchArgs, config: &Config) -> anyhow::Result<()> {
-    let (report, json) = match &args.what {
+    // Named as in the report of all.
+    let (benchmark, report, json) = match &args.what {
         What::Compare(args) => return compare::run(args),
         What::All(args) => return Box::pin(all::run(args, config)).await,
-        What::Ingest(args) => (ingest(args.options(), config).await?, &args.json),
-        What::Steadiness(args) => (Box::pin(steadiness::run(args.run(), config)).await?, &args.json),
-        What::Tsbs(args) => (Box::pin(tsbs::run(args, config)).await?, &args.json),
-        What::Queries(args) => (queries(args.options(), config).await?, &args.json),
-        What::Storage(args) => (storage(args.options(), config).await?, &args.json),
-        What::Correlation(args) if args.from_blocks => (compute(args.compute_options()).await?, &args.questions.json),
+        What::Ingest(args) => ("ingest", ingest(args.options(), config).await?, args.json.as_ref()),
+        What::Steadiness(args) => {
+            ("steadiness", Box::pin(steadiness::run(args.run(), config)).await?, args.json.as_ref())
+        }
+        What::Tsbs(args) => ("tsbs", Box::pin(tsbs::run(args, config)).await?, args.json.as_ref()),
+        What::Queries(args) => ("queries", queries(args.options(), config).await?, args.json.as_ref()),
+        What::Storage(args) => ("storage", storage(args.options(), config).await?, args.json.as_ref()),
+        What::Correlation(args) if args.from_blocks => {
+            ("computing", compute(args.compute_options()).await?, args.questions.json.as_ref())
+        }
         What::Correlation(args) => {
-            (questions(QuestionKind::Correlation, args.options(), config).await?, &args.questions.json)
+            let report = questions(QuestionKind::Correlation, args.options(), config).await?;
+            ("correlation", report, args.questions.json.as_ref())
         }
         What::Window(args) => {
-            (questions(QuestionKind::Window, args.questions.options(), config).await?, &args.questions.json)
+            let report = questions(QuestionKind::Window, args.questions.options(), config).await?;
+            ("window", report, args.questions.json.as_ref())
         }
     };
+    kept::keep(benchmark, &report, config);
     if let Some(file) = json {
         Output::new(Some(file.clone())).write(&serde_json::to_vec_pretty(&report)?)?;
     }

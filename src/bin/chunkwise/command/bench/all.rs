@@ -9,7 +9,10 @@ use chunkwise::{
 };
 use clap::{Args, ValueEnum};
 
-use super::steadiness::{Begin, Run};
+use super::{
+    kept,
+    steadiness::{Begin, Run},
+};
 use crate::{
     exit,
     listen::StopSignal,
@@ -194,6 +197,7 @@ pub(super) async fn run(args: &AllArgs, config: &Config) -> anyhow::Result<()> {
         }
     }
     let report = args.write(&found)?;
+    kept::keep("all", &report, config);
     output::tell(format_args!("{} and {} are written", args.json.display(), args.html.display()));
     output::print(report.to_string().as_bytes())?;
     let failed: Vec<&str> = found.failed.iter().map(|(name, _)| *name).collect();
