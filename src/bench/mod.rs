@@ -28,6 +28,7 @@ mod read_pass;
 mod report;
 mod scratch;
 mod service;
+mod settled;
 mod sink;
 mod statistics;
 mod steadiness;

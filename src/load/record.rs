@@ -28,20 +28,19 @@ impl RecordRule {
     /// The length of the first record in `bytes`, with its newline; `None` if it does not end in them.
     pub(super) fn first_len(self, bytes: &[u8]) -> Option<usize> {
         match self {
-            Self::TsbsHead => return tsbs::head_bytes(bytes),
-            Self::Tsbs => return tsbs::record_bytes(bytes),
-            Self::Csv { .. } | Self::LineProtocol => {}
-        }
-        let newline = memchr(b'\n', bytes)?;
-        // Nearly all records end here; only those with a quote in their first line are looked at byte by byte.
-        if memchr(b'"', &bytes[..newline]).is_none() {
-            return Some(newline + 1);
-        }
-        match self {
-            Self::Csv { delimiter } => csv_len(bytes, delimiter),
-            Self::LineProtocol | Self::TsbsHead | Self::Tsbs => lines_len(bytes, newline + 1),
+            Self::TsbsHead => tsbs::head_bytes(bytes),
+            Self::Tsbs => tsbs::record_bytes(bytes),
+            Self::Csv { delimiter } => line_or(bytes, |_| csv_len(bytes, delimiter)),
+            Self::LineProtocol => line_or(bytes, |second| lines_len(bytes, second)),
         }
     }
+}
+
+/// The length of the first line. Nearly all records are one; only those with a quote in their first line, which may hold the
+/// line break, are looked at byte by byte: `quoted` gets where the second line begins.
+fn line_or(bytes: &[u8], quoted: impl FnOnce(usize) -> Option<usize>) -> Option<usize> {
+    let newline = memchr(b'\n', bytes)?;
+    if memchr(b'"', &bytes[..newline]).is_none() { Some(newline + 1) } else { quoted(newline + 1) }
 }
 
 fn csv_len(bytes: &[u8], delimiter: u8) -> Option<usize> {

@@ -29,6 +29,8 @@ use stage::Stage;
 const PLAIN: &str = "bench_plain";
 /// A row takes less, with its indexes, its bars and its copy in the plain table.
 const ROW_BYTES: u64 = 150;
+/// All questions take less, asked once while rows come in.
+const LIVE_ROUND_SECONDS: u64 = 120;
 /// What was published of questions of this kind, while rows came in.
 const PUBLISHED: Published = Published {
     what: "three aggregation queries over 1,098,212 to 2,498,503 records while rows came in",
@@ -95,9 +97,11 @@ impl QueryBenchOptions {
         }
     }
 
-    /// Rows of the store before others come in.
+    /// About the rows of the store in the end.
     fn store_rows(&self) -> u64 {
-        self.pruning_rows(growth::MOST_TIMES) + self.records.iter().sum::<u64>()
+        let rounds = self.rounds.max(self.sql_rounds) as u64;
+        let live = u64::from(self.live_rows_per_second).saturating_mul(LIVE_ROUND_SECONDS).saturating_mul(rounds);
+        (self.pruning_rows(growth::MOST_TIMES) + self.records.iter().sum::<u64>()).saturating_add(live)
     }
 
     /// Rows of a store that is so many times as long as what is asked for.
@@ -129,7 +133,12 @@ impl QueryBench {
         options.records.sort_unstable();
         options.records.dedup();
         let mut connection = sqlx::PgConnection::connect_with(server).await?;
-        disk::check(&mut connection, options.store_rows().saturating_mul(ROW_BYTES), "--pruning-hours").await?;
+        disk::check(
+            &mut connection,
+            options.store_rows().saturating_mul(ROW_BYTES),
+            "--live, --rounds or --pruning-hours",
+        )
+        .await?;
         connection.close().await?;
         Ok(Self { scratch: ScratchDatabase::create(server).await?, program, options })
     }

@@ -1,10 +1,6 @@
 //! The store that is asked: written through the service, sealed, with its bars.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc};
 
 use sqlx::{Executor, PgConnection};
 
@@ -12,10 +8,11 @@ use super::{PLAIN, QueryBenchOptions, growth::MOST_TIMES, question::Range};
 use crate::bench::{
     BenchError, RowTimes, START_US, Transport,
     client::Client,
-    lines::Lines,
+    lines::{Lines, MEASUREMENT},
     load,
     scratch::ScratchDatabase,
     service::{Role, Service},
+    settled,
     sink::ServiceSink,
 };
 
@@ -29,9 +26,6 @@ const REQUEST_ROWS: usize = 10_000;
 const FEW: i64 = 8;
 /// Different lines before the first comes again.
 const DISTINCT: usize = 200_000;
-/// Sealing and bars take no longer.
-const SETTLE_LIMIT: Duration = Duration::from_secs(1_800);
-const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Stage<'b> {
@@ -119,37 +113,12 @@ impl<'b> Stage<'b> {
     }
 
     async fn settle(&mut self) -> Result<(), BenchError> {
-        let begun = Instant::now();
-        while !self.is_settled().await? {
-            if begun.elapsed() > SETTLE_LIMIT {
-                return Err(BenchError::Unsettled);
-            }
-            tokio::time::sleep(SETTLE_EVERY).await;
-        }
-        self.connection.execute("ANALYZE public_store.ticks__series").await?;
+        settled::wait(&mut self.connection, MEASUREMENT, "price", self.written).await?;
         self.few = sqlx::query_scalar("SELECT symbol FROM public_store.ticks__series ORDER BY series_id LIMIT $1")
             .bind(FEW)
             .fetch_all(&mut self.connection)
             .await?;
         Ok(())
-    }
-
-    async fn is_settled(&mut self) -> Result<bool, BenchError> {
-        let is_idle: bool = sqlx::query_scalar(
-            "SELECT to_regclass('public_store.ticks__bars_1d') IS NOT NULL
-                    AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)
-                    AND (SELECT count(*) FROM chunkwise.chunk WHERE sealed_at IS NOT NULL)
-                        >= (SELECT count(*) FROM timescaledb_information.chunks
-                            WHERE hypertable_schema = 'public_store' AND hypertable_name = 'ticks')",
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        if !is_idle {
-            return Ok(false);
-        }
-        let sql = "SELECT coalesce(sum(price__count), 0)::int8 FROM public_store.ticks__bars_1d";
-        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
-        Ok(found.unsigned_abs() >= self.written)
     }
 
     /// A plain table with the rows of a range and nothing else, and both indexes that its questions can use.

@@ -20,6 +20,7 @@ const NAME: &str = "http";
 #[derive(Debug)]
 pub(in crate::bench) struct Http {
     sender: SendRequest<Full<Bytes>>,
+    address: SocketAddr,
     host: String,
 }
 
@@ -32,7 +33,7 @@ impl Http {
             handshake(TokioIo::new(stream)).await.map_err(|error| BenchError::connection(NAME, error))?;
         // Its error reaches whoever waits for an answer.
         tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { sender, host: address.to_string() })
+        Ok(Self { sender, address, host: address.to_string() })
     }
 
     /// Writes line protocol.
@@ -71,7 +72,11 @@ impl Http {
 
     async fn send(&mut self, request: Request<Full<Bytes>>, wanted: StatusCode) -> Result<Response<Bytes>, BenchError> {
         let failed = |error| BenchError::connection(NAME, error);
-        self.sender.ready().await.map_err(failed)?;
+        if self.sender.ready().await.is_err() {
+            // The service closes what has been idle for long.
+            *self = Self::connect(self.address).await?;
+            self.sender.ready().await.map_err(failed)?;
+        }
         let (head, body) = self.sender.send_request(request).await.map_err(failed)?.into_parts();
         let body = body.collect().await.map_err(failed)?.to_bytes();
         if head.status == wanted {

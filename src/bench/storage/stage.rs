@@ -17,6 +17,7 @@ use crate::{
         load::{self, Measured},
         scratch::ScratchDatabase,
         service::{Role, Service},
+        settled,
         sink::ServiceSink,
     },
     db::{self, Edition},
@@ -32,9 +33,6 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(super) const REQUEST_ROWS: usize = 10_000;
 const CONNECTIONS: usize = 4;
 const OPEN_CONNECTIONS: usize = 8;
-/// What is left to do when the rows have ended takes no longer.
-const SETTLE_LIMIT: Duration = Duration::from_secs(900);
-const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
 /// What is done to chunks beside ingestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,27 +213,16 @@ impl<'b> Stage<'b> {
     pub(super) async fn settle(&mut self, chunks: u64, rows: u64) -> Result<Duration, BenchError> {
         let begun = Instant::now();
         loop {
-            if self.sealed().await?.unsigned_abs() >= chunks && self.is_rolled_up(rows).await? {
+            if self.sealed().await?.unsigned_abs() >= chunks
+                && settled::is_rolled_up(&mut self.connection, MEASUREMENT, "price", rows).await?
+            {
                 return Ok(begun.elapsed());
             }
-            if begun.elapsed() > SETTLE_LIMIT {
+            if begun.elapsed() > settled::LIMIT {
                 return Err(BenchError::Unsettled);
             }
-            tokio::time::sleep(SETTLE_EVERY).await;
+            tokio::time::sleep(settled::EVERY).await;
         }
-    }
-
-    async fn is_rolled_up(&mut self, rows: u64) -> Result<bool, BenchError> {
-        let sql = "SELECT to_regclass('public_store.ticks__bars_1d') IS NOT NULL
-                          AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)";
-        let is_idle: bool = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
-        if !is_idle {
-            return Ok(false);
-        }
-        // The widest level is made of the others, and is the smallest.
-        let sql = "SELECT coalesce(sum(price__count), 0)::int8 FROM public_store.ticks__bars_1d";
-        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
-        Ok(found.unsigned_abs() >= rows)
     }
 
     /// A table's rows, which must be as many as were sent, and its bytes with all indexes.

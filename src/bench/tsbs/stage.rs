@@ -1,13 +1,8 @@
 //! The store that is asked: filled through the service or from files, sealed, with its bars.
 
-use std::{
-    path::Path as FilePath,
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path as FilePath, process::Stdio, sync::Arc, time::Instant};
 
-use sqlx::{ConnectOptions, Executor, PgConnection};
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::process::Command;
 
 use super::{
@@ -22,6 +17,7 @@ use crate::{
         load,
         scratch::ScratchDatabase,
         service::{Role, Service},
+        settled,
         sink::ServiceSink,
     },
     feed::Hosts,
@@ -35,9 +31,6 @@ const CONNECTIONS: usize = 4;
 const DISTINCT: usize = 100_000;
 /// TSBS's loader makes chunks of so long.
 const CHUNKS: &str = "12h";
-/// Sealing and bars take no longer.
-const SETTLE_LIMIT: Duration = Duration::from_secs(3_600);
-const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -114,7 +107,9 @@ impl Stage {
         if options.files.is_empty() && rows != options.rows() {
             return Err(BenchError::Miscounted { sent: options.rows(), found: rows });
         }
-        settle(&mut connection).await?;
+        let values: i64 =
+            sqlx::query_scalar("SELECT count(usage_user) FROM public_store.cpu").fetch_one(&mut connection).await?;
+        settled::wait(&mut connection, "cpu", "usage_user", values.unsigned_abs()).await?;
         let settled_seconds = begun.elapsed().as_secs_f64();
         let data = data(&mut connection).await?;
         let hosts = data.hosts.len();
@@ -194,38 +189,6 @@ async fn count(connection: &mut PgConnection) -> Result<(u64, u64), BenchError> 
         metrics += found.unsigned_abs() * fields.unsigned_abs();
     }
     Ok((rows, metrics))
-}
-
-async fn settle(connection: &mut PgConnection) -> Result<(), BenchError> {
-    let wanted: i64 =
-        sqlx::query_scalar("SELECT count(usage_user) FROM public_store.cpu").fetch_one(&mut *connection).await?;
-    let begun = Instant::now();
-    while !is_settled(connection, wanted).await? {
-        if begun.elapsed() > SETTLE_LIMIT {
-            return Err(BenchError::Unsettled);
-        }
-        tokio::time::sleep(SETTLE_EVERY).await;
-    }
-    connection.execute("ANALYZE public_store.cpu__series").await?;
-    Ok(())
-}
-
-async fn is_settled(connection: &mut PgConnection, wanted: i64) -> Result<bool, BenchError> {
-    let is_idle: bool = sqlx::query_scalar(
-        "SELECT to_regclass('public_store.cpu__bars_1d') IS NOT NULL
-                AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)
-                AND (SELECT count(*) FROM chunkwise.chunk WHERE sealed_at IS NOT NULL)
-                    >= (SELECT count(*) FROM timescaledb_information.chunks
-                        WHERE hypertable_schema = 'public_store' AND strpos(hypertable_name, '__') = 0)",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if !is_idle {
-        return Ok(false);
-    }
-    let sql = "SELECT coalesce(sum(usage_user__count), 0)::int8 FROM public_store.cpu__bars_1d";
-    let found: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
-    Ok(found >= wanted)
 }
 
 async fn data(connection: &mut PgConnection) -> Result<Data, BenchError> {

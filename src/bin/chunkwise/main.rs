@@ -49,5 +49,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(&cli.globals.config_file(), std::env::vars(), cli.settings())?;
     logs::init(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(command::dispatch(cli.command, &config))
+    let ended = runtime.block_on(command::dispatch(cli.command, &config));
+    if ended.is_err() {
+        // A thread may still compute what nobody waits for any more.
+        runtime.shutdown_background();
+    }
+    ended
 }

@@ -46,20 +46,31 @@ impl OwnServer {
         let usual = local_config(config)?;
         let folder = usual.data_dir.join("bench");
         let server = Server::new(LocalConfig { data_dir: folder.clone(), cache_dir: usual.cache_dir });
+        let is_new = !folder.exists();
+        let begun = Self::begin(&server, shared_buffers_mb).await;
+        if begun.is_err() && is_new {
+            // What does not start with so much memory would not start with less either: the setting is among its files.
+            let progress = StartProgress::new();
+            drop(server.stop(Stop::Anyway, STOP_LIMIT, &progress.callback()).await);
+            drop(tokio::fs::remove_dir_all(&folder).await);
+        }
+        let what = || format!("starting the benchmark's own database in {}", folder.display());
+        let (membership, options) = begun.with_context(what)?;
+        Ok(Self { server, membership, options, folder })
+    }
+
+    async fn begin(server: &Server, shared_buffers_mb: u32) -> anyhow::Result<(Membership, PgConnectOptions)> {
         let progress = StartProgress::new();
         let told = progress.callback();
-        let starting = "starting the benchmark's own database";
-        let running = server.start(&told).await.context(starting)?;
-        let mut connection =
-            running.connect_options().connect().await.context("connecting to the benchmark's own database")?;
+        let mut connection = server.start(&told).await?.connect_options().connect().await.context("connecting")?;
         let set = format!("ALTER SYSTEM SET shared_buffers = '{shared_buffers_mb}MB'");
         connection.execute(set.as_str()).await.context("setting shared_buffers")?;
         connection.close().await.context("disconnecting")?;
         // It takes effect at a start. Another benchmark that uses the server is an error here.
-        server.stop(Stop::IfUnused, STOP_LIMIT, &told).await.context("restarting the benchmark's own database")?;
-        let membership = server.join(&told).await.context(starting)?;
-        let options = server.start(&told).await.context(starting)?.connect_options();
-        Ok(Self { server, membership, options, folder })
+        server.stop(Stop::IfUnused, STOP_LIMIT, &told).await.context("restarting")?;
+        let membership = server.join(&told).await?;
+        let with = || format!("with shared_buffers = {shared_buffers_mb}MB: where that is too much, ask for less");
+        Ok((membership, server.start(&told).await.with_context(with)?.connect_options()))
     }
 
     pub(crate) fn connect_options(&self) -> PgConnectOptions {

@@ -110,6 +110,7 @@ impl<'a> Records<'a> {
         let mut tags = Tags::new();
         // Behind `tags,`.
         let mut at = TAGS.len() + 1;
+        let mut is_as_head = true;
         for (place, word) in text.get(at..).unwrap_or_default().split(',').enumerate() {
             let fault = |reason| Fault { at, reason };
             let (name, value) = word.split_once('=').ok_or_else(|| fault(Reason::MissingTagValue))?;
@@ -122,8 +123,9 @@ impl<'a> Records<'a> {
             if value.len() > self.limits.tag_value_bytes {
                 return Err(fault(Reason::TagValueTooLong { limit_bytes: self.limits.tag_value_bytes }));
             }
-            // The head's names are right, and apart from each other.
-            if self.head.tags().get(place).is_none_or(|known| known != name) {
+            // The head's names are right, and apart from each other, as long as they come in its order.
+            is_as_head &= self.head.tags().get(place).is_some_and(|known| known == name);
+            if !is_as_head {
                 if matches!(name, "time" | "series_id") {
                     return Err(fault(Reason::ReservedName(name.to_owned())));
                 }

@@ -69,6 +69,7 @@ fn what_is_wrong_is_told_with_its_line_and_column_and_costs_only_itself() {
         ("tags\ncpu,0,1,2\n", "line 1, column 6: a tag has no value here"),
         ("tags,=h\ncpu,0,1,2\n", "line 1, column 6: a tag has no name here"),
         ("tags,hostname=h,hostname=i\ncpu,0,1,2\n", "line 1, column 17: the tag \"hostname\" comes twice"),
+        ("tags,region=a,region=b\ncpu,0,1,2\n", "line 1, column 15: the tag \"region\" comes twice"),
         ("tags,hostname=h,usage_user=i\ncpu,0,1,2\n", "line 2, column 7: \"usage_user\" is a tag and a field"),
         ("tags,time=h\ncpu,0,1,2\n", "line 1, column 6: \"time\" cannot name a tag"),
         ("tags,hostname=h\0\ncpu,0,1,2\n", "line 1, column 16: the line has a NUL byte"),

@@ -259,13 +259,12 @@ async fn questions(kind: QuestionKind, options: QuestionBenchOptions, config: &C
     finish(measured, bench.discard().await, place, &stop).await
 }
 
-/// A signal ends the process at once: there is nothing to clean up, and the thread that computes hears nothing.
+/// There is nothing to clean up after a signal. The thread that computes hears nothing of it; the program ends without it.
 async fn compute(options: ComputeBenchOptions) -> anyhow::Result<Report> {
     let mut stop = StopSignal::listen()?;
     let measuring = tokio::task::spawn_blocking(move || measure_compute(&options, &|step| output::tell(step)));
     let Some(measured) = stop.unless_heard(measuring).await else {
-        output::tell(format_args!("error: stopped before there were figures, by {}", stop.name()));
-        std::process::exit(1);
+        bail!("stopped before there were figures, by {}", stop.name());
     };
     Ok(measured.context("measuring")??)
 }
@@ -282,6 +281,16 @@ async fn finish(
     stop: &StopSignal,
 ) -> anyhow::Result<Report> {
     let left = place.leave().await;
+    told_of(measured, discarded, left, stop)
+}
+
+/// The figures; where there are none, or something stays behind, the first error is the one worth telling.
+fn told_of(
+    measured: Option<Result<Report, BenchError>>,
+    discarded: Result<(), BenchError>,
+    left: anyhow::Result<()>,
+    stop: &StopSignal,
+) -> anyhow::Result<Report> {
     let Some(report) = measured else { bail!("stopped before there were figures, by {}", stop.name()) };
     let report = report?;
     discarded.context("dropping the benchmark's database")?;

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     kept,
-    steadiness::{Begin, Run},
+    steadiness::{Begin, Run, Unfinished},
 };
 use crate::{
     exit,
@@ -135,7 +135,11 @@ impl Part {
             Self::Ingest => super::ingest(options.ingest, config).await,
             Self::Steadiness => {
                 let own = config.database.owner().is_none().then_some(options.shared_buffers_mb);
-                let run = Run { begin: Begin::Anew(options.steadiness), shared_buffers_mb: own };
+                let run = Run {
+                    begin: Begin::Anew(options.steadiness),
+                    shared_buffers_mb: own,
+                    unfinished: Unfinished::Drop,
+                };
                 Box::pin(super::steadiness::run(run, config)).await
             }
             Self::Queries => super::queries(options.queries, config).await,
@@ -184,8 +188,9 @@ pub(super) async fn run(args: &AllArgs, config: &Config) -> anyhow::Result<()> {
                 found.failed.push((part.name(), error));
             }
         }
-        args.write(&found)?;
+        let report = args.write(&found)?;
         if stop.has_come() {
+            kept::keep("all", &report, config);
             let done = found.reports.len();
             bail!(
                 "stopped by {}: {} and {} hold the figures of {done} of {}",

@@ -81,6 +81,15 @@ pub(super) struct Run {
     pub(super) begin: Begin,
     /// The memory of a server of its own, if it is to have one.
     pub(super) shared_buffers_mb: Option<u32>,
+    pub(super) unfinished: Unfinished,
+}
+
+/// What becomes of a run that is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// Its database stays, to be gone on with.
+    Keep,
+    Drop,
 }
 
 #[derive(Debug)]
@@ -96,7 +105,7 @@ impl SteadinessArgs {
             Some(name) => Begin::Again(name.clone(), self.rows),
             None => Begin::Anew(self.options()),
         };
-        Run { begin, shared_buffers_mb: self.shared_buffers }
+        Run { begin, shared_buffers_mb: self.shared_buffers, unfinished: Unfinished::Keep }
     }
 
     fn options(&self) -> SteadinessBenchOptions {
@@ -156,6 +165,11 @@ pub(super) async fn run(run: Run, config: &Config) -> anyhow::Result<Report> {
         }
     };
     let name = bench.database_name().to_owned();
+    if run.unfinished == Unfinished::Drop {
+        output::tell(super::told(&name));
+        let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
+        return finish(measured, bench, ground, &stop).await;
+    }
     let memory = run.shared_buffers_mb.map(|megabytes| format!(" --shared-buffers {megabytes}MB")).unwrap_or_default();
     let again = format!("`chunkwise bench steadiness{memory} --resume {name}`");
     output::tell(format_args!(
@@ -163,11 +177,7 @@ pub(super) async fn run(run: Run, config: &Config) -> anyhow::Result<Report> {
     ));
     let measured = stop.unless_heard(Box::pin(bench.run(&|step| output::tell(step)))).await;
     match measured {
-        Some(Ok(report)) => {
-            bench.discard().await.context("dropping the benchmark's database")?;
-            ground.leave(Files::Remove).await?;
-            Ok(report)
-        }
+        Some(Ok(report)) => finish(Some(Ok(report)), bench, ground, &stop).await,
         interrupted => {
             bench.keep().await;
             ground.leave(Files::Keep).await?;
@@ -177,6 +187,18 @@ pub(super) async fn run(run: Run, config: &Config) -> anyhow::Result<Report> {
             }
         }
     }
+}
+
+/// Nothing stays, however it has ended.
+async fn finish(
+    measured: Option<Result<Report, BenchError>>,
+    bench: SteadinessBench,
+    ground: Ground,
+    stop: &StopSignal,
+) -> anyhow::Result<Report> {
+    let discarded = bench.discard().await;
+    let left = ground.leave(Files::Remove).await;
+    super::told_of(measured, discarded, left, stop)
 }
 
 async fn prepare(begin: &Begin, ground: &Ground) -> anyhow::Result<SteadinessBench> {

@@ -1,0 +1,62 @@
+//! Waits for what follows rows: that all chunks are sealed, and all bars made.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Executor, PgConnection};
+
+use super::BenchError;
+use crate::hypertable::quote_ident;
+
+/// It takes no longer, of as many rows as any benchmark writes.
+pub(super) const LIMIT: Duration = Duration::from_secs(3_600);
+/// How often is looked.
+pub(super) const EVERY: Duration = Duration::from_millis(250);
+
+/// Waits until all chunks are sealed and the bars of `measurement` have `rows` values of a field; then the planner knows the
+/// series too.
+pub(super) async fn wait(
+    connection: &mut PgConnection,
+    measurement: &str,
+    field: &str,
+    rows: u64,
+) -> Result<(), BenchError> {
+    let begun = Instant::now();
+    while !(are_sealed(connection).await? && is_rolled_up(connection, measurement, field, rows).await?) {
+        if begun.elapsed() > LIMIT {
+            return Err(BenchError::Unsettled);
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+    let analyze = format!("ANALYZE {}", table(measurement, "series"));
+    connection.execute(analyze.as_str()).await?;
+    Ok(())
+}
+
+async fn are_sealed(connection: &mut PgConnection) -> Result<bool, BenchError> {
+    let sql = "SELECT (SELECT count(*) FROM chunkwise.chunk WHERE sealed_at IS NOT NULL)
+                   >= (SELECT count(*) FROM timescaledb_information.chunks
+                       WHERE hypertable_schema = 'public_store' AND strpos(hypertable_name, '__') = 0)";
+    Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
+}
+
+/// Whether nothing is left to be made, and the bars have that many values.
+pub(super) async fn is_rolled_up(
+    connection: &mut PgConnection,
+    measurement: &str,
+    field: &str,
+    rows: u64,
+) -> Result<bool, BenchError> {
+    // The widest level is made of the others, and is the smallest.
+    let bars = table(measurement, "bars_1d");
+    let sql = "SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)";
+    if !sqlx::query_scalar::<_, bool>(sql).bind(&bars).fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let sql = format!("SELECT coalesce(sum({}), 0)::int8 FROM {bars}", quote_ident(&format!("{field}__count")));
+    let found: i64 = sqlx::query_scalar(&sql).fetch_one(connection).await?;
+    Ok(found.unsigned_abs() >= rows)
+}
+
+fn table(measurement: &str, what: &str) -> String {
+    format!("public_store.{}", quote_ident(&format!("{measurement}__{what}")))
+}
