@@ -1,6 +1,7 @@
 // The HTTP API, as any other client has it.
 
-/// What went wrong, in words for people. `passing`: it is worth trying again by itself.
+/// What went wrong, in words for people. `passing`: it is worth trying again by itself, once what is away is back. A
+/// question that took too long would take as long again, and a busy server is not helped by being asked more.
 export class ApiError extends Error {
   constructor(message, { status = 0, code = "unreachable", details = null } = {}) {
     super(message);
@@ -10,7 +11,7 @@ export class ApiError extends Error {
   }
 
   get passing() {
-    return this.status === 0 || this.status === 503 || this.status === 502 || this.status === 504;
+    return this.status === 0 || this.status === 502 || this.code === "database_unavailable";
   }
 }
 

@@ -40,6 +40,8 @@ function show(state, word, message) {
 
 async function look() {
   clearTimeout(timer);
+  // Nobody sees it, and whatever asks again when all is well would ask for nobody. It is looked when the page is.
+  if (document.hidden) return;
   let wrong = null;
   try {
     const ready = await service("/ready");

@@ -5,7 +5,7 @@ import { ask, Latest, list } from "../api.js";
 import { bdi, el, fill } from "../dom.js";
 import { seriesName, shortTime } from "../format.js";
 import * as link from "../link.js";
-import { card, empty, failed, loading } from "../parts/states.js";
+import { card, empty, failed, loading, titleOf } from "../parts/states.js";
 import { onRecovery, suspect } from "../health.js";
 import { Controls } from "./controls.js";
 import { Detail } from "./detail.js";
@@ -113,8 +113,8 @@ class Correlate {
   #failed(error) {
     this.info = null;
     if (error.passing) suspect();
-    const [title, more] = error.passing ? ["The database is away", " This is asked again as soon as it is back."] : ["That did not work", ""];
-    this.#instead(failed({ title, message: bdi(error.message + more), retry: () => this.start(), code: error.code }));
+    const more = error.passing ? " This is asked again as soon as it is back." : "";
+    this.#instead(failed({ title: titleOf(error), message: bdi(error.message + more), retry: () => this.start(), code: error.code }));
   }
 
   #instead(what) {

@@ -7,7 +7,7 @@ import * as link from "../link.js";
 import { onRecovery, suspect } from "../health.js";
 import { rangeColour } from "../theme.js";
 import { TimeChart } from "../chart/timechart.js";
-import { card, empty, failed, loading } from "../parts/states.js";
+import { card, empty, failed, loading, titleOf } from "../parts/states.js";
 import { Picker } from "../parts/picker.js";
 import { chartBucket, complete, isLive, numeric, presets, span } from "../correlate/question.js";
 import { Figures } from "./figures.js";
@@ -111,8 +111,7 @@ class Explore {
   #instead(error) {
     this.info = null;
     if (error.passing) suspect();
-    const title = error.passing ? "The database is away" : "That did not work";
-    fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, failed({ title, message: error.message, code: error.code, retry: () => this.start() })));
+    fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, failed({ title: titleOf(error), message: error.message, code: error.code, retry: () => this.start() })));
   }
 
   async #choose() {

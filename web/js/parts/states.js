@@ -17,6 +17,11 @@ export function loading(height = 140) {
   return el("div", { "data-state": "loading", role: "status", "aria-label": "Loading" }, block);
 }
 
+const TITLES = { database_unavailable: "The database is away", overloaded: "The server is busy", timeout: "It took too long" };
+
+/// What went wrong, in a few words.
+export const titleOf = (error) => TITLES[error.code] ?? (error.passing ? "No answer" : "That did not work");
+
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /// A place whose content may be veiled while it cannot be shown. The content stays beneath, so that a failure that passes
@@ -53,12 +58,12 @@ export class Place {
     if (error.passing) {
       suspect();
       this.#cover(failed({
-        title: error.status === 503 ? "The database is away" : "No answer", code: error.code,
+        title: titleOf(error), code: error.code,
         message: `${error.message} This is asked again as soon as it is back.`, retry,
       }), "failed");
       this.#stop = onRecovery(retry);
     } else {
-      this.#cover(failed({ message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
+      this.#cover(failed({ title: titleOf(error), message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
     }
   }
 
