@@ -20,12 +20,12 @@ export class Detail {
   #pair = null;
   #window = null;
 
-  /// `shownRange(index)` when another range is looked at; `target(tags)` when the other series is to be the target.
+  /// `shownRange(index)` when another range is looked at; `target(row)` when the other series is to be the target.
   constructor({ shownRange, target, explore }) {
     this.title = el("h2", {});
     this.tabs = el("div", {});
     this.stats = el("dl", { class: "stats" });
-    this.makeTarget = button("Make it the target", () => target(this.row.tags));
+    this.makeTarget = button("Make it the target", () => target(this.row));
     this.explore = button("Explore both", () => explore([this.state.target, this.row.tags]), { class: "button bare" });
     this.overlay = new TimeChart("Both series, each beginning at 100", { height: 190 });
     this.scatter = new Scatter("Pairs of both series", 230);

@@ -20,7 +20,9 @@ export function fromParameters(parameters) {
     transform: oneOf(TRANSFORMS, get("transform"), "log_return"),
     method: oneOf(METHODS, get("method"), "pearson"),
     halfLife: Number(get("half_life")) || 20,
+    // The target's id is looked up by its tags: `undefined` until then, `null` if there is no such series.
     target: link.readTags(parameters, "tag"),
+    targetId: undefined,
     ranges: parameters.getAll("range").map(readRange).filter(Boolean).slice(0, 64),
     rankBy: get("rank_by") ?? "max",
     order: oneOf(ORDERS, get("order"), "abs"),
@@ -91,7 +93,7 @@ const between = ({ from, to }) => ({ from: iso(from), to: iso(to) });
 const method = (state) => (state.method === "ewma" ? { ewma: { half_life: state.halfLife } } : state.method);
 
 export function correlateQuestion(state, now) {
-  const question = { ...shared(state), target: state.target, ranges: state.ranges.map((range) => between(bounds(range, now))), top: Number(state.top), stats: ["p_value", "ci95"] };
+  const question = { ...shared(state), target: { series_id: state.targetId }, ranges: state.ranges.map((range) => between(bounds(range, now))), top: Number(state.top), stats: ["p_value", "ci95"] };
   if (state.method !== "pearson") question.method = method(state);
   if (state.order !== "abs") question.order = state.order;
   if (state.rankBy !== "max" && Number(state.rankBy) < state.ranges.length) question.rank_by = Number(state.rankBy);

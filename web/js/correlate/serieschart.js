@@ -48,8 +48,12 @@ export class SeriesChart {
     const width = this.chart.surface.width || this.chart.element.clientWidth || 1200;
     const bucket = chartBucket(domain[1] - domain[0], width, state.bucket);
     const edge = state.zoom ? domain : null;
-    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.target, bucket, edge]);
-    if ((key === this.#key && !fresh) || !state.target) return;
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.targetId, bucket, edge]);
+    if (state.targetId === null) {
+      this.#key = null;
+      this.place.empty(state.target ? "There is no such series" : "There are no series", "");
+    }
+    if ((key === this.#key && !fresh) || !Number.isInteger(state.targetId)) return;
     this.#key = key;
     clearTimeout(this.#timer);
     // While the wheel turns, what is there is drawn at the new scale.
@@ -71,7 +75,7 @@ export class SeriesChart {
     if (!fresh) this.place.busy();
     try {
       const range = { from: Math.floor(domain[0]), to: Math.ceil(domain[1] + width) };
-      const question = { ...windowQuestion(state, range, []), series: state.target, bucket, transform: "level" };
+      const question = { ...windowQuestion(state, range, [state.targetId]), bucket, transform: "level" };
       const answer = await ask("window", question, { signal });
       const times = answer.times.map(Date.parse);
       const values = (answer.values[0] ?? []).map((one) => one ?? NaN);

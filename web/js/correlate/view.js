@@ -1,9 +1,9 @@
 // Correlate: one series, some date ranges, and what moves with it. The state is what the address bar has; every change goes
 // through `update`, which asks again for exactly what the change touches.
 
-import { ask, Latest, list } from "../api.js";
+import { ask, Latest, list, seriesOf } from "../api.js";
 import { bdi, el, fill } from "../dom.js";
-import { seriesName, shortTime } from "../format.js";
+import { sameTags, seriesName, shortTime } from "../format.js";
 import * as link from "../link.js";
 import { card, empty, failed, loading, titleOf } from "../parts/states.js";
 import { onRecovery, suspect } from "../health.js";
@@ -72,10 +72,11 @@ class Correlate {
     const shownRange = (index) => this.update({ shownRange: index });
     this.detail = new Detail({
       shownRange,
-      target: (tags) => this.update({ target: tags, selected: this.state.target }, { step: true }),
+      target: ({ id, tags }) => this.update({ target: tags, targetId: id, selected: this.state.target }, { step: true }),
       explore: (both) => { location.hash = this.#exploreLink(both); },
     });
-    this.heat = new Heat({ shownRange, pick: (target, selected) => this.update({ target, selected }, { step: true }) });
+    const pick = (one, other) => this.update({ target: one.tags, targetId: one.series_id, selected: other.tags }, { step: true });
+    this.heat = new Heat({ shownRange, pick });
     this.page = el("div", { class: "correlate" }, this.controls.element, this.chartCard.element,
       el("div", { class: "columns" }, this.rankingCard.element, this.detail.element), this.heat.element);
     fill(this.main, el("h1", { class: "unseen" }, "Correlate"), this.page);
@@ -84,6 +85,7 @@ class Correlate {
   show(parameters) {
     const state = fromParameters(parameters);
     const isSame = this.state && state.measurement === this.state.measurement && state.namespace === this.state.namespace;
+    if (isSame && sameTags(state.target, this.state.target)) state.targetId = this.state.targetId;
     this.state = state;
     if (isSame && this.info) this.#choose().catch((error) => this.#failed(error));
     else this.start();
@@ -130,13 +132,22 @@ class Correlate {
         : empty("Nothing is stored yet", "Write a line, load a file, or start with --demo. This page shows it as soon as it is reloaded."));
       return;
     }
-    if (!this.state.target) {
-      const { series } = await list("series", { measurement: info.name, limit: 1 });
-      this.state.target = series[0]?.tags ?? null;
-    }
+    await this.#findTarget(info);
     this.info = info;
     if (!this.page.isConnected) fill(this.main, el("h1", { class: "unseen" }, "Correlate"), this.page);
     this.#completed({ step: false });
+  }
+
+  /// The series that the tags name, or the first that there is.
+  async #findTarget(info) {
+    const { state } = this;
+    const { target } = state;
+    if (target && state.targetId !== undefined) return;
+    const found = target ? await seriesOf(info, target) : (await list("series", { measurement: info.name, limit: 1 })).series[0];
+    // Another may have been chosen meanwhile.
+    if (state.target !== target) return;
+    state.target = target ?? found?.tags ?? null;
+    state.targetId = found?.series_id ?? null;
   }
 
   #completed({ step }) {
@@ -183,8 +194,13 @@ class Correlate {
   #sync({ fresh = false } = {}) {
     const { state, info } = this;
     this.chart.show(state, info, { fresh });
-    if (!state.target) {
-      this.rankingCard.place.empty("There are no series", "The measurement has no rows yet.");
+    // Not looked up yet: this is called again.
+    if (state.targetId === undefined) return;
+    if (state.targetId === null) {
+      this.#asked = null;
+      if (state.target) this.rankingCard.place.empty("There is no such series", "None has exactly these tags. Choose one above.");
+      else this.rankingCard.place.empty("There are no series", "The measurement has no rows yet.");
+      this.#clearAround();
       return;
     }
     if (!state.ranges.length) {
@@ -223,7 +239,9 @@ class Correlate {
       if (error.name === "AbortError") throw error;
       this.#asked = null;
       if (!this.#answer) this.#clearAround();
-      place.failed(error, () => this.#sync());
+      // It may have been deleted and written anew, under another id.
+      if (error.code === "unknown_series") this.state.targetId = undefined;
+      place.failed(error, () => (this.state.targetId === undefined ? this.start() : this.#sync()));
     }
   }
 
