@@ -65,7 +65,8 @@ class Benchmarks {
     this.reports.card.place.busy();
     try {
       this.listed = (await list("reports")).reports;
-      this.#draw();
+      // Who has left the view has another address by now.
+      if (!this.closed) this.#draw();
     } catch (error) {
       for (const part of [this.aroundCard.element, ...this.others]) part.hidden = true;
       this.reports.failed(error);
@@ -172,6 +173,7 @@ class Benchmarks {
   }
 
   close() {
+    this.closed = true;
     document.removeEventListener("visibilitychange", this.look);
     this.#latest.stop();
     for (const plot of this.#plots) plot.close();

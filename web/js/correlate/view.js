@@ -31,6 +31,7 @@ class Correlate {
   #answered = 0;
   #wanted = 0;
   #answer = null;
+  #turn = 0;
 
   constructor(main, parameters) {
     this.main = main;
@@ -87,7 +88,7 @@ class Correlate {
     const isSame = this.state && state.measurement === this.state.measurement && state.namespace === this.state.namespace;
     if (isSame && sameTags(state.target, this.state.target)) state.targetId = this.state.targetId;
     this.state = state;
-    if (isSame && this.info) this.#choose().catch((error) => this.#failed(error));
+    if (isSame && this.info) this.#choose();
     else this.start();
   }
 
@@ -95,21 +96,27 @@ class Correlate {
     return toParameters(this.state);
   }
 
+  /// A question that begins: the answer says whether it is still wanted, as the view may be left while it is awaited, or be
+  /// shown another one.
+  #begin() {
+    const turn = (this.#turn += 1);
+    return () => turn === this.#turn;
+  }
+
   /// Learns what there is, completes the question, and asks it.
   async start() {
-    if (this.starting) return;
-    this.starting = true;
+    const isWanted = this.#begin();
     this.info = null;
     fill(this.main, el("h1", { class: "unseen" }, "Correlate"), loading(420));
     try {
       const { measurements } = await list("measurements");
+      if (!isWanted()) return;
       this.measurements = measurements;
-      await this.#choose();
     } catch (error) {
-      this.#failed(error);
-    } finally {
-      this.starting = false;
+      if (isWanted()) this.#failed(error);
+      return;
     }
+    await this.#choose();
   }
 
   #failed(error) {
@@ -124,6 +131,7 @@ class Correlate {
   }
 
   async #choose() {
+    const isWanted = this.#begin();
     const info = complete(this.state, this.measurements);
     if (!info) {
       const named = this.state.measurement;
@@ -132,7 +140,13 @@ class Correlate {
         : empty("Nothing is stored yet", "Write a line, load a file, or start with --demo. This page shows it as soon as it is reloaded."));
       return;
     }
-    await this.#findTarget(info);
+    try {
+      await this.#findTarget(info);
+    } catch (error) {
+      if (isWanted()) this.#failed(error);
+      return;
+    }
+    if (!isWanted()) return;
     this.info = info;
     if (!this.page.isConnected) fill(this.main, el("h1", { class: "unseen" }, "Correlate"), this.page);
     this.#completed({ step: false });
@@ -165,7 +179,7 @@ class Correlate {
       if (Number(this.state.rankBy) >= this.state.ranges.length) this.state.rankBy = "max";
     }
     if (isOther) {
-      this.#choose().catch((error) => this.#failed(error));
+      this.#choose();
       return;
     }
     this.isMoving = quiet;
@@ -292,6 +306,7 @@ class Correlate {
   }
 
   close() {
+    this.#begin();
     clearInterval(this.timer);
     clearTimeout(this.writing);
     clearTimeout(this.soon);

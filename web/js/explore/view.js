@@ -38,6 +38,7 @@ function fromParameters(parameters) {
 class Explore {
   #latest = new Latest();
   #key = null;
+  #turn = 0;
 
   constructor(main, parameters) {
     this.main = main;
@@ -48,7 +49,7 @@ class Explore {
   }
 
   #build() {
-    this.measurement = select("Measurement", [], "", (measurement) => { Object.assign(this.state, { measurement, field: null, series: [], from: NaN, to: NaN }); this.#choose().catch((error) => this.#instead(error)); }, { id: "measurement" });
+    this.measurement = select("Measurement", [], "", (measurement) => { Object.assign(this.state, { measurement, field: null, series: [], from: NaN, to: NaN }); this.#choose(); }, { id: "measurement" });
     this.fieldSelect = select("Field", [], "", (name) => this.update({ field: name }), { id: "field" });
     this.scale = select("Scale", SCALES, "linear", (scale) => this.update({ scale }), { id: "scale" });
     this.picker = new Picker("Add a series", ({ series_id: id, tags }) => {
@@ -82,7 +83,7 @@ class Explore {
     // What is known already is not looked up again.
     if (isSame) for (const one of state.series) one.id = before.series.find(({ tags }) => sameTags(tags, one.tags))?.id;
     this.state = state;
-    if (this.info && isSame) this.#choose().catch((error) => this.#instead(error));
+    if (this.info && isSame) this.#choose();
     else this.start();
   }
 
@@ -98,19 +99,26 @@ class Explore {
     return parameters;
   }
 
+  /// A question that begins: the answer says whether it is still wanted, as the view may be left while it is awaited, or be
+  /// shown another one.
+  #begin() {
+    const turn = (this.#turn += 1);
+    return () => turn === this.#turn;
+  }
+
   async start() {
-    if (this.starting) return;
-    this.starting = true;
+    const isWanted = this.#begin();
     this.info = null;
     fill(this.main, el("h1", { class: "unseen" }, "Explore"), loading(420));
     try {
-      this.measurements = (await list("measurements")).measurements;
-      await this.#choose();
+      const { measurements } = await list("measurements");
+      if (!isWanted()) return;
+      this.measurements = measurements;
     } catch (error) {
-      this.#instead(error);
-    } finally {
-      this.starting = false;
+      if (isWanted()) this.#instead(error);
+      return;
     }
+    await this.#choose();
   }
 
   #instead(error) {
@@ -120,6 +128,7 @@ class Explore {
   }
 
   async #choose() {
+    const isWanted = this.#begin();
     const info = complete(this.state, this.measurements);
     if (!info) {
       fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, this.state.measurement
@@ -127,7 +136,13 @@ class Explore {
         : empty("Nothing is stored yet", "Write a line, load a file, or start with --demo.")));
       return;
     }
-    await this.#findSeries(info);
+    try {
+      await this.#findSeries(info);
+    } catch (error) {
+      if (isWanted()) this.#instead(error);
+      return;
+    }
+    if (!isWanted()) return;
     this.info = info;
     const covered = span(info);
     if (covered && !(this.state.from < this.state.to)) {
@@ -252,6 +267,7 @@ class Explore {
   }
 
   close() {
+    this.#begin();
     clearInterval(this.timer);
     this.stopRecovery();
     this.#latest.stop();

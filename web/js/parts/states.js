@@ -29,6 +29,7 @@ const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export class Place {
   #veil = null;
   #stop = null;
+  #closed = false;
 
   /// `element` says what is the matter; what is covered is `beneath`.
   constructor(element, beneath = element) {
@@ -55,6 +56,8 @@ export class Place {
 
   /// `retry` is called by the button, and by itself once what passes has passed.
   failed(error, retry) {
+    // Whoever has left does not wait for what was asked.
+    if (this.#closed) return;
     if (error.passing) {
       suspect();
       this.#cover(failed({
@@ -83,6 +86,7 @@ export class Place {
   }
 
   close() {
+    this.#closed = true;
     this.#unveil();
   }
 }
