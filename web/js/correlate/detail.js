@@ -69,11 +69,11 @@ export class Detail {
     this.#drawStats(row.cells[index], range);
     this.rollingTitle.textContent = ROLLING[state.method];
     const tint = rangeColour(index);
-    const key = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
     if (key === this.#key) return;
     this.#key = key;
     // Another pair is wanted at once; the same with newer values can wait for the answer that is under way.
-    const pair = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, index]);
+    const pair = JSON.stringify([state.namespace, state.measurement, state.field, state.bucket, state.transform, id, row.id, index]);
     const isOther = pair !== this.#pair;
     this.#pair = pair;
     if (isOther || !state.live) this.card.place.busy();

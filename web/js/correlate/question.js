@@ -88,7 +88,8 @@ export function bounds(range, moment = Date.now()) {
 export const rangeName = (range) => (range.last ? `last ${range.last}` : `${shortTime(range.from)} – ${shortTime(range.to)}`);
 export const rangeBegin = (range) => (range.last ? `last ${range.last}` : shortTime(range.from).slice(0, 10));
 
-const shared = (state) => ({ measurement: state.measurement, field: state.field, bucket: state.bucket, transform: state.transform });
+// With its namespace, so that no two questions of the same names are taken for one.
+const shared = (state) => ({ ...(state.namespace && { namespace: state.namespace }), measurement: state.measurement, field: state.field, bucket: state.bucket, transform: state.transform });
 const between = ({ from, to }) => ({ from: iso(from), to: iso(to) });
 const method = (state) => (state.method === "ewma" ? { ewma: { half_life: state.halfLife } } : state.method);
 

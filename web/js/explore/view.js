@@ -218,7 +218,7 @@ class Explore {
     const isBars = state.kind === "candles";
     const pixels = this.chart.element.clientWidth || 1200;
     const bucket = chartBucket(state.to - state.from, isBars ? pixels / 20 : pixels / 1.8, isBars ? widthFor(LEAST_BAR * Math.max(1000, widthMs(state.bucket))) : state.bucket);
-    const key = JSON.stringify([state.measurement, state.field, state.series, state.from, state.to, state.kind, bucket]);
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.series, state.from, state.to, state.kind, bucket]);
     if (key === this.#key) return this.#draw();
     this.#key = key;
     this.#latest.run((signal) => this.#load(bucket, isBars, signal), { abort: !state.live });
