@@ -16,6 +16,7 @@ export class RangeLayer {
     Object.assign(this, { chart, change, remove, pick, snap, ranges: [], least: 1 });
     this.element = el("div", { class: "ranges" });
     chart.element.append(this.element);
+    chart.surface.takesKeys();
     chart.onLayout = () => this.#lay();
     chart.element.addEventListener("pointerdown", (event) => this.#down(event));
     chart.element.addEventListener("pointermove", (event) => this.#move(event));
