@@ -29,6 +29,7 @@ const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export class Place {
   #veil = null;
   #stop = null;
+  #said = null;
   #closed = false;
 
   /// `element` says what is the matter; what is covered is `beneath`.
@@ -64,15 +65,19 @@ export class Place {
         title: titleOf(error), code: error.code,
         message: `${error.message} This is asked again as soon as it is back.`, retry,
       }), "failed");
-      this.#stop = onRecovery(retry);
+      this.#stop ??= onRecovery(retry);
     } else {
       this.#cover(failed({ title: titleOf(error), message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
     }
   }
 
   #cover(what, state) {
-    this.#unveil();
     this.element.removeAttribute("aria-busy");
+    const said = JSON.stringify([state, what.dataset.code, what.textContent]);
+    // Made anew, it would be announced again, and the focus on its button lost.
+    if (said === this.#said && this.#veil?.parentNode === this.beneath) return;
+    this.#unveil();
+    this.#said = said;
     this.element.dataset.state = state;
     this.#veil = el("div", { class: "veil" }, what);
     this.beneath.append(this.#veil);
