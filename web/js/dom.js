@@ -113,7 +113,12 @@ export function menu(label, items, properties = {}, ...face) {
   const sheet = el("div", { class: "sheet", role: "menu", "aria-label": label, hidden: true });
   const opener = button(label, () => (sheet.hidden ? open() : close()), { "aria-haspopup": "menu", "aria-expanded": "false", ...properties.button }, ...(face.length ? face : [label]));
   const whole = el("div", { class: `menu ${properties.class ?? ""}` }, opener, sheet);
-  const close = () => { sheet.hidden = true; opener.setAttribute("aria-expanded", "false"); };
+  const outside = (event) => { if (!whole.contains(event.target)) close(); };
+  const close = () => {
+    sheet.hidden = true;
+    opener.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", outside);
+  };
   const open = () => {
     const all = items();
     fill(sheet, all.length ? null : el("p", { class: "muted none" }, "Nothing yet"), all.map((item) => {
@@ -124,6 +129,8 @@ export function menu(label, items, properties = {}, ...face) {
     }));
     sheet.hidden = false;
     opener.setAttribute("aria-expanded", "true");
+    // Only while it is open: the document outlives the view that the menu is in.
+    document.addEventListener("pointerdown", outside);
     sheet.querySelector(".item")?.focus();
   };
   whole.addEventListener("keydown", (event) => {
@@ -133,6 +140,5 @@ export function menu(label, items, properties = {}, ...face) {
     else if (step && !sheet.hidden) { all.at((all.indexOf(document.activeElement) + step) % all.length)?.focus(); event.preventDefault(); }
   });
   whole.addEventListener("focusout", (event) => { if (event.relatedTarget && !whole.contains(event.relatedTarget)) close(); });
-  document.addEventListener("pointerdown", (event) => { if (!whole.contains(event.target)) close(); });
   return whole;
 }

@@ -312,7 +312,7 @@ class Correlate {
     clearTimeout(this.soon);
     this.stopRecovery();
     this.#latest.stop();
-    for (const part of [this.chart, this.detail, this.heat]) part.close();
+    for (const part of [this.chart, this.ranking, this.detail, this.heat]) part.close();
     this.rankingCard.place.close();
   }
 }
