@@ -38,7 +38,6 @@ export const ICONS = {
   open: "M4 6l4 4 4-4",
   left: "M10 3 5 8l5 5",
   right: "M6 3l5 5-5 5",
-  back: "M6 4 2.500 7.500 6 11M3 7.500h7a3.500 3.500 0 0 1 0 7H8",
 };
 
 /// The mark beside the name.

@@ -99,6 +99,8 @@ class Benchmarks {
     this.reports.show(listed, state);
     const isAny = Boolean(state.a);
     for (const part of [this.aroundCard.element, ...this.others]) part.hidden = !isAny;
+    // Until there is something to draw in it.
+    if (!this.#plots.length) this.chartsCard.element.hidden = true;
     this.page.classList.toggle("alone", !isAny);
     if (document.activeElement !== this.filter) this.filter.value = state.filter;
     this.swap.hidden = !state.b;

@@ -7,6 +7,8 @@ export const TRANSFORMS = [["level", "Level"], ["diff", "Difference"], ["pct", "
 export const METHODS = [["pearson", "Pearson"], ["spearman", "Spearman"], ["ewma", "Pearson, recent first"]];
 export const ORDERS = [["abs", "strongest"], ["desc", "most alike"], ["asc", "most opposed"]];
 export const TOPS = ["50", "100", "250", "1000"];
+/// The API takes no more.
+export const MOST_RANGES = 64;
 /// A last value younger than this means that data stream in.
 const LIVE_MS = 2 * MINUTE;
 
@@ -23,7 +25,7 @@ export function fromParameters(parameters) {
     // The target's id is looked up by its tags: `undefined` until then, `null` if there is no such series.
     target: link.readTags(parameters, "tag"),
     targetId: undefined,
-    ranges: parameters.getAll("range").map(readRange).filter(Boolean).slice(0, 64),
+    ranges: parameters.getAll("range").map(readRange).filter(Boolean).slice(0, MOST_RANGES),
     rankBy: get("rank_by") ?? "max",
     order: oneOf(ORDERS, get("order"), "abs"),
     top: TOPS.includes(get("top")) ? get("top") : "100",

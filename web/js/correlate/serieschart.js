@@ -6,7 +6,7 @@ import { seriesName, widthMs } from "../format.js";
 import { RangeLayer } from "../chart/ranges.js";
 import { TimeChart } from "../chart/timechart.js";
 import { Place } from "../parts/states.js";
-import { bounds, chartBucket, isLive, snapTo, span, windowQuestion } from "./question.js";
+import { bounds, chartBucket, isLive, MOST_RANGES, snapTo, span, windowQuestion } from "./question.js";
 
 const WHOLE = "M2 6V2.5h3.500M14 6V2.500h-3.500M2 10v3.500h3.500M14 10v3.500h-3.500";
 const FIT = "M2 3v10M14 3v10M5 8h6M7 5.500 4.500 8 7 10.500M9 5.500 11.500 8 9 10.500";
@@ -20,7 +20,7 @@ export class SeriesChart {
   constructor({ change, remove, zoom }) {
     this.zoom = zoom;
     this.chart = new TimeChart("The series over time", { height: 260, log: true });
-    this.layer = new RangeLayer(this.chart, { change, remove, snap: (ms) => this.snap(ms) });
+    this.layer = new RangeLayer(this.chart, { change, remove, snap: (ms) => this.snap(ms), most: MOST_RANGES });
     this.element = el("div", { class: "series-chart" }, this.chart.element);
     this.place = new Place(this.element);
     this.chart.element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });

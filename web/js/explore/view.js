@@ -195,6 +195,7 @@ class Explore {
 
   #zoomOut() {
     const covered = span(this.info);
+    if (!covered) return;
     const { from, to } = this.state;
     const end = isLive(this.info) ? Date.now() : covered.to + widthMs(this.state.bucket);
     const half = (to - from) / 2;
