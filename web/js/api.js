@@ -1,6 +1,9 @@
 // The HTTP API, as any other client has it.
 
-/// What went wrong, in words for people. `passing`: it is worth trying again by itself.
+import { sameTags } from "./format.js";
+
+/// What went wrong, in words for people. `passing`: it is worth trying again by itself, once what is away is back. A
+/// question that took too long would take as long again, and a busy server is not helped by being asked more.
 export class ApiError extends Error {
   constructor(message, { status = 0, code = "unreachable", details = null } = {}) {
     super(message);
@@ -10,7 +13,7 @@ export class ApiError extends Error {
   }
 
   get passing() {
-    return this.status === 0 || this.status === 503 || this.status === 502 || this.status === 504;
+    return this.status === 0 || this.status === 502 || this.code === "database_unavailable";
   }
 }
 
@@ -53,6 +56,24 @@ function query(parameters) {
 /// What is there: `measurements`, `series`, `chunks`, ...
 export const list = (what, parameters = {}, { signal } = {}) =>
   send(`/api/v1/${what}${query(inNamespace(parameters))}`, { signal });
+
+/// So many series are looked through at once.
+const PAGE = 1000;
+
+/// The one series of a measurement of which these are all tags, as `{series_id, tags}`, or `null`. A selector of tags also matches series
+/// that have more tags than it names, so what is asked of one series is asked by its id.
+export async function seriesOf({ name: measurement, tags: names }, tags) {
+  if (!Object.keys(tags).every((name) => names.includes(name))) return null;
+  const named = Object.fromEntries(Object.entries(tags).map(([name, value]) => [`tag.${name}`, value]));
+  let after = null;
+  do {
+    const { series, next } = await list("series", { measurement, after, limit: PAGE, ...named });
+    const found = series.find((one) => sameTags(one.tags, tags));
+    if (found) return found;
+    after = next;
+  } while (after !== null);
+  return null;
+}
 
 /// A service route, such as `/ready`, as JSON or text.
 export const service = (path, { signal } = {}) => send(path, { signal });

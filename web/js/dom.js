@@ -38,7 +38,6 @@ export const ICONS = {
   open: "M4 6l4 4 4-4",
   left: "M10 3 5 8l5 5",
   right: "M6 3l5 5-5 5",
-  back: "M6 4 2.500 7.500 6 11M3 7.500h7a3.500 3.500 0 0 1 0 7H8",
 };
 
 /// The mark beside the name.
@@ -113,7 +112,12 @@ export function menu(label, items, properties = {}, ...face) {
   const sheet = el("div", { class: "sheet", role: "menu", "aria-label": label, hidden: true });
   const opener = button(label, () => (sheet.hidden ? open() : close()), { "aria-haspopup": "menu", "aria-expanded": "false", ...properties.button }, ...(face.length ? face : [label]));
   const whole = el("div", { class: `menu ${properties.class ?? ""}` }, opener, sheet);
-  const close = () => { sheet.hidden = true; opener.setAttribute("aria-expanded", "false"); };
+  const outside = (event) => { if (!whole.contains(event.target)) close(); };
+  const close = () => {
+    sheet.hidden = true;
+    opener.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", outside);
+  };
   const open = () => {
     const all = items();
     fill(sheet, all.length ? null : el("p", { class: "muted none" }, "Nothing yet"), all.map((item) => {
@@ -124,6 +128,8 @@ export function menu(label, items, properties = {}, ...face) {
     }));
     sheet.hidden = false;
     opener.setAttribute("aria-expanded", "true");
+    // Only while it is open: the document outlives the view that the menu is in.
+    document.addEventListener("pointerdown", outside);
     sheet.querySelector(".item")?.focus();
   };
   whole.addEventListener("keydown", (event) => {
@@ -133,6 +139,5 @@ export function menu(label, items, properties = {}, ...face) {
     else if (step && !sheet.hidden) { all.at((all.indexOf(document.activeElement) + step) % all.length)?.focus(); event.preventDefault(); }
   });
   whole.addEventListener("focusout", (event) => { if (event.relatedTarget && !whole.contains(event.relatedTarget)) close(); });
-  document.addEventListener("pointerdown", (event) => { if (!whole.contains(event.target)) close(); });
   return whole;
 }

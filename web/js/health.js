@@ -10,6 +10,7 @@ const listeners = new Set();
 let away = false;
 let suspected = false;
 let timer = null;
+let shown = null;
 
 /// Calls `listener` when the database is back; the answer ends that.
 export function onRecovery(listener) {
@@ -31,6 +32,10 @@ const banner = el("div", { class: "banner", id: "outage", role: "alert", hidden:
 export const healthParts = { light, banner };
 
 function show(state, word, message) {
+  const next = JSON.stringify([state, word, message]);
+  // Said again, it would be announced again.
+  if (next === shown) return;
+  shown = next;
   light.dataset.health = state;
   light.title = message ?? word;
   fill(light, el("span", {}, word));
@@ -40,6 +45,8 @@ function show(state, word, message) {
 
 async function look() {
   clearTimeout(timer);
+  // Nobody sees it, and whatever asks again when all is well would ask for nobody. It is looked when the page is.
+  if (document.hidden) return;
   let wrong = null;
   try {
     const ready = await service("/ready");

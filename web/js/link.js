@@ -21,15 +21,16 @@ export function write(view, parameters, { step = false } = {}) {
 
 export const href = address;
 
-/// Tags under a prefix: `tag.symbol=AAPL`.
+/// Tags under a prefix: `tag.symbol=AAPL`. The prefix alone is a series that has no tags.
 export function readTags(parameters, prefix) {
   const tags = {};
   for (const [name, value] of parameters) {
     if (name.startsWith(`${prefix}.`)) tags[name.slice(prefix.length + 1)] = value;
   }
-  return Object.keys(tags).length ? tags : null;
+  return Object.keys(tags).length || parameters.has(prefix) ? tags : null;
 }
 
 export function writeTags(parameters, prefix, tags) {
+  if (tags && !Object.keys(tags).length) parameters.append(prefix, "");
   for (const [name, value] of Object.entries(tags ?? {})) parameters.append(`${prefix}.${name}`, value);
 }

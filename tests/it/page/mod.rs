@@ -6,10 +6,12 @@ mod correlate;
 mod explore;
 mod exports;
 mod hostile;
+mod leaving;
 mod live;
 mod many;
 mod outage;
 mod shape;
 mod store;
+mod twins;
 
 use browser::Browser;

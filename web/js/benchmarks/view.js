@@ -65,7 +65,8 @@ class Benchmarks {
     this.reports.card.place.busy();
     try {
       this.listed = (await list("reports")).reports;
-      this.#draw();
+      // Who has left the view has another address by now.
+      if (!this.closed) this.#draw();
     } catch (error) {
       for (const part of [this.aroundCard.element, ...this.others]) part.hidden = true;
       this.reports.failed(error);
@@ -98,6 +99,8 @@ class Benchmarks {
     this.reports.show(listed, state);
     const isAny = Boolean(state.a);
     for (const part of [this.aroundCard.element, ...this.others]) part.hidden = !isAny;
+    // Until there is something to draw in it.
+    if (!this.#plots.length) this.chartsCard.element.hidden = true;
     this.page.classList.toggle("alone", !isAny);
     if (document.activeElement !== this.filter) this.filter.value = state.filter;
     this.swap.hidden = !state.b;
@@ -172,6 +175,7 @@ class Benchmarks {
   }
 
   close() {
+    this.closed = true;
     document.removeEventListener("visibilitychange", this.look);
     this.#latest.stop();
     for (const plot of this.#plots) plot.close();

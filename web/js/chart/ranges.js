@@ -11,17 +11,19 @@ export class RangeLayer {
   #drag = null;
 
   /// `change(index, {from, to}, isDone)` when a range changes or, past the last index, is made; `remove(index)`; `snap(ms)` to
-  /// where ranges may begin and end; `least` is the shortest that one may be, in milliseconds.
-  constructor(chart, { change, remove, pick, snap }) {
-    Object.assign(this, { chart, change, remove, pick, snap, ranges: [], least: 1 });
+  /// where ranges may begin and end; `most` are drawn.
+  constructor(chart, { change, remove, pick, snap, most }) {
+    Object.assign(this, { chart, change, remove, pick, snap, most, ranges: [], least: 1 });
     this.element = el("div", { class: "ranges" });
     chart.element.append(this.element);
+    chart.surface.takesKeys();
     chart.onLayout = () => this.#lay();
     chart.element.addEventListener("pointerdown", (event) => this.#down(event));
     chart.element.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) chart.element.addEventListener(kind, (event) => this.#up(event));
   }
 
+  /// `least` is the shortest that one may be, in milliseconds.
   show(ranges, least) {
     this.least = least;
     this.ranges = ranges.map((range) => ({ ...range }));
@@ -73,6 +75,7 @@ export class RangeLayer {
       this.#drag = { kind: event.target.dataset.edge ?? "whole", index, start: at, x, left, was: { ...this.ranges[index] } };
       band.focus({ preventScroll: true });
     } else {
+      if (this.ranges.length >= this.most) return;
       this.#drag = { kind: "new", index: this.ranges.length, start: at, x, left, was: null };
     }
     this.chart.element.setPointerCapture(event.pointerId);

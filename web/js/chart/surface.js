@@ -13,9 +13,9 @@ export class Surface {
     this.draw = draw;
     this.width = 0;
     this.height = height;
-    this.canvas = el("canvas", { "aria-hidden": "true" });
+    this.canvas = el("canvas", { role: "img", "aria-label": label });
     this.tip = el("div", { class: "tip", hidden: true });
-    this.element = el("div", { class: "chart", role: "img", "aria-label": label }, this.canvas, this.tip);
+    this.element = el("div", { class: "chart" }, this.canvas, this.tip);
     this.element.style.height = `${height}px`;
     this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(this.element);
@@ -23,7 +23,14 @@ export class Surface {
   }
 
   label(text) {
-    this.element.setAttribute("aria-label", text);
+    this.canvas.setAttribute("aria-label", text);
+    if (this.element.hasAttribute("role")) this.element.setAttribute("aria-label", text);
+  }
+
+  /// What takes keys is a group around the image: within an image nothing is told to those who cannot see it.
+  takesKeys() {
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", this.canvas.getAttribute("aria-label"));
   }
 
   resize(height) {

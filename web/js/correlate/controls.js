@@ -8,7 +8,7 @@ import { METHODS, numeric, ORDERS, TOPS, TRANSFORMS } from "./question.js";
 export class Controls {
   /// `change(changes)` has what of the state is to be other.
   constructor(change) {
-    this.measurement = select("Measurement", [], "", (measurement) => change({ measurement, field: null, bucket: null, target: null, ranges: [], selected: null, zoom: null }), { id: "measurement" });
+    this.measurement = select("Measurement", [], "", (measurement) => change({ measurement, field: null, bucket: null, target: null, targetId: undefined, ranges: [], selected: null, zoom: null }), { id: "measurement" });
     this.field = select("Field", [], "", (name) => change({ field: name }), { id: "field" });
     this.bucket = select("Bucket", [], "", (bucket) => change({ bucket }), { id: "bucket" });
     this.transform = select("Transform", TRANSFORMS, "", (transform) => change({ transform }), { id: "transform" });
@@ -18,7 +18,7 @@ export class Controls {
       on: { change: (event) => { const halfLife = Number(event.target.value); if (halfLife > 0) change({ halfLife }); } },
     });
     this.halfLifeField = field("Half-life, buckets", this.halfLife);
-    this.picker = new Picker("Series", ({ tags }) => change({ target: tags, selected: null }, true));
+    this.picker = new Picker("Series", ({ series_id: targetId, tags }) => change({ target: tags, targetId, selected: null }, true));
     this.live = toggle("Live", false, (live) => change({ live }));
     this.element = el("div", { class: "question", role: "search", "aria-label": "Question" },
       field("Series", this.picker.element, { class: "field series" }), field("Measurement", this.measurement), field("Field", this.field),

@@ -11,6 +11,9 @@ import { bounds, chartBucket, rangeBegin, rollingQuestion, windowQuestion } from
 
 const WINDOWS = ["20", "40", "60", "120", "250"];
 
+/// Of more buckets than so many, the pairs are neither asked for nor drawn.
+const MOST_PAIRS = 20_000;
+
 /// Over a window that moves the API has Pearson alone.
 const ROLLING = { pearson: "Rolling correlation", spearman: "Rolling correlation, Pearson", ewma: "Rolling correlation, each window unweighted" };
 
@@ -20,15 +23,16 @@ export class Detail {
   #pair = null;
   #window = null;
 
-  /// `shownRange(index)` when another range is looked at; `target(tags)` when the other series is to be the target.
+  /// `shownRange(index)` when another range is looked at; `target(row)` when the other series is to be the target.
   constructor({ shownRange, target, explore }) {
     this.title = el("h2", {});
     this.tabs = el("div", {});
     this.stats = el("dl", { class: "stats" });
-    this.makeTarget = button("Make it the target", () => target(this.row.tags));
+    this.makeTarget = button("Make it the target", () => target(this.row));
     this.explore = button("Explore both", () => explore([this.state.target, this.row.tags]), { class: "button bare" });
     this.overlay = new TimeChart("Both series, each beginning at 100", { height: 190 });
     this.scatter = new Scatter("Pairs of both series", 230);
+    this.tooMany = el("p", { class: "muted", hidden: true }, `The range has more than ${count(MOST_PAIRS)} buckets: a shorter one, or wider buckets, are drawn pair by pair.`);
     this.rolling = new TimeChart("Rolling correlation", { height: 150, bounds: [-1, 1], format: (x) => shownR(x, 3) });
     this.legend = el("div", { class: "legend" });
     this.windows = select("Window of the rolling correlation", WINDOWS.map((one) => [one, `${one} buckets`]), "60",
@@ -37,7 +41,7 @@ export class Detail {
     this.rollingTitle = el("h3", {}, "Rolling correlation");
     this.charts = el("div", { class: "detail-charts" },
       el("div", {}, el("h3", {}, "Rebased to 100"), this.legend, this.overlay.element),
-      el("div", {}, el("h3", {}, "Pair by pair"), this.scatter.element),
+      el("div", {}, el("h3", {}, "Pair by pair"), this.scatter.element, this.tooMany),
       el("div", {}, el("div", { class: "chart-line" }, this.rollingTitle, this.windows), this.rolling.element));
     this.nothing = empty("Pick a row", "It is drawn here beside the chosen series: over time, pair by pair, and over a window that moves.");
     this.card = card(this.title, { id: "detail", label: "The two series", end: [this.explore, this.makeTarget] }, this.nothing);
@@ -69,11 +73,11 @@ export class Detail {
     this.#drawStats(row.cells[index], range);
     this.rollingTitle.textContent = ROLLING[state.method];
     const tint = rangeColour(index);
-    const key = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.bucket, state.transform, id, row.id, range, this.#window, row.cells[index]]);
     if (key === this.#key) return;
     this.#key = key;
     // Another pair is wanted at once; the same with newer values can wait for the answer that is under way.
-    const pair = JSON.stringify([state.measurement, state.field, state.bucket, state.transform, id, row.id, index]);
+    const pair = JSON.stringify([state.namespace, state.measurement, state.field, state.bucket, state.transform, id, row.id, index]);
     const isOther = pair !== this.#pair;
     this.#pair = pair;
     if (isOther || !state.live) this.card.place.busy();
@@ -96,16 +100,18 @@ export class Detail {
       this.windows.value = window;
       const { from, to } = bounds(range);
       const least = chartBucket(to - from, 1200, state.bucket);
+      const isTooMany = (to - from) / widthMs(state.bucket) > MOST_PAIRS;
       const step = Math.max(1, Math.ceil(n / 1500));
       const [levels, changes, rolling] = await Promise.all([
         ask("window", windowQuestion(state, range, ids, { transform: "level", bucket: least }), { signal }),
-        ask("window", windowQuestion(state, range, ids), { signal }),
+        isTooMany ? null : ask("window", windowQuestion(state, range, ids), { signal }),
         ask("correlate/rolling", { ...rollingQuestion(state, range, id, [row.id], Number(window)), step }, { signal }),
       ]);
       const names = { [id]: seriesName(state.target), [row.id]: row.name };
       this.#drawOverlay(levels, ids, names, tint, widthMs(least));
-      const [xs, ys] = ids.map((one) => changes.values[changes.series.findIndex(({ series_id }) => series_id === one)] ?? []);
-      this.scatter.show(xs, ys, { x: names[id], y: names[row.id], tint });
+      this.scatter.element.hidden = isTooMany;
+      this.tooMany.hidden = !isTooMany;
+      if (changes) this.#drawScatter(changes, ids, names, tint);
       const values = rolling.results[0]?.r ?? [];
       this.rolling.show([{ name: "r", tint, times: rolling.times.map(Date.parse), values: values.map((one) => one ?? NaN) }], { width: widthMs(state.bucket), domain: [from, to] });
       place.ready();
@@ -114,6 +120,11 @@ export class Detail {
       this.#key = null;
       place.failed(error, () => this.show(this.state, this.row, this.id));
     }
+  }
+
+  #drawScatter(answer, ids, names, tint) {
+    const [xs, ys] = ids.map((id) => answer.values[answer.series.findIndex(({ series_id }) => series_id === id)] ?? []);
+    this.scatter.show(xs, ys, { x: names[ids[0]], y: names[ids[1]], tint });
   }
 
   #drawOverlay(answer, ids, names, tint, width) {

@@ -19,7 +19,7 @@ export class Heat {
 
   /// `pick(target, other)` when a cell is clicked; `shownRange(index)` when another range is looked at.
   constructor({ pick, shownRange }) {
-    this.pick = (i, k) => { if (i !== k) pick(this.#series[i].tags, this.#series[k].tags); };
+    this.pick = (i, k) => { if (i !== k) pick(this.#series[i], this.#series[k]); };
     this.map = new HeatMap("Heat map", this.pick);
     this.pairs = el("tbody");
     this.note = el("span", { class: "muted" });

@@ -7,6 +7,8 @@ export const TRANSFORMS = [["level", "Level"], ["diff", "Difference"], ["pct", "
 export const METHODS = [["pearson", "Pearson"], ["spearman", "Spearman"], ["ewma", "Pearson, recent first"]];
 export const ORDERS = [["abs", "strongest"], ["desc", "most alike"], ["asc", "most opposed"]];
 export const TOPS = ["50", "100", "250", "1000"];
+/// The API takes no more.
+export const MOST_RANGES = 64;
 /// A last value younger than this means that data stream in.
 const LIVE_MS = 2 * MINUTE;
 
@@ -20,8 +22,10 @@ export function fromParameters(parameters) {
     transform: oneOf(TRANSFORMS, get("transform"), "log_return"),
     method: oneOf(METHODS, get("method"), "pearson"),
     halfLife: Number(get("half_life")) || 20,
+    // The target's id is looked up by its tags: `undefined` until then, `null` if there is no such series.
     target: link.readTags(parameters, "tag"),
-    ranges: parameters.getAll("range").map(readRange).filter(Boolean).slice(0, 64),
+    targetId: undefined,
+    ranges: parameters.getAll("range").map(readRange).filter(Boolean).slice(0, MOST_RANGES),
     rankBy: get("rank_by") ?? "max",
     order: oneOf(ORDERS, get("order"), "abs"),
     top: TOPS.includes(get("top")) ? get("top") : "100",
@@ -86,12 +90,13 @@ export function bounds(range, moment = Date.now()) {
 export const rangeName = (range) => (range.last ? `last ${range.last}` : `${shortTime(range.from)} – ${shortTime(range.to)}`);
 export const rangeBegin = (range) => (range.last ? `last ${range.last}` : shortTime(range.from).slice(0, 10));
 
-const shared = (state) => ({ measurement: state.measurement, field: state.field, bucket: state.bucket, transform: state.transform });
+// With its namespace, so that no two questions of the same names are taken for one.
+const shared = (state) => ({ ...(state.namespace && { namespace: state.namespace }), measurement: state.measurement, field: state.field, bucket: state.bucket, transform: state.transform });
 const between = ({ from, to }) => ({ from: iso(from), to: iso(to) });
 const method = (state) => (state.method === "ewma" ? { ewma: { half_life: state.halfLife } } : state.method);
 
 export function correlateQuestion(state, now) {
-  const question = { ...shared(state), target: state.target, ranges: state.ranges.map((range) => between(bounds(range, now))), top: Number(state.top), stats: ["p_value", "ci95"] };
+  const question = { ...shared(state), target: { series_id: state.targetId }, ranges: state.ranges.map((range) => between(bounds(range, now))), top: Number(state.top), stats: ["p_value", "ci95"] };
   if (state.method !== "pearson") question.method = method(state);
   if (state.order !== "abs") question.order = state.order;
   if (state.rankBy !== "max" && Number(state.rankBy) < state.ranges.length) question.rank_by = Number(state.rankBy);

@@ -3,7 +3,7 @@
 import { el, fill, icon, iconButton, ICONS, menu } from "../dom.js";
 import { duration, parseTime, shortTime } from "../format.js";
 import { rangeColour } from "../theme.js";
-import { bounds, presets } from "./question.js";
+import { bounds, MOST_RANGES, presets } from "./question.js";
 
 export class RangeList {
   /// `change(ranges)` has all ranges as they are to be.
@@ -77,7 +77,7 @@ export class RangeList {
   #items() {
     if (!this.info) return [];
     const items = presets(this.info, this.bucket).map(({ text, ranges, replace }) => ({
-      text, note: replace ? "replaces all" : null, press: () => this.change(replace ? ranges : [...this.ranges, ...ranges].slice(0, 64)),
+      text, note: replace ? "replaces all" : null, press: () => this.change(replace ? ranges : [...this.ranges, ...ranges].slice(0, MOST_RANGES)),
     }));
     if (this.ranges.length > 1) items.push(null, { text: "Remove all but the first", press: () => this.change(this.ranges.slice(0, 1)) });
     return items;

@@ -24,7 +24,8 @@ export class Ranking {
     this.on = iconButton("Next page", ICONS.right, () => this.#turn(1));
     this.pager = el("div", { class: "pager" }, this.where, this.back, this.on);
     this.element = el("div", {}, el("div", { class: "scroll" }, this.table));
-    narrow.addEventListener("change", () => this.#drawHead());
+    this.narrowed = () => this.#drawHead();
+    narrow.addEventListener("change", this.narrowed);
   }
 
   /// `answer` as the API gives it, about ranges of these names.
@@ -91,6 +92,10 @@ export class Ranking {
         this.ranges.map((_, index) => [
           sortable("r", "r", index, { class: "number starts" }), el("th", { scope: "col" }, this.ranges.length > 2 || narrow.matches ? "95 %" : "95 % interval"), sortable("n", "n", index, { class: "number wide" }),
         ])));
+  }
+
+  close() {
+    narrow.removeEventListener("change", this.narrowed);
   }
 
   draw() {

@@ -6,7 +6,7 @@ import { seriesName, widthMs } from "../format.js";
 import { RangeLayer } from "../chart/ranges.js";
 import { TimeChart } from "../chart/timechart.js";
 import { Place } from "../parts/states.js";
-import { bounds, chartBucket, isLive, snapTo, span, windowQuestion } from "./question.js";
+import { bounds, chartBucket, isLive, MOST_RANGES, snapTo, span, windowQuestion } from "./question.js";
 
 const WHOLE = "M2 6V2.5h3.500M14 6V2.500h-3.500M2 10v3.500h3.500M14 10v3.500h-3.500";
 const FIT = "M2 3v10M14 3v10M5 8h6M7 5.500 4.500 8 7 10.500M9 5.500 11.500 8 9 10.500";
@@ -20,7 +20,7 @@ export class SeriesChart {
   constructor({ change, remove, zoom }) {
     this.zoom = zoom;
     this.chart = new TimeChart("The series over time", { height: 260, log: true });
-    this.layer = new RangeLayer(this.chart, { change, remove, snap: (ms) => this.snap(ms) });
+    this.layer = new RangeLayer(this.chart, { change, remove, snap: (ms) => this.snap(ms), most: MOST_RANGES });
     this.element = el("div", { class: "series-chart" }, this.chart.element);
     this.place = new Place(this.element);
     this.chart.element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
@@ -48,8 +48,12 @@ export class SeriesChart {
     const width = this.chart.surface.width || this.chart.element.clientWidth || 1200;
     const bucket = chartBucket(domain[1] - domain[0], width, state.bucket);
     const edge = state.zoom ? domain : null;
-    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.target, bucket, edge]);
-    if ((key === this.#key && !fresh) || !state.target) return;
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.targetId, bucket, edge]);
+    if (state.targetId === null) {
+      this.#key = null;
+      this.place.empty(state.target ? "There is no such series" : "There are no series", "");
+    }
+    if ((key === this.#key && !fresh) || !Number.isInteger(state.targetId)) return;
     this.#key = key;
     clearTimeout(this.#timer);
     // While the wheel turns, what is there is drawn at the new scale.
@@ -71,7 +75,7 @@ export class SeriesChart {
     if (!fresh) this.place.busy();
     try {
       const range = { from: Math.floor(domain[0]), to: Math.ceil(domain[1] + width) };
-      const question = { ...windowQuestion(state, range, []), series: state.target, bucket, transform: "level" };
+      const question = { ...windowQuestion(state, range, [state.targetId]), bucket, transform: "level" };
       const answer = await ask("window", question, { signal });
       const times = answer.times.map(Date.parse);
       const values = (answer.values[0] ?? []).map((one) => one ?? NaN);

@@ -1,11 +1,11 @@
 // Correlate: one series, some date ranges, and what moves with it. The state is what the address bar has; every change goes
 // through `update`, which asks again for exactly what the change touches.
 
-import { ask, Latest, list } from "../api.js";
+import { ask, Latest, list, seriesOf } from "../api.js";
 import { bdi, el, fill } from "../dom.js";
-import { seriesName, shortTime } from "../format.js";
+import { sameTags, seriesName, shortTime } from "../format.js";
 import * as link from "../link.js";
-import { card, empty, failed, loading } from "../parts/states.js";
+import { card, empty, failed, loading, titleOf } from "../parts/states.js";
 import { onRecovery, suspect } from "../health.js";
 import { Controls } from "./controls.js";
 import { Detail } from "./detail.js";
@@ -31,6 +31,7 @@ class Correlate {
   #answered = 0;
   #wanted = 0;
   #answer = null;
+  #turn = 0;
 
   constructor(main, parameters) {
     this.main = main;
@@ -72,10 +73,11 @@ class Correlate {
     const shownRange = (index) => this.update({ shownRange: index });
     this.detail = new Detail({
       shownRange,
-      target: (tags) => this.update({ target: tags, selected: this.state.target }, { step: true }),
+      target: ({ id, tags }) => this.update({ target: tags, targetId: id, selected: this.state.target }, { step: true }),
       explore: (both) => { location.hash = this.#exploreLink(both); },
     });
-    this.heat = new Heat({ shownRange, pick: (target, selected) => this.update({ target, selected }, { step: true }) });
+    const pick = (one, other) => this.update({ target: one.tags, targetId: one.series_id, selected: other.tags }, { step: true });
+    this.heat = new Heat({ shownRange, pick });
     this.page = el("div", { class: "correlate" }, this.controls.element, this.chartCard.element,
       el("div", { class: "columns" }, this.rankingCard.element, this.detail.element), this.heat.element);
     fill(this.main, el("h1", { class: "unseen" }, "Correlate"), this.page);
@@ -84,8 +86,9 @@ class Correlate {
   show(parameters) {
     const state = fromParameters(parameters);
     const isSame = this.state && state.measurement === this.state.measurement && state.namespace === this.state.namespace;
+    if (isSame && sameTags(state.target, this.state.target)) state.targetId = this.state.targetId;
     this.state = state;
-    if (isSame && this.info) this.#choose().catch((error) => this.#failed(error));
+    if (isSame && this.info) this.#choose();
     else this.start();
   }
 
@@ -93,28 +96,34 @@ class Correlate {
     return toParameters(this.state);
   }
 
+  /// A question that begins: the answer says whether it is still wanted, as the view may be left while it is awaited, or be
+  /// shown another one.
+  #begin() {
+    const turn = (this.#turn += 1);
+    return () => turn === this.#turn;
+  }
+
   /// Learns what there is, completes the question, and asks it.
   async start() {
-    if (this.starting) return;
-    this.starting = true;
+    const isWanted = this.#begin();
     this.info = null;
     fill(this.main, el("h1", { class: "unseen" }, "Correlate"), loading(420));
     try {
       const { measurements } = await list("measurements");
+      if (!isWanted()) return;
       this.measurements = measurements;
-      await this.#choose();
     } catch (error) {
-      this.#failed(error);
-    } finally {
-      this.starting = false;
+      if (isWanted()) this.#failed(error);
+      return;
     }
+    await this.#choose();
   }
 
   #failed(error) {
     this.info = null;
     if (error.passing) suspect();
-    const [title, more] = error.passing ? ["The database is away", " This is asked again as soon as it is back."] : ["That did not work", ""];
-    this.#instead(failed({ title, message: bdi(error.message + more), retry: () => this.start(), code: error.code }));
+    const more = error.passing ? " This is asked again as soon as it is back." : "";
+    this.#instead(failed({ title: titleOf(error), message: bdi(error.message + more), retry: () => this.start(), code: error.code }));
   }
 
   #instead(what) {
@@ -122,6 +131,7 @@ class Correlate {
   }
 
   async #choose() {
+    const isWanted = this.#begin();
     const info = complete(this.state, this.measurements);
     if (!info) {
       const named = this.state.measurement;
@@ -130,13 +140,28 @@ class Correlate {
         : empty("Nothing is stored yet", "Write a line, load a file, or start with --demo. This page shows it as soon as it is reloaded."));
       return;
     }
-    if (!this.state.target) {
-      const { series } = await list("series", { measurement: info.name, limit: 1 });
-      this.state.target = series[0]?.tags ?? null;
+    try {
+      await this.#findTarget(info);
+    } catch (error) {
+      if (isWanted()) this.#failed(error);
+      return;
     }
+    if (!isWanted()) return;
     this.info = info;
     if (!this.page.isConnected) fill(this.main, el("h1", { class: "unseen" }, "Correlate"), this.page);
     this.#completed({ step: false });
+  }
+
+  /// The series that the tags name, or the first that there is.
+  async #findTarget(info) {
+    const { state } = this;
+    const { target } = state;
+    if (target && state.targetId !== undefined) return;
+    const found = target ? await seriesOf(info, target) : (await list("series", { measurement: info.name, limit: 1 })).series[0];
+    // Another may have been chosen meanwhile.
+    if (state.target !== target) return;
+    state.target = target ?? found?.tags ?? null;
+    state.targetId = found?.series_id ?? null;
   }
 
   #completed({ step }) {
@@ -154,7 +179,7 @@ class Correlate {
       if (Number(this.state.rankBy) >= this.state.ranges.length) this.state.rankBy = "max";
     }
     if (isOther) {
-      this.#choose().catch((error) => this.#failed(error));
+      this.#choose();
       return;
     }
     this.isMoving = quiet;
@@ -183,8 +208,13 @@ class Correlate {
   #sync({ fresh = false } = {}) {
     const { state, info } = this;
     this.chart.show(state, info, { fresh });
-    if (!state.target) {
-      this.rankingCard.place.empty("There are no series", "The measurement has no rows yet.");
+    // Not looked up yet: this is called again.
+    if (state.targetId === undefined) return;
+    if (state.targetId === null) {
+      this.#asked = null;
+      if (state.target) this.rankingCard.place.empty("There is no such series", "None has exactly these tags. Choose one above.");
+      else this.rankingCard.place.empty("There are no series", "The measurement has no rows yet.");
+      this.#clearAround();
       return;
     }
     if (!state.ranges.length) {
@@ -223,7 +253,9 @@ class Correlate {
       if (error.name === "AbortError") throw error;
       this.#asked = null;
       if (!this.#answer) this.#clearAround();
-      place.failed(error, () => this.#sync());
+      // It may have been deleted and written anew, under another id.
+      if (error.code === "unknown_series") this.state.targetId = undefined;
+      place.failed(error, () => (this.state.targetId === undefined ? this.start() : this.#sync()));
     }
   }
 
@@ -274,12 +306,13 @@ class Correlate {
   }
 
   close() {
+    this.#begin();
     clearInterval(this.timer);
     clearTimeout(this.writing);
     clearTimeout(this.soon);
     this.stopRecovery();
     this.#latest.stop();
-    for (const part of [this.chart, this.detail, this.heat]) part.close();
+    for (const part of [this.chart, this.ranking, this.detail, this.heat]) part.close();
     this.rankingCard.place.close();
   }
 }

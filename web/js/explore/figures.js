@@ -4,7 +4,7 @@ import { bdi, el, fill, iconButton, ICONS } from "../dom.js";
 import { count, value } from "../format.js";
 
 export class Figures {
-  /// `remove(tags)` when a series is no longer wanted.
+  /// `remove(series)` when a series is no longer wanted.
   constructor(remove) {
     this.remove = remove;
     this.rows = el("tbody");

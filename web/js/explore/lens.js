@@ -15,6 +15,7 @@ export class Lens {
     this.mark = el("div", { class: "lens", hidden: true });
     element.append(this.mark);
     element.tabIndex = 0;
+    chart.surface.takesKeys();
     element.setAttribute("aria-description", "Arrow keys move, plus and minus look closer and wider");
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));

@@ -1,13 +1,13 @@
 // Explore: values of some series over time, as lines or as bars of prices. Looking closer asks for finer buckets.
 
-import { ask, Latest, list } from "../api.js";
+import { ask, Latest, list, seriesOf } from "../api.js";
 import { bdi, el, field, fill, icon, iconButton, ICONS, menu, segments, select, setOptions, toggle } from "../dom.js";
-import { iso, parseTime, seriesName, shortTime, widthFor, widthMs } from "../format.js";
+import { iso, parseTime, sameTags, seriesName, shortTime, widthFor, widthMs } from "../format.js";
 import * as link from "../link.js";
 import { onRecovery, suspect } from "../health.js";
 import { rangeColour } from "../theme.js";
 import { TimeChart } from "../chart/timechart.js";
-import { card, empty, failed, loading } from "../parts/states.js";
+import { card, empty, failed, loading, titleOf } from "../parts/states.js";
 import { Picker } from "../parts/picker.js";
 import { chartBucket, complete, isLive, numeric, presets, span } from "../correlate/question.js";
 import { Figures } from "./figures.js";
@@ -26,7 +26,8 @@ function fromParameters(parameters) {
   const series = parameters.getAll("series").map((text) => { try { return JSON.parse(text); } catch { return null; } });
   return {
     namespace: parameters.get("ns"), measurement: parameters.get("m"), field: parameters.get("f"), bucket: null, ranges: [{ from: 0, to: 1 }],
-    series: series.filter((tags) => tags && typeof tags === "object").slice(0, MOST),
+    // Ids are looked up by the tags: `undefined` until then, `null` if there is no such series.
+    series: series.filter((tags) => tags && typeof tags === "object").slice(0, MOST).map((tags) => ({ id: undefined, tags })),
     from: parseTime(parameters.get("from") ?? ""), to: parseTime(parameters.get("to") ?? ""),
     kind: parameters.get("kind") === "candles" ? "candles" : "lines",
     scale: SCALES.some(([key]) => key === parameters.get("scale")) ? parameters.get("scale") : "linear",
@@ -37,6 +38,7 @@ function fromParameters(parameters) {
 class Explore {
   #latest = new Latest();
   #key = null;
+  #turn = 0;
 
   constructor(main, parameters) {
     this.main = main;
@@ -47,12 +49,12 @@ class Explore {
   }
 
   #build() {
-    this.measurement = select("Measurement", [], "", (measurement) => { Object.assign(this.state, { measurement, field: null, series: [], from: NaN, to: NaN }); this.#choose().catch((error) => this.#instead(error)); }, { id: "measurement" });
+    this.measurement = select("Measurement", [], "", (measurement) => { Object.assign(this.state, { measurement, field: null, series: [], from: NaN, to: NaN }); this.#choose(); }, { id: "measurement" });
     this.fieldSelect = select("Field", [], "", (name) => this.update({ field: name }), { id: "field" });
     this.scale = select("Scale", SCALES, "linear", (scale) => this.update({ scale }), { id: "scale" });
-    this.picker = new Picker("Add a series", ({ tags }) => {
-      const known = this.state.series.some((one) => JSON.stringify(one) === JSON.stringify(tags));
-      if (!known) this.update({ series: [...this.state.series, tags].slice(-MOST) });
+    this.picker = new Picker("Add a series", ({ series_id: id, tags }) => {
+      const known = this.state.series.some((one) => one.id === id);
+      if (!known) this.update({ series: [...this.state.series, { id, tags }].slice(-MOST) });
       this.picker.show(this.state.measurement, null);
     });
     this.kinds = el("div", {});
@@ -66,7 +68,7 @@ class Explore {
       end: [this.live, times, iconButton("Look closer", `${GLASS}M5 7h4M7 5v4`, () => this.#zoomIn(), { id: "zoom-in" }),
         iconButton("Look wider", `${GLASS}M5 7h4`, () => this.#zoomOut(), { id: "zoom-out" })],
     }, this.chart.element);
-    this.figures = new Figures((tags) => this.update({ series: this.state.series.filter((one) => one !== tags) }));
+    this.figures = new Figures(({ tags }) => this.update({ series: this.state.series.filter((one) => !sameTags(one.tags, tags)) }));
     this.figuresCard = card("What is shown", { id: "figures" }, this.figures.element);
     this.page = el("div", { class: "explore" },
       el("div", { class: "question", role: "search", "aria-label": "What to look at" },
@@ -75,9 +77,13 @@ class Explore {
   }
 
   show(parameters) {
-    const before = this.state?.measurement;
-    this.state = fromParameters(parameters);
-    if (this.info && this.state.measurement === before) this.#choose().catch((error) => this.#instead(error));
+    const before = this.state;
+    const state = fromParameters(parameters);
+    const isSame = before && state.measurement === before.measurement && state.namespace === before.namespace;
+    // What is known already is not looked up again.
+    if (isSame) for (const one of state.series) one.id = before.series.find(({ tags }) => sameTags(tags, one.tags))?.id;
+    this.state = state;
+    if (this.info && isSame) this.#choose();
     else this.start();
   }
 
@@ -85,7 +91,7 @@ class Explore {
     const { state } = this;
     const parameters = new URLSearchParams();
     for (const [name, value] of [["ns", state.namespace], ["m", state.measurement], ["f", state.field]]) if (value) parameters.set(name, value);
-    for (const tags of state.series) parameters.append("series", JSON.stringify(tags));
+    for (const { tags } of state.series) parameters.append("series", JSON.stringify(tags));
     if (!state.live) for (const edge of ["from", "to"]) if (Number.isFinite(state[edge])) parameters.set(edge, shortTime(state[edge]).replace(" ", "T"));
     if (state.kind !== "lines") parameters.set("kind", state.kind);
     if (state.scale !== "linear") parameters.set("scale", state.scale);
@@ -93,29 +99,36 @@ class Explore {
     return parameters;
   }
 
+  /// A question that begins: the answer says whether it is still wanted, as the view may be left while it is awaited, or be
+  /// shown another one.
+  #begin() {
+    const turn = (this.#turn += 1);
+    return () => turn === this.#turn;
+  }
+
   async start() {
-    if (this.starting) return;
-    this.starting = true;
+    const isWanted = this.#begin();
     this.info = null;
     fill(this.main, el("h1", { class: "unseen" }, "Explore"), loading(420));
     try {
-      this.measurements = (await list("measurements")).measurements;
-      await this.#choose();
+      const { measurements } = await list("measurements");
+      if (!isWanted()) return;
+      this.measurements = measurements;
     } catch (error) {
-      this.#instead(error);
-    } finally {
-      this.starting = false;
+      if (isWanted()) this.#instead(error);
+      return;
     }
+    await this.#choose();
   }
 
   #instead(error) {
     this.info = null;
     if (error.passing) suspect();
-    const title = error.passing ? "The database is away" : "That did not work";
-    fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, failed({ title, message: error.message, code: error.code, retry: () => this.start() })));
+    fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, failed({ title: titleOf(error), message: error.message, code: error.code, retry: () => this.start() })));
   }
 
   async #choose() {
+    const isWanted = this.#begin();
     const info = complete(this.state, this.measurements);
     if (!info) {
       fill(this.main, el("h1", { class: "unseen" }, "Explore"), el("div", { class: "card" }, this.state.measurement
@@ -123,10 +136,13 @@ class Explore {
         : empty("Nothing is stored yet", "Write a line, load a file, or start with --demo.")));
       return;
     }
-    if (!this.state.series.length) {
-      const { series } = await list("series", { measurement: info.name, limit: 1 });
-      this.state.series = series.map(({ tags }) => tags);
+    try {
+      await this.#findSeries(info);
+    } catch (error) {
+      if (isWanted()) this.#instead(error);
+      return;
     }
+    if (!isWanted()) return;
     this.info = info;
     const covered = span(info);
     if (covered && !(this.state.from < this.state.to)) {
@@ -136,6 +152,18 @@ class Explore {
     }
     fill(this.main, el("h1", { class: "unseen" }, "Explore"), this.page);
     this.update({});
+  }
+
+  /// The series that the tags name, or the first that there is.
+  async #findSeries(info) {
+    const { state } = this;
+    if (!state.series.length) {
+      const { series } = await list("series", { measurement: info.name, limit: 1 });
+      state.series = series.map(({ series_id: id, tags }) => ({ id, tags }));
+    }
+    await Promise.all(state.series.map(async (one) => {
+      if (one.id === undefined) one.id = (await seriesOf(info, one.tags))?.series_id ?? null;
+    }));
   }
 
   update(changes, { step = false } = {}) {
@@ -167,6 +195,7 @@ class Explore {
 
   #zoomOut() {
     const covered = span(this.info);
+    if (!covered) return;
     const { from, to } = this.state;
     const end = isLive(this.info) ? Date.now() : covered.to + widthMs(this.state.bucket);
     const half = (to - from) / 2;
@@ -190,7 +219,7 @@ class Explore {
     const isBars = state.kind === "candles";
     const pixels = this.chart.element.clientWidth || 1200;
     const bucket = chartBucket(state.to - state.from, isBars ? pixels / 20 : pixels / 1.8, isBars ? widthFor(LEAST_BAR * Math.max(1000, widthMs(state.bucket))) : state.bucket);
-    const key = JSON.stringify([state.measurement, state.field, state.series, state.from, state.to, state.kind, bucket]);
+    const key = JSON.stringify([state.namespace, state.measurement, state.field, state.series, state.from, state.to, state.kind, bucket]);
     if (key === this.#key) return this.#draw();
     this.#key = key;
     this.#latest.run((signal) => this.#load(bucket, isBars, signal), { abort: !state.live });
@@ -203,8 +232,11 @@ class Explore {
     const shared = { measurement: state.measurement, from: iso(Math.floor(state.from)), to: iso(Math.ceil(state.to)), bucket };
     try {
       const shown = state.series.slice(0, isBars ? 1 : MOST);
-      const answers = await Promise.all(shown.map((series) => (isBars
-        ? ask("bars", { ...shared, series }, { signal }) : ask("window", { ...shared, series, field: state.field }, { signal }))));
+      const answers = await Promise.all(shown.map(({ id }) => {
+        if (!Number.isInteger(id)) return { times: [], values: [], bars: [] };
+        const question = { ...shared, series: { series_id: id } };
+        return isBars ? ask("bars", question, { signal }) : ask("window", { ...question, field: state.field }, { signal });
+      }));
       this.shown = { bucket, isBars, domain: [state.from, state.to], answers, series: shown };
       this.#draw();
     } catch (error) {
@@ -219,7 +251,7 @@ class Explore {
     const { bucket, isBars, domain, answers, series } = this.shown;
     const width = widthMs(bucket);
     const lines = isBars ? [] : answers.map((answer, k) => ({
-      name: seriesName(series[k]), tint: rangeColour(k), times: answer.times.map(Date.parse), values: (answer.values[0] ?? []).map((one) => one ?? NaN),
+      name: seriesName(series[k].tags), tint: rangeColour(k), times: answer.times.map(Date.parse), values: (answer.values[0] ?? []).map((one) => one ?? NaN),
     }));
     const candles = isBars ? candlesOf(answers[0].bars) : null;
     this.element = this.card.element;
@@ -227,7 +259,7 @@ class Explore {
     this.when.textContent = `${shortTime(Math.floor(domain[0] / 1000) * 1000)} – ${shortTime(Math.floor(domain[1] / 1000) * 1000)}, buckets of ${bucket}`;
     this.chart.log = this.state.scale === "log";
     this.chart.show(this.state.scale === "rebased" ? lines.map(rebased) : lines, { domain, width, candles });
-    this.figures.show(isBars ? [{ name: seriesName(series[0]), tint: "good", values: candles.close }] : lines, series);
+    this.figures.show(isBars ? [{ name: seriesName(series[0].tags), tint: "good", values: candles.close }] : lines, series);
     const some = isBars ? candles.times.length : lines.some(({ values }) => values.some(Number.isFinite));
     this.chart.surface.label(`${lines.length || 1} series over time, in buckets of ${bucket}`);
     if (some) this.card.place.ready();
@@ -236,6 +268,7 @@ class Explore {
   }
 
   close() {
+    this.#begin();
     clearInterval(this.timer);
     this.stopRecovery();
     this.#latest.stop();

@@ -18,6 +18,7 @@ export class Picker {
   #asked = 0;
   #abort = null;
   #timer = null;
+  #searched = null;
   #measurement = null;
 
   /// `pick(series)` is called with `{series_id, tags}`.
@@ -31,7 +32,7 @@ export class Picker {
       on: {
         focus: () => { this.input.select(); this.open(); },
         click: () => this.open(),
-        input: () => { this.open(); clearTimeout(this.#timer); this.#timer = setTimeout(() => this.#search(), TYPING_MS); },
+        input: () => { this.open(); clearTimeout(this.#timer); this.#timer = setTimeout(() => this.#look(), TYPING_MS); },
         keydown: (event) => this.#key(event),
       },
     });
@@ -62,16 +63,24 @@ export class Picker {
     if (!this.list.hidden || !this.#measurement) return;
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
-    this.#search();
+    this.#look();
   }
 
   close() {
     if (this.list.hidden) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
     this.list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
     this.input.removeAttribute("aria-activedescendant");
     this.#abort?.abort();
     this.input.value = this.tags ? seriesName(this.tags) : "";
+  }
+
+  #look() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#searched = this.#search();
   }
 
   async #search() {
@@ -80,8 +89,9 @@ export class Picker {
     const search = this.tags && typed === seriesName(this.tags) ? "" : typed;
     this.#rows = [];
     this.#next = null;
-    this.#at = 0;
     this.rows.scrollTop = 0;
+    // What is drawn still is the former list.
+    this.input.removeAttribute("aria-activedescendant");
     await this.#load(search, null);
   }
 
@@ -92,6 +102,7 @@ export class Picker {
     try {
       const page = await list("series", { measurement: this.#measurement, search, after, limit: PAGE }, { signal: this.#abort.signal });
       if (asked !== this.#asked) return;
+      if (after === null) this.#at = 0;
       this.#rows.push(...page.series);
       this.#next = page.next === null ? null : { search, after: page.next };
       this.#total = page.total;
@@ -109,6 +120,7 @@ export class Picker {
     const first = Math.max(0, Math.floor(this.rows.scrollTop / ROW) - 4);
     const last = Math.min(this.#rows.length, first + Math.ceil((this.rows.clientHeight || 264) / ROW) + 8);
     fill(this.tall, this.#rows.slice(first, last).map((row, index) => this.#option(row, first + index)));
+    this.#tell();
     if (this.#next && last > this.#rows.length - 40) {
       const { search, after } = this.#next;
       this.#next = null;
@@ -130,7 +142,14 @@ export class Picker {
     if (at === this.#at) return;
     this.#at = at;
     for (const option of this.tall.children) option.setAttribute("aria-selected", String(option.id === `${this.rows.id}-${at}`));
-    this.input.setAttribute("aria-activedescendant", `${this.rows.id}-${at}`);
+    this.#tell();
+  }
+
+  /// Says which option Enter takes, if it is among those that are drawn.
+  #tell() {
+    const id = `${this.rows.id}-${this.#at}`;
+    if ([...this.tall.children].some((option) => option.id === id)) this.input.setAttribute("aria-activedescendant", id);
+    else this.input.removeAttribute("aria-activedescendant");
   }
 
   #key(event) {
@@ -146,12 +165,19 @@ export class Picker {
       this.#mark(at);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const row = this.#rows[this.#at];
-      if (!this.list.hidden && row) this.#choose(row);
+      if (!this.list.hidden) this.#enter();
     } else if (event.key === "Escape" && !this.list.hidden) {
       event.stopPropagation();
       this.close();
     }
+  }
+
+  /// Takes a row of the list that what is typed asks for, once that is there.
+  async #enter() {
+    if (this.#timer !== null) this.#look();
+    await this.#searched;
+    const row = this.#rows[this.#at];
+    if (!this.list.hidden && row) this.#choose(row);
   }
 
   #choose(row) {

@@ -17,6 +17,11 @@ export function loading(height = 140) {
   return el("div", { "data-state": "loading", role: "status", "aria-label": "Loading" }, block);
 }
 
+const TITLES = { database_unavailable: "The database is away", overloaded: "The server is busy", timeout: "It took too long" };
+
+/// What went wrong, in a few words.
+export const titleOf = (error) => TITLES[error.code] ?? (error.passing ? "No answer" : "That did not work");
+
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /// A place whose content may be veiled while it cannot be shown. The content stays beneath, so that a failure that passes
@@ -24,6 +29,8 @@ const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export class Place {
   #veil = null;
   #stop = null;
+  #said = null;
+  #closed = false;
 
   /// `element` says what is the matter; what is covered is `beneath`.
   constructor(element, beneath = element) {
@@ -50,21 +57,27 @@ export class Place {
 
   /// `retry` is called by the button, and by itself once what passes has passed.
   failed(error, retry) {
+    // Whoever has left does not wait for what was asked.
+    if (this.#closed) return;
     if (error.passing) {
       suspect();
       this.#cover(failed({
-        title: error.status === 503 ? "The database is away" : "No answer", code: error.code,
+        title: titleOf(error), code: error.code,
         message: `${error.message} This is asked again as soon as it is back.`, retry,
       }), "failed");
-      this.#stop = onRecovery(retry);
+      this.#stop ??= onRecovery(retry);
     } else {
-      this.#cover(failed({ message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
+      this.#cover(failed({ title: titleOf(error), message: bdi(sentence(error.message)), retry, code: error.code }), "failed");
     }
   }
 
   #cover(what, state) {
-    this.#unveil();
     this.element.removeAttribute("aria-busy");
+    const said = JSON.stringify([state, what.dataset.code, what.textContent]);
+    // Made anew, it would be announced again, and the focus on its button lost.
+    if (said === this.#said && this.#veil?.parentNode === this.beneath) return;
+    this.#unveil();
+    this.#said = said;
     this.element.dataset.state = state;
     this.#veil = el("div", { class: "veil" }, what);
     this.beneath.append(this.#veil);
@@ -78,6 +91,7 @@ export class Place {
   }
 
   close() {
+    this.#closed = true;
     this.#unveil();
   }
 }

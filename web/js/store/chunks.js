@@ -20,6 +20,7 @@ export class Chunks {
     this.chunks = [];
     this.surface = new Surface("Chunks by time and size", 170, (context, width, height) => this.#draw(context, width, height));
     this.surface.element.tabIndex = 0;
+    this.surface.takesKeys();
     this.surface.element.setAttribute("aria-description", "Arrow keys go from chunk to chunk");
     this.surface.element.addEventListener("pointermove", (event) => this.#point(event));
     this.surface.element.addEventListener("pointerleave", () => { this.#hover = null; this.surface.hideTip(); this.surface.redraw(); });

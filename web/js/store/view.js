@@ -98,7 +98,7 @@ class Store {
     clearInterval(this.timer);
     this.ingestion.close();
     this.chunks.close();
-    for (const one of [this.measurements, this.chunksCard]) one.place.close();
+    for (const one of [this.measurements, this.chunksCard, this.letters.card]) one.place.close();
   }
 }
 
