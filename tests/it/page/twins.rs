@@ -44,7 +44,8 @@ async fn a_series_whose_tags_another_has_too_is_shown_alone() {
     write(&app);
     let series = SERIES.map(|[_, tags, ..]| ("series", tags));
     let link = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(series).finish();
-    explore(&mut browser, &app, &format!("{}/#/explore?m=twin&{link}", app.base)).await;
+    let range = "from=2023-11-14T22:00&to=2023-11-15";
+    explore(&mut browser, &app, &format!("{}/#/explore?m=twin&{link}&{range}", app.base)).await;
     for [_, tags, link, name] in SERIES {
         let ranges = "range=2023-11-14T22:00:00Z..2023-11-15T00:00:00Z";
         browser.open(&format!("{}/#/correlate?m=twin&bucket=1m&transform=level&{link}&{ranges}", app.base)).await;

@@ -26,8 +26,12 @@ async fn no_row_goes_to_what_is_gone_and_what_is_acknowledged_after_the_last_rem
         for app in &apps {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let written =
-                        app.post("/write?precision=us", body(number.fetch_add(20, Ordering::Relaxed)).as_bytes());
+                    let body = body(number.fetch_add(20, Ordering::Relaxed));
+                    let mut written = app.post("/write?precision=us", body.as_bytes());
+                    // What was taken away under it for too long has to be sent again, as any client does.
+                    while written.status == 503 {
+                        written = app.post("/write?precision=us", body.as_bytes());
+                    }
                     assert_eq!(written.status, 204, "{}", String::from_utf8_lossy(&written.body));
                 }
             });
