@@ -4,15 +4,15 @@ use std::{env, path::Path, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=CHUNKWISE_REVISION");
+    println!("cargo::rerun-if-env-changed=BUILD_REVISION");
     if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return;
     }
     // Where there is no history, whoever builds may say it.
-    let revision =
-        env::var("CHUNKWISE_REVISION").ok().or_else(|| git(&["describe", "--always", "--dirty", "--abbrev=12"]));
+    let revision = env::var("BUILD_REVISION").ok().or_else(|| git(&["describe", "--always", "--dirty", "--abbrev=12"]));
     if let Some(revision) = revision {
-        println!("cargo::rustc-env=CHUNKWISE_REVISION={revision}");
+        // `cargo run` hands it on to the program, to which all that begins with CHUNKWISE_ is a setting.
+        println!("cargo::rustc-env=BUILD_REVISION={revision}");
     }
     // Each commit is noted there.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {

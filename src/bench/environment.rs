@@ -86,7 +86,7 @@ impl Environment {
         Self {
             date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             chunkwise: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: option_env!("CHUNKWISE_REVISION").unwrap_or_default().to_owned(),
+            revision: option_env!("BUILD_REVISION").unwrap_or_default().to_owned(),
             seed: AssetsOptions::default().seed,
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             cpu: cpu_model(),
