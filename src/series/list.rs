@@ -1,12 +1,13 @@
 //! Pages of a measurement's series, with the time that each covers.
 
-use chrono::{DateTime, Utc};
-use hashbrown::HashMap;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 
-use super::select::{SelectError, TaggedSeries, awake, decode, push_selector, select_columns, tag_names};
+use super::{
+    extent::{self, End},
+    select::{SelectError, TaggedSeries, awake, decode, push_selector, select_columns, tag_names},
+};
 use crate::{
-    hypertable::{Chunk, Measurement, list_chunks, moment, quote_ident},
+    hypertable::{Measurement, list_chunks, quote_ident},
     question::Selector,
 };
 
@@ -80,10 +81,10 @@ pub async fn list(
         found.iter().take(limit as usize).map(|row| decode(row, measurement)).collect::<Result<_, _>>()?;
 
     let ids: Vec<i64> = series.iter().map(|series| series.series_id).collect();
-    let mut slices = list_chunks(connection, measurement).await?;
-    slices.dedup_by_key(|chunk| (chunk.from_us, chunk.to_us));
-    let first = extremes(connection, measurement, slices.iter(), &ids, "min").await?;
-    let last = extremes(connection, measurement, slices.iter().rev(), &ids, "max").await?;
+    let mut chunks = list_chunks(connection, measurement).await?;
+    chunks.dedup_by_key(|chunk| (chunk.from_us, chunk.to_us));
+    let first = extent::find(connection, measurement, &chunks, &ids, End::First).await?;
+    let last = extent::find(connection, measurement, &chunks, &ids, End::Last).await?;
     let rows = series
         .into_iter()
         .map(|series| ListedSeries {
@@ -128,41 +129,6 @@ fn starts_a_word(text: &str) -> String {
         pattern.push(c);
     }
     pattern
-}
-
-/// The first or the last time of each series, chunk by chunk in the order given, until all of them are found: mostly the
-/// first chunk holds them all, and no other is touched.
-async fn extremes(
-    connection: &mut PgConnection,
-    measurement: &Measurement,
-    chunks: impl Iterator<Item = &Chunk>,
-    ids: &[i64],
-    function: &str,
-) -> Result<HashMap<i64, i64>, sqlx::Error> {
-    let sql = format!(
-        "SELECT series_id, {function}(\"time\") FROM {} WHERE \"time\" >= $1 AND \"time\" < $2 AND series_id = ANY ($3)
-         GROUP BY series_id",
-        measurement.storage()
-    );
-    let mut found = HashMap::with_capacity(ids.len());
-    let mut pending = ids.to_vec();
-    for chunk in chunks {
-        if pending.is_empty() {
-            break;
-        }
-        let rows = sqlx::query(&sql)
-            .bind(moment(chunk.from_us))
-            .bind(moment(chunk.to_us))
-            .bind(&pending)
-            .fetch_all(&mut *connection)
-            .await?;
-        for row in rows {
-            let time: DateTime<Utc> = row.try_get(1)?;
-            found.insert(row.try_get(0)?, time.timestamp_micros());
-        }
-        pending.retain(|id| !found.contains_key(id));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

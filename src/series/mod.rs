@@ -6,6 +6,7 @@
 //! questions select series by their tags.
 
 mod create;
+mod extent;
 mod ids;
 mod key;
 mod list;

@@ -129,3 +129,28 @@ async fn the_version_of_the_data_changes_with_the_data() {
         seen.push(now);
     }
 }
+
+#[tokio::test]
+async fn the_first_and_last_times_in_a_large_hot_chunk_are_those_of_its_rows() {
+    let test = TestDatabase::new().await;
+    let measurement = ticks(&test.database, DAY_US).await;
+    let mut connection = test.connect().await;
+    let ids = add_series(&mut connection, &measurement, 0..50).await;
+    // Far more pages than are looked through at once. One series begins late, one ends early, one has a single row.
+    let sql = "INSERT INTO public_store.ticks (\"time\", series_id, price)
+        SELECT to_timestamp($1::float8 / 1e6) + second * interval '1 second', id, second
+        FROM generate_series(0, 3999) second, unnest($2::int8[]) id
+        WHERE NOT (id = $2[1] AND second < 3990 OR id = $2[2] AND second > 9 OR id = $2[3] AND second <> 2000)";
+    sqlx::query(sql).bind(START_US).bind(&ids).execute(&mut connection).await.unwrap();
+    let pages: i64 =
+        test.scalar("SELECT pg_relation_size(c::regclass) / 8192 FROM show_chunks('public_store.ticks') c").await;
+    assert!(pages > 1000, "{pages}");
+
+    let page =
+        list(&mut connection, &measurement, &PageRequest { limit: 100, ..PageRequest::default() }).await.unwrap();
+    let sql = "SELECT series_id, (extract(epoch FROM min(\"time\")) * 1000000)::int8, (extract(epoch FROM max(\"time\")) * 1000000)::int8
+        FROM public_store.ticks GROUP BY series_id ORDER BY series_id";
+    let expected: Vec<(i64, Option<i64>, Option<i64>)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+    let found: Vec<_> = page.rows.iter().map(|row| (row.series.series_id, row.first_us, row.last_us)).collect();
+    assert_eq!(found, expected);
+}
