@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     ChunkLook, LifeError, LifeOptions, Observed, Pace, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
-    look::note_changes, metric,
+    look::note_changes, metric, pages::KnownPages,
 };
 use crate::{
     db::{Edition, check_server},
@@ -24,13 +24,14 @@ pub struct SealJob {
     options: LifeOptions,
     edition: Option<Edition>,
     pace: Pace,
+    pages: KnownPages,
 }
 
 impl SealJob {
     /// With these defaults.
     #[must_use]
     pub fn new(options: LifeOptions) -> Self {
-        Self { options, edition: None, pace: Pace::default() }
+        Self { options, edition: None, pace: Pace::default(), pages: KnownPages::default() }
     }
 }
 
@@ -42,6 +43,7 @@ impl Job for SealJob {
         self.pace.begin(turn.connection).await?;
         let chunks = look(turn.connection, edition, self.options, None).await?;
         note_changes(turn.connection, &chunks).await?;
+        self.pages.follow(turn.connection, &chunks).await?;
         let due: Vec<&ChunkLook> =
             chunks.iter().filter(|chunk| matches!(chunk.verdict(), Verdict::Seal | Verdict::Reseal)).collect();
         show_lag(&due);

@@ -24,6 +24,7 @@ mod job;
 mod look;
 mod metric;
 mod pace;
+mod pages;
 mod passed;
 mod retention;
 mod seal;

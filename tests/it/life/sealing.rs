@@ -204,3 +204,38 @@ async fn rows_are_rewritten_by_series_where_that_is_set() {
     let after = app.ask("/api/v1/window?format=csv", &question).body;
     assert_eq!(after, before, "and are the same");
 }
+
+#[tokio::test]
+async fn the_index_of_a_hot_chunk_learns_of_its_pages_without_rollups() {
+    let database = TestDatabase::new().await;
+    let app = app(
+        &database,
+        &[
+            ("CHUNKWISE_CHUNK__QUIET_PERIOD", "1s"),
+            // It stays hot.
+            ("CHUNKWISE_CHUNK__SEAL_AFTER", "9000d"),
+            ("CHUNKWISE_ROLLUPS", "[]"),
+        ],
+    );
+    write(&app, &lines(1));
+    let mut connection = database.connect().await;
+    connection
+        .execute(
+            "INSERT INTO public_store.m (time, series_id, v)
+             SELECT to_timestamp(1577836800) + n * interval '0.2 s', (SELECT min(series_id) FROM public_store.m__series), n
+             FROM generate_series(1, 400000) n",
+        )
+        .await
+        .unwrap();
+    connection.execute("SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0").await.unwrap();
+    let watcher = tokio::sync::Mutex::new(connection);
+    let explain = "EXPLAIN (ANALYZE, FORMAT json) SELECT count(*) FROM public_store.m
+                   WHERE time >= '2020-01-01 12:00+00' AND time < '2020-01-01 12:01+00'";
+    wait_until("a minute is found by few pages", async || {
+        let plan: serde_json::Value = sqlx::query_scalar(explain).fetch_one(&mut *watcher.lock().await).await.unwrap();
+        let text = plan.to_string();
+        let lossy = text.split("\"Lossy Heap Blocks\":").nth(1).and_then(|rest| rest.split([',', '}']).next());
+        lossy.and_then(|lossy| lossy.trim().parse::<u64>().ok()).is_some_and(|pages| pages < 200)
+    })
+    .await;
+}
