@@ -120,6 +120,11 @@ export class Latest {
       });
   }
 
+  /// What runs is not waited for any more, if something else is wanted by now.
+  hurry() {
+    if (this.#next) this.#abort?.abort();
+  }
+
   stop() {
     this.#next = null;
     this.#abort?.abort();

@@ -26,10 +26,13 @@ const WATCH: &str = "window.worst = 0; window.watching = true; { let last = perf
     window.observer.observe({entryTypes: ['longtask']});";
 
 /// Notes how long it takes from an event of a kind until the table that it asks for has been painted.
-const CLOCK: &str = "window.trips = []; window.clock = kind => addEventListener(kind, event => { \
+const CLOCK: &str = "window.trips = []; performance.setResourceTimingBufferSize(10000); window.clock = kind => addEventListener(kind, event => { \
     const card = document.querySelector('#ranking'); const wanted = card.dataset.wanted; \
     const painted = () => requestAnimationFrame(() => { const channel = new MessageChannel(); \
-        channel.port1.onmessage = () => window.trips.push({ms: performance.now() - event.timeStamp, server: Number(document.querySelector('#receipt').dataset.server)}); \
+        channel.port1.onmessage = () => { const now = performance.now(); \
+            const asked = performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/api/v1/correlate')).at(-1); \
+            window.trips.push({ms: now - event.timeStamp, server: Number(document.querySelector('#receipt').dataset.server), \
+                before: asked.startTime - event.timeStamp, asked: asked.responseEnd - asked.startTime, after: now - asked.responseEnd}); }; \
         channel.port2.postMessage(0); }); \
     const look = () => card.dataset.shown === wanted && (watch.disconnect(), painted()); \
     const watch = new MutationObserver(look); watch.observe(card, {attributes: true}); look(); }, {once: true});";
@@ -80,7 +83,12 @@ async fn a_hundred_thousand_series_are_searched_and_ranked_without_a_wait() {
     let app = App::start_with(
         &["up", "--database-url", &database.url()],
         // Bars of as many rows would be made meanwhile.
-        &[("CHUNKWISE_INGEST__MAX_NEW_SERIES_PER_MINUTE", "1000000"), ("CHUNKWISE_ROLLUPS", "[]")],
+        &[
+            ("CHUNKWISE_INGEST__MAX_NEW_SERIES_PER_MINUTE", "1000000"),
+            ("CHUNKWISE_ROLLUPS", "[]"),
+            // What it would come to by itself at such a rate.
+            ("CHUNKWISE_MEASUREMENT__MANY__CHUNK_INTERVAL", "2h"),
+        ],
     );
     let Some(mut browser) = Browser::start().await else { return };
     let buckets = buckets();
@@ -149,8 +157,10 @@ async fn click(browser: &mut Browser, app: &App, buckets: i64) {
     browser.eval(CLOCK).await;
     browser.eval(WATCH).await;
     let expected = |browser_trips: usize| format!("window.trips.length === {browser_trips}");
+    // Whoever clicks has looked at what is there.
+    let rests = "document.querySelectorAll('#chart .band').length === 3 && !document.querySelector('[aria-busy]')";
     for step in 0..12_usize {
-        browser.wait("document.querySelectorAll('.band').length === 3").await;
+        browser.wait_long(rests, Duration::from_secs(60)).await;
         let place = browser.eval("(b => [b.left + b.width / 2, b.top + b.height / 2, b.width])(document.querySelectorAll('.band')[2].getBoundingClientRect())").await;
         let [x, y, width] = [0, 1, 2].map(|k| place[k].as_f64().unwrap());
         // To the left and back, each time by another part of its width.
@@ -163,6 +173,7 @@ async fn click(browser: &mut Browser, app: &App, buckets: i64) {
         let name = format!("S{:06}", 1 + step * 8_111);
         browser.type_into("[role=combobox]", &name).await;
         browser.wait(&format!("document.querySelector('.option bdi')?.textContent === '{name}'")).await;
+        browser.wait_long(rests, Duration::from_secs(60)).await;
         browser.eval("window.clock('click')").await;
         browser.click(".option").await;
         browser.wait(&expected(step + 13)).await;
@@ -173,6 +184,7 @@ async fn click(browser: &mut Browser, app: &App, buckets: i64) {
         serde_json::from_value(browser.eval(&format!("window.trips.map(trip => trip.{field})")).await).unwrap()
     };
     let (trips, receipts) = (of(browser, "ms").await, of(browser, "server").await);
+    let parts = [of(browser, "before").await, of(browser, "asked").await, of(browser, "after").await];
 
     // What the server takes for the same kind of question, asked by nobody else.
     let mut server = Vec::new();
@@ -193,7 +205,10 @@ async fn click(browser: &mut Browser, app: &App, buckets: i64) {
     };
     println!("{SERIES} series x {buckets} buckets, three ranges, {} questions", trips.len());
     line("from click to painted table", &trips);
-    line("of that the server, by its receipts", &receipts);
+    for (what, part) in ["until it is asked", "until the answer is there", "until it is painted"].iter().zip(&parts) {
+        line(what, part);
+    }
+    line("the server, by its receipts", &receipts);
     line("the server alone, over HTTP", &server);
     println!("p90 to p90: {:.2}", percentile(&trips, 90) / percentile(&server, 90));
 }

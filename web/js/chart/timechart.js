@@ -8,6 +8,10 @@ import { Surface } from "./surface.js";
 
 /// Two values further apart than so many of a series' longer steps have a gap between them.
 const GAP_STEPS = 3;
+/// With more points than so many a pixel, each column of pixels is drawn at once.
+const DENSE = 1.5;
+/// A path of thousands of edges takes a browser many times as long as its pieces do.
+const PIECE = 100;
 
 export class TimeChart {
   constructor(label, { height = 220, format = shownValue, log = false, zero = false, bounds = null } = {}) {
@@ -94,44 +98,70 @@ export class TimeChart {
     context.strokeStyle = colour(line.tint);
     context.fillStyle = colour(line.tint);
     context.lineWidth = line.thick ?? 1.4;
-    context.lineJoin = "round";
-    context.beginPath();
+    context.lineJoin = "bevel";
     const start = Math.max(0, lowerBound(times, this.domain[0]) - 1);
     const end = Math.min(times.length, lowerBound(times, this.domain[1]) + 2);
-    const isDense = end - start > 3 * (this.box.right - this.box.left);
+    if (end - start > DENSE * (this.box.right - this.box.left)) this.#drawColumns(context, line, start, end, gap);
+    else this.#drawPoints(context, line, start, end, gap);
+  }
+
+  #drawPoints(context, { times, values }, start, end, gap) {
     const lone = [];
     let last = -Infinity;
-    for (let i = start; i < end;) {
-      if (!Number.isFinite(values[i])) { i += 1; continue; }
-      const x = this.toX(times[i]);
-      let after = i + 1;
-      let [low, high, final] = [values[i], values[i], values[i]];
-      if (isDense) {
-        for (const pixel = Math.floor(x); after < end && Math.floor(this.toX(times[after])) === pixel; after += 1) {
-          const value = values[after];
-          if (!Number.isFinite(value)) continue;
-          if (value < low) low = value;
-          if (value > high) high = value;
-          final = value;
-        }
-      }
-      const joins = times[i] - last <= gap;
-      if (!joins) {
-        context.moveTo(x, this.toY(values[i]));
-        let next = after;
+    let drawn = 0;
+    context.beginPath();
+    for (let i = start; i < end; i += 1) {
+      if (!Number.isFinite(values[i])) continue;
+      const [x, y] = [this.toX(times[i]), this.toY(values[i])];
+      if (times[i] - last > gap) {
+        context.moveTo(x, y);
+        let next = i + 1;
         while (next < end && !Number.isFinite(values[next])) next += 1;
-        if (!isDense && (next >= end || times[next] - times[i] > gap)) lone.push([x, this.toY(values[i])]);
-      } else context.lineTo(x, this.toY(values[i]));
-      if (low !== high) {
-        context.lineTo(x, this.toY(low));
-        context.lineTo(x, this.toY(high));
-        context.lineTo(x, this.toY(final));
+        if (next >= end || times[next] - times[i] > gap) lone.push([x, y]);
+      } else context.lineTo(x, y);
+      last = times[i];
+      drawn += 1;
+      if (drawn % PIECE === 0) {
+        context.stroke();
+        context.beginPath();
+        context.moveTo(x, y);
       }
-      last = times[after - 1];
-      i = after;
     }
     context.stroke();
     for (const [x, y] of lone) { context.beginPath(); context.arc(x, y, 1.6, 0, 7); context.fill(); }
+  }
+
+  /// A column of pixels from the least to the greatest of the values there, and to where the line comes from.
+  #drawColumns(context, { times, values }, start, end, gap) {
+    const half = context.lineWidth / 2;
+    let before = null;
+    context.beginPath();
+    for (let i = start; i < end;) {
+      if (!Number.isFinite(values[i])) { i += 1; continue; }
+      const pixel = Math.floor(this.toX(times[i]));
+      let [low, high, final, after] = [values[i], values[i], values[i], i + 1];
+      for (; after < end && Math.floor(this.toX(times[after])) === pixel; after += 1) {
+        const value = values[after];
+        if (!Number.isFinite(value)) continue;
+        if (value < low) low = value;
+        if (value > high) high = value;
+        final = value;
+      }
+      if (before && times[i] - before.time <= gap) {
+        if (pixel - before.pixel > 1) {
+          context.moveTo(before.pixel + 0.5, this.toY(before.value));
+          context.lineTo(pixel + 0.5, this.toY(values[i]));
+        } else {
+          low = Math.min(low, before.value);
+          high = Math.max(high, before.value);
+        }
+      }
+      const top = this.toY(high);
+      context.fillRect(pixel, top - half, 1, this.toY(low) - top + 2 * half);
+      before = { pixel, value: final, time: times[after - 1] };
+      i = after;
+    }
+    context.stroke();
   }
 
   #drawCandles(context) {

@@ -59,6 +59,12 @@ export class Detail {
     this.element.dataset.state = "empty";
   }
 
+  /// Another table is asked for, and what is asked here would be in its way: it is asked again once that is there.
+  hold() {
+    this.#latest.stop();
+    this.#key = null;
+  }
+
   /// `id` is the target's, `row` the ranking's.
   show(state, row, id) {
     Object.assign(this, { state, row, id });

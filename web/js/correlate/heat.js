@@ -39,6 +39,12 @@ export class Heat {
     this.refresh();
   }
 
+  /// Another table is asked for, and what is asked here would be in its way: it is asked again once that is there.
+  hold() {
+    this.#latest.stop();
+    this.#key = null;
+  }
+
   clear() {
     this.state = this.#key = null;
     this.card.place.empty("Nothing to compare", "The series and those ranked first are drawn here, all with all.");

@@ -14,7 +14,7 @@ export class Ranking {
 
   /// `select(row)` when a row is chosen; `sorted(sort)` when the order of rows is.
   constructor({ select, sorted }) {
-    Object.assign(this, { select, sorted, sort: null, filter: "", selected: null, ranges: [] });
+    Object.assign(this, { select, sorted, sort: null, filter: "", selected: null, ranges: [], lines: [] });
     this.head = el("thead");
     this.rows = el("tbody");
     this.table = el("table", { class: "data ranking", "aria-label": "Series by correlation" }, this.head, this.rows);
@@ -50,10 +50,14 @@ export class Ranking {
   }
 
   set(changes) {
-    const seen = (one) => JSON.stringify([one.sort ?? null, one.filter, one.selected ?? null]);
-    if (seen({ ...this, ...changes }) === seen(this)) return;
+    const seen = (one) => JSON.stringify([one.sort ?? null, one.filter]);
+    const isSame = seen({ ...this, ...changes }) === seen(this);
     const isOther = "filter" in changes && changes.filter !== this.filter;
     Object.assign(this, changes);
+    if (isSame) {
+      this.lines.forEach((line) => line.mark(this.selected));
+      return;
+    }
     if (isOther) this.#page = 0;
     this.#drawHead();
     this.draw();
@@ -103,7 +107,14 @@ export class Ranking {
     const pages = Math.max(1, Math.ceil(shown.length / PAGE));
     this.#page = Math.min(this.#page, pages - 1);
     const first = this.#page * PAGE;
-    fill(this.rows, shown.slice(first, first + PAGE).map((row) => this.#row(row)));
+    const rows = shown.slice(first, first + PAGE);
+    // Elements are made once: to make a thousand anew for each answer takes longer than the answer.
+    if (this.lines[0]?.cells.length !== this.ranges.length) this.lines = [];
+    while (this.lines.length < rows.length) this.lines.push(new Line(this.ranges.length, (row) => this.select(row)));
+    if (this.rows.children.length !== rows.length || this.rows.firstChild !== this.lines[0]?.element) {
+      fill(this.rows, this.lines.slice(0, rows.length).map((line) => line.element));
+    }
+    rows.forEach((row, at) => this.lines[at].show(row, this.selected, this.isSigned));
     this.summary.textContent = this.filter ? `${count(shown.length)} of ${count(this.#rows.length)}` : `${count(this.#rows.length)} series`;
     this.where.textContent = shown.length ? `${first + 1}–${Math.min(first + PAGE, shown.length)} of ${count(shown.length)}` : "none";
     this.back.disabled = this.#page === 0;
@@ -115,45 +126,92 @@ export class Ranking {
     this.#page += by;
     this.draw();
   }
+}
 
-  #row(row) {
-    const isSelected = sameTags(row.tags, this.selected);
-    return el("tr", {
-      tabindex: "0", "aria-current": isSelected && "true", "data-series": row.id,
+/// Changes a text where it is another.
+function say(node, text) {
+  if (node.data !== text) node.data = text;
+}
+
+/// A row of the table, for one series after another.
+class Line {
+  constructor(ranges, select) {
+    const text = () => document.createTextNode("");
+    Object.assign(this, { rank: text(), name: text(), called: bdi("") });
+    this.called.append(this.name);
+    this.cells = Array.from({ length: ranges }, () => {
+      const [r, n] = [text(), text()];
+      const bar = new Bar();
+      return { r, n, bar, strength: el("td", { class: "number starts" }, r), count: el("td", { class: "number muted wide" }, n) };
+    });
+    this.element = el("tr", {
+      tabindex: "0",
       on: {
-        click: () => this.select(row),
+        click: () => select(this.row),
         keydown: (event) => {
-          if (event.key === "Enter" || event.key === " ") { event.preventDefault(); this.select(row); }
+          if (event.key === "Enter" || event.key === " ") { event.preventDefault(); select(this.row); }
           const next = { ArrowDown: "nextSibling", ArrowUp: "previousSibling" }[event.key];
           if (next) { event.preventDefault(); event.currentTarget[next]?.focus(); }
         },
       },
-    }, el("td", { class: "rank number muted" }, String(row.rank)), el("th", { scope: "row", class: "name" }, bdi(row.name, { title: row.name })),
-    row.cells.map((cell) => [
-      el("td", { class: "number starts", "data-r": cell.r ?? "", title: `p ${pValue(cell.p_value)}` }, shownR(cell.r)),
-      el("td", {}, bar(cell, this.isSigned)), el("td", { class: "number muted wide", "data-n": cell.n }, count(cell.n)),
-    ]));
+    }, el("td", { class: "rank number muted" }, this.rank), el("th", { scope: "row", class: "name" }, this.called),
+    this.cells.map(({ strength, bar, count: counted }) => [strength, el("td", {}, bar.element), counted]));
+  }
+
+  show(row, selected, isSigned) {
+    this.row = row;
+    this.element.dataset.series = row.id;
+    say(this.rank, String(row.rank));
+    say(this.name, row.name);
+    this.called.title = row.name;
+    row.cells.forEach((cell, range) => {
+      const { r, n, bar, strength, count: counted } = this.cells[range];
+      strength.dataset.r = cell.r ?? "";
+      strength.title = `p ${pValue(cell.p_value)}`;
+      say(r, shownR(cell.r));
+      bar.show(cell, isSigned);
+      counted.dataset.n = cell.n;
+      say(n, count(cell.n));
+    });
+    this.mark(selected);
+  }
+
+  /// Whether it is the one that is looked at.
+  mark(selected) {
+    if (this.row && sameTags(this.row.tags, selected)) this.element.setAttribute("aria-current", "true");
+    else this.element.removeAttribute("aria-current");
   }
 }
 
 /// A stem from zero to r, a mark there, and a band over what the interval covers: from −1 to 1, or where nothing is below
 /// zero from there to 1.
-function bar({ r, ci95 }, isSigned) {
-  if (r === null) return el("span", { class: "muted" }, "–");
-  const place = (value) => (isSigned ? (value + 1) * 50 : value * 100);
-  const [stem, mark] = [el("span", { class: "stem" }), el("span", { class: "mark" })];
-  stem.style.left = `${Math.min(place(0), place(r))}%`;
-  stem.style.width = `${Math.abs(place(r) - place(0))}%`;
-  mark.style.left = `${place(r)}%`;
-  const text = ci95 ? `${shownR(ci95[0], 2)} to ${shownR(ci95[1], 2)}` : "no interval";
-  const whole = el("span", { class: `bar${isSigned ? "" : " from-zero"}${r < 0 ? " negative" : ""}`, role: "img", "aria-label": text, title: text }, stem);
-  if (ci95) {
-    const span = el("span", { class: "span" });
-    span.style.left = `${place(ci95[0])}%`;
-    span.style.width = `${Math.max(0.5, place(ci95[1]) - place(ci95[0]))}%`;
-    whole.append(span);
+class Bar {
+  constructor() {
+    [this.stem, this.span, this.mark] = ["stem", "span", "mark"].map((name) => el("span", { class: name }));
+    this.bar = el("span", { class: "bar", role: "img" }, this.stem, this.span, this.mark);
+    this.text = document.createTextNode("");
+    this.whole = el("span", { class: "interval" }, this.bar, el("span", { class: "muted written" }, this.text));
+    this.unknown = el("span", { class: "muted", hidden: true }, "–");
+    this.element = el("span", {}, this.whole, this.unknown);
   }
-  whole.append(mark);
-  return el("span", { class: "interval" }, whole, el("span", { class: "muted written" }, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–"));
-}
 
+  show({ r, ci95 }, isSigned) {
+    this.whole.hidden = r === null;
+    this.unknown.hidden = r !== null;
+    if (r === null) return;
+    const place = (value) => (isSigned ? (value + 1) * 50 : value * 100);
+    const lay = (element, from, width) => {
+      element.style.left = `${from}%`;
+      if (width !== undefined) element.style.width = `${width}%`;
+    };
+    lay(this.stem, Math.min(place(0), place(r)), Math.abs(place(r) - place(0)));
+    lay(this.mark, place(r));
+    this.span.hidden = !ci95;
+    if (ci95) lay(this.span, place(ci95[0]), Math.max(0.5, place(ci95[1]) - place(ci95[0])));
+    this.bar.className = `bar${isSigned ? "" : " from-zero"}${r < 0 ? " negative" : ""}`;
+    const text = ci95 ? `${shownR(ci95[0], 2)} to ${shownR(ci95[1], 2)}` : "no interval";
+    this.bar.setAttribute("aria-label", text);
+    this.bar.title = text;
+    say(this.text, ci95 ? `${shownR(ci95[0], 2)} … ${shownR(ci95[1], 2)}` : "–");
+  }
+}

@@ -31,6 +31,7 @@ class Correlate {
   #answered = 0;
   #wanted = 0;
   #answer = null;
+  #answerOf = null;
   #turn = 0;
 
   constructor(main, parameters) {
@@ -228,9 +229,19 @@ class Correlate {
       this.#asked = asked;
       const number = String((this.#wanted += 1));
       this.rankingCard.element.dataset.wanted = number;
+      if (!fresh) {
+        clearTimeout(this.soon);
+        this.detail.hold();
+        this.heat.hold();
+      }
       // What was asked on the way is not waited for any more once the hand has let go.
       this.#latest.run((signal) => this.#ask(asked, number, fresh, signal), { abort: !fresh && !this.isMoving });
-    } else this.#drawAround();
+      return;
+    }
+    // The hand has let go where it was last, and that is asked next.
+    if (!this.isMoving) this.#latest.hurry();
+    // Before its answer is there, what is beside the table would be of the one before.
+    if (this.#answerOf === asked) this.#drawAround();
   }
 
   /// `number` is the question's, for those who wait until its answer is drawn.
@@ -241,6 +252,7 @@ class Correlate {
     try {
       const answer = await ask("correlate", JSON.parse(asked), { signal, fresh });
       this.#answer = answer;
+      this.#answerOf = asked;
       this.ranking.show(answer, this.state.ranges.map(rangeName).slice(0, answer.ranges.length));
       this.receipt.show(answer.receipt, { trip: performance.now() - begun, asOf: answer.as_of });
       if (this.ranking.all.length) place.ready();

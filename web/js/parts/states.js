@@ -24,6 +24,9 @@ export const titleOf = (error) => TITLES[error.code] ?? (error.passing ? "No ans
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/// What takes longer shows that it goes on.
+const SLOW_MS = 200;
+
 /// A place whose content may be veiled while it cannot be shown. The content stays beneath, so that a failure that passes
 /// loses nothing.
 export class Place {
@@ -31,6 +34,7 @@ export class Place {
   #stop = null;
   #said = null;
   #closed = false;
+  #slow = null;
 
   /// `element` says what is the matter; what is covered is `beneath`.
   constructor(element, beneath = element) {
@@ -43,11 +47,19 @@ export class Place {
 
   busy() {
     this.element.setAttribute("aria-busy", "true");
+    this.#slow ??= setTimeout(() => this.element.classList.add("slow"), SLOW_MS);
+  }
+
+  #idle() {
+    this.element.removeAttribute("aria-busy");
+    clearTimeout(this.#slow);
+    this.#slow = null;
+    this.element.classList.remove("slow");
   }
 
   ready() {
     this.#unveil();
-    this.element.removeAttribute("aria-busy");
+    this.#idle();
     this.element.dataset.state = "ready";
   }
 
@@ -72,7 +84,7 @@ export class Place {
   }
 
   #cover(what, state) {
-    this.element.removeAttribute("aria-busy");
+    this.#idle();
     const said = JSON.stringify([state, what.dataset.code, what.textContent]);
     // Made anew, it would be announced again, and the focus on its button lost.
     if (said === this.#said && this.#veil?.parentNode === this.beneath) return;
@@ -92,6 +104,7 @@ export class Place {
 
   close() {
     this.#closed = true;
+    clearTimeout(this.#slow);
     this.#unveil();
   }
 }
