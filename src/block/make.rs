@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
     sync::Arc,
 };
 
@@ -12,13 +11,13 @@ use super::{
     derive::{Earlier, Recipe},
     layout::{Layout, Place},
     panel::{Base, Compute},
+    panels::{Cost, Panels},
     read::Reader,
     roster::Roster,
     store::{Shelf, Subject},
     view::{Found, View},
 };
 use crate::{
-    correlation::Panel,
     db::Database,
     frame::{Calendar, Neighbour, Shape, Shaper},
     hypertable::{Chunk, Measurement},
@@ -26,6 +25,8 @@ use crate::{
     window::{ReadError, Snapshot, Source, Span, previous_observed},
 };
 
+/// So many buckets are read again for a question that makes little: the newest ones, while rows stream in.
+const LITTLE_BUCKETS: usize = 8;
 /// A carried value may be so many buckets old: all of them stand before every panel's own.
 const MAX_CARRIED_BUCKETS: i64 = 64;
 
@@ -52,9 +53,21 @@ impl From<JoinError> for BlockError {
     }
 }
 
+/// What is done about panels that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// They are made: all series of their time are read.
+    All,
+    /// There is no answer from panels then. Only a few buckets of some that are there are read again, where they have changed;
+    /// and nothing is made for float32, as what is wanted are the values.
+    Little,
+}
+
 /// What panels are asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'q> {
+    /// What is done about those that are not there.
+    pub making: Making,
     /// Where they are read, besides the snapshot's own connection.
     pub database: &'q Database,
     /// The measurement.
@@ -83,79 +96,6 @@ pub struct Wanted<'q> {
     pub helpers: usize,
 }
 
-/// The panels of a question, in order of time; they stay as they are whatever happens to blocks.
-#[derive(Debug)]
-pub struct Panels {
-    recipes: Vec<(Span, Arc<Recipe>)>,
-    /// None where there is so little that it is computed in float64.
-    computes: Option<Vec<Arc<Compute>>>,
-    width_us: i64,
-    /// What they cost.
-    pub cost: Cost,
-}
-
-/// What was read to have panels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Rows that came from the database.
-    pub rows_read: u64,
-    /// Bytes of them.
-    pub bytes_read: u64,
-    /// Chunks that the question's time overlaps, and those before that its first buckets depend on.
-    pub chunks: u64,
-    /// Of these, the ones of which something was read.
-    pub chunks_read: u64,
-}
-
-impl Panels {
-    /// As correlations take them in float32; `None` where there are so few values that float64 is as good.
-    #[must_use]
-    pub fn views(&self) -> Option<Vec<Panel<'_>>> {
-        let computes = self.computes.as_ref()?;
-        Some(computes.iter().map(|compute| compute.view()).collect())
-    }
-
-    /// The buckets that are on the grid, counted through all panels, ascending.
-    #[must_use]
-    pub fn on_grid(&self) -> Vec<usize> {
-        let mut on_grid = Vec::new();
-        let mut first = 0;
-        for (_, recipe) in &self.recipes {
-            on_grid.extend(recipe.on_grid().map(|bucket| first + bucket));
-            first += recipe.base.buckets;
-        }
-        on_grid
-    }
-
-    /// How many buckets start before a time.
-    #[must_use]
-    pub fn buckets_before(&self, us: i64) -> usize {
-        let of = |span: &Span| {
-            let us = us.clamp(span.from_us, span.to_us) - span.from_us;
-            usize::try_from(us / self.width_us + i64::from(us % self.width_us != 0)).unwrap_or(0)
-        };
-        self.recipes.iter().map(|(span, _)| of(span)).sum()
-    }
-
-    /// The values of a series in some buckets, counted through all panels, in float64, missing = NaN.
-    #[must_use]
-    pub fn row(&self, place: usize, columns: Range<usize>) -> Vec<f64> {
-        let (mut row, mut own, mut buffer) = (Vec::with_capacity(columns.len()), Vec::new(), Vec::new());
-        let mut first = 0;
-        for (_, recipe) in &self.recipes {
-            let end = first + recipe.base.buckets;
-            let within = columns.start.max(first)..columns.end.min(end);
-            if !within.is_empty() {
-                own.resize(recipe.base.buckets, f64::NAN);
-                recipe.values(place, &mut buffer, &mut own);
-                row.extend_from_slice(&own[within.start - first..within.end - first]);
-            }
-            first = end;
-        }
-        row
-    }
-}
-
 /// A question's panels as they are found.
 struct Maker<'v, 'q> {
     view: &'v View,
@@ -170,8 +110,8 @@ struct Maker<'v, 'q> {
 }
 
 impl View {
-    /// The panels that a question asks for, made as far as they are not there. `None` where there are none for such a
-    /// question, or not within its memory.
+    /// The panels that a question asks for, made as far as they are not there and [`Wanted::making`] says so. `None` where
+    /// there are none for such a question, or not within its memory.
     ///
     /// # Errors
     /// The database's; the snapshot's connection may then be in the middle of a COPY.
@@ -192,8 +132,7 @@ impl View {
         let reader = Reader::new(self, wanted, Arc::clone(roster), Arc::clone(&shelf));
         let mut maker =
             Maker { view: self, wanted, layout, shelf, bases: BTreeMap::new(), chunks: BTreeSet::new(), reader };
-        let panels = maker.run(snapshot).await?;
-        Ok(Some(panels))
+        maker.run(snapshot).await
     }
 }
 
@@ -210,8 +149,9 @@ fn is_served(wanted: &Wanted<'_>, layout: &Layout, series: usize) -> bool {
     };
     let is_regular = match wanted.shape.grid {
         Grid::Observed => true,
-        // Values are carried into buckets for which there is no chunk, and so no panel.
-        Grid::Regular => !carries || layout.has_no_holes(wanted.spans),
+        // Values are carried into buckets for which there is no chunk, and so no panel; and who asks for values wants a column
+        // for each bucket.
+        Grid::Regular => (!carries && wanted.making == Making::All) || layout.has_no_holes(wanted.spans),
         // The columns are those of the series asked for.
         Grid::Own => wanted.all_series,
     };
@@ -221,59 +161,80 @@ fn is_served(wanted: &Wanted<'_>, layout: &Layout, series: usize) -> bool {
 }
 
 impl Maker<'_, '_> {
-    async fn run(&mut self, snapshot: &mut Snapshot) -> Result<Panels, BlockError> {
+    async fn run(&mut self, snapshot: &mut Snapshot) -> Result<Option<Panels>, BlockError> {
         let places = self.layout.panels(self.wanted.spans);
-        self.have(snapshot, &places).await?;
+        if !self.have(snapshot, &places).await? {
+            return Ok(None);
+        }
         let mut recipes = Vec::with_capacity(places.len());
         for place in &places {
-            let history = self.history(snapshot, place.span.from_us).await?;
+            let Some(history) = self.history(snapshot, place.span.from_us).await? else { return Ok(None) };
             if let Some(base) = self.bases.get(&place.span.from_us) {
                 recipes.push((place.span, Arc::new(self.recipe(place, Arc::clone(base), history))));
             }
         }
         let buckets: usize = recipes.iter().map(|(_, recipe)| recipe.base.buckets).sum();
         let is_exact = (buckets * self.reader.series()) as u64 <= self.view.blocks.exact_cells();
-        let computes = if is_exact { None } else { Some(self.derived(&places, &recipes).await?) };
+        let computes = if is_exact || self.wanted.making == Making::Little {
+            None
+        } else {
+            Some(self.derived(&places, &recipes).await?)
+        };
         let cost = Cost { chunks: self.chunks.len() as u64, ..self.reader.cost() };
         if cost.rows_read > 0 || self.reader.has_read() {
             self.view.settle();
         }
-        Ok(Panels { recipes, computes, width_us: self.layout.width_us(), cost })
+        Ok(Some(Panels { recipes, computes, width_us: self.layout.width_us(), cost }))
     }
 
-    /// Has the base panels at these places, read as far as they are not there.
-    async fn have(&mut self, snapshot: &mut Snapshot, places: &[Place]) -> Result<(), BlockError> {
-        let mut missing = Vec::new();
+    /// Has the base panels at these places, read as far as they are not there; `false` if that is more than is to be made.
+    async fn have(&mut self, snapshot: &mut Snapshot, places: &[Place]) -> Result<bool, BlockError> {
+        let (mut missing, mut unread) = (Vec::new(), 0);
         for place in places {
             self.chunks.extend(&place.chunks);
-            match self.view.find(&self.shelf, place) {
-                _ if self.bases.contains_key(&place.span.from_us) => {}
-                Found::Usable(base) => drop(self.bases.insert(place.span.from_us, base)),
-                Found::Dirty(..) | Found::Missing => missing.push(place.clone()),
+            if self.bases.contains_key(&place.span.from_us) {
+                continue;
             }
+            match self.view.find(&self.shelf, place) {
+                Found::Usable(base) => drop(self.bases.insert(place.span.from_us, base)),
+                Found::Dirty(_, times) => {
+                    let changed = self.reader.whole_buckets(place.span, &times);
+                    unread += changed.iter().map(|span| self.layout.buckets(*span)).sum::<usize>();
+                    missing.push(place.clone());
+                }
+                Found::Missing => {
+                    unread += self.layout.buckets(place.span).max(LITTLE_BUCKETS + 1);
+                    missing.push(place.clone());
+                }
+            }
+        }
+        if self.wanted.making == Making::Little && unread > LITTLE_BUCKETS {
+            return Ok(false);
         }
         for (from_us, base) in self.reader.read(snapshot, &self.layout, &missing).await? {
             self.bases.insert(from_us, base);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// The buckets before a panel that its first ones depend on, ascending.
-    async fn history(&mut self, snapshot: &mut Snapshot, first_us: i64) -> Result<Vec<Earlier>, BlockError> {
+    /// The buckets before a panel that its first ones depend on, ascending; `None` if they are not there and not to be made.
+    async fn history(&mut self, snapshot: &mut Snapshot, first_us: i64) -> Result<Option<Vec<Earlier>>, BlockError> {
         let history = self.wanted.shape.history();
         let calendar = self.wanted.calendar;
         let (from_us, to_us) = match history.neighbour {
-            Neighbour::None if history.max_age_us == 0 => return Ok(Vec::new()),
+            Neighbour::None if history.max_age_us == 0 => return Ok(Some(Vec::new())),
             Neighbour::PreviousObserved => {
                 let Some(previous_us) = self.previous_observed(snapshot, first_us).await? else {
-                    return Ok(Vec::new());
+                    return Ok(Some(Vec::new()));
                 };
                 (history.read_from_us(calendar, first_us, Some(previous_us)), calendar.next(previous_us))
             }
             _ => (history.read_from_us(calendar, first_us, None), first_us),
         };
         let places = self.layout.panels(&[Span { from_us, to_us }]);
-        self.have(snapshot, &places).await?;
+        if !self.have(snapshot, &places).await? {
+            return Ok(None);
+        }
         let mut earlier = Vec::new();
         for place in &places {
             let Some(panel) = self.bases.get(&place.span.from_us) else { continue };
@@ -281,7 +242,7 @@ impl Maker<'_, '_> {
             let within = starts.filter(|(_, start_us)| (from_us..to_us).contains(start_us));
             earlier.extend(within.map(|(bucket, start_us)| Earlier { panel: Arc::clone(panel), bucket, start_us }));
         }
-        Ok(earlier)
+        Ok(Some(earlier))
     }
 
     fn step(&self) -> usize {

@@ -6,8 +6,9 @@ use ndarray::{Array2, s};
 
 use super::{
     layout::{Layout, Place},
-    make::{BlockError, Cost, Wanted},
+    make::{BlockError, Wanted},
     panel::Base,
+    panels::Cost,
     roster::Roster,
     store::Shelf,
     view::{Found, View},
@@ -117,7 +118,7 @@ impl<'v, 'q> Reader<'v, 'q> {
     }
 
     /// The buckets that hold these times, as spans that ascend and are apart.
-    fn whole_buckets(&self, within: Span, times: &[Stretch]) -> Vec<Span> {
+    pub(super) fn whole_buckets(&self, within: Span, times: &[Stretch]) -> Vec<Span> {
         let calendar = self.wanted.calendar;
         let spans = times.iter().map(|time| Span {
             from_us: calendar.floor(time.from_us).max(within.from_us),
@@ -142,7 +143,7 @@ impl<'v, 'q> Reader<'v, 'q> {
         let roster = &self.roster;
         let rows = Arc::clone(self.rows.get_or_insert_with(|| Arc::new(Rows::new(roster.ids().to_vec(), true))));
         let source = self.wanted.source.clone();
-        let reading = window::read(snapshot, Arc::clone(&plan), source, rows, aggregate, helpers).await?;
+        let mut reading = window::read(snapshot, Arc::clone(&plan), source, rows, [aggregate].into(), helpers).await?;
         self.rows_read += reading.rows_read;
         self.bytes_read += reading.bytes_read;
         self.chunks_read.extend(jobs.iter().flat_map(|job| &job.place.chunks));
@@ -150,9 +151,9 @@ impl<'v, 'q> Reader<'v, 'q> {
         let width_us = layout.width_us();
         let touched = plan.touched.clone();
         let made = tokio::task::spawn_blocking(move || {
-            let mut observed = reading.accumulator.observed();
+            let mut observed = reading.observed();
             observed.iter_mut().zip(&reading.seen_of_others).for_each(|(observed, other)| *observed |= other);
-            let values = reading.accumulator.finish();
+            let values = reading.accumulators.pop().map(Accumulator::finish).unwrap_or_default();
             let made = |job: Job| {
                 let base = made(&job, &plan, &values, &observed, width_us);
                 (job.place, Arc::new(base))

@@ -172,6 +172,15 @@ impl Blocks {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether panels of a measurement's field may be there, without a look at anything but memory.
+    #[must_use]
+    pub fn may_have(&self, measurement: &Measurement, bucket: Width, aggregate: Aggregate) -> bool {
+        let Some(kept) = locked(&self.measurements).get(&measurement.id).map(Arc::clone) else { return false };
+        let shelves = locked(&kept.shelves);
+        let mut alike = shelves.iter().filter(|(of, _)| of.bucket == bucket && of.aggregate == aggregate);
+        alike.any(|(_, shelf)| !locked(&shelf.panels).is_empty())
+    }
+
     /// Looks at the change log in the snapshot's state: what a question may use is decided by what it sees there.
     ///
     /// `None` for a state of which that cannot be said any more: newer questions have overtaken this one by far.

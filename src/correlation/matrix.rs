@@ -18,20 +18,45 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 pub use pairs::{Pair, top_pairs};
-use strip::{MOST_STRIP_ROWS, Rows, Strip, strip_rows};
+use strip::{MOST_STRIP_ROWS, Rows, Strip, narrow, strip_rows};
 
 use crate::question::Method;
 
 /// Rows and columns that are copied at once: they stay in the nearest cache.
 const TILE: usize = 64;
 
-/// The correlations of all pairs; both arrays are (series, series) and symmetric.
+/// The correlations of all pairs, symmetric.
+///
+/// r is kept as float32, whose rounding (6e-8) is far below the bound of [`matrix`]: the matrix is written and read at the
+/// memory's speed, and this is half of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    /// In [-1, 1]; NaN where undefined.
-    pub r: Array2<f64>,
+    /// (series, series), in [-1, 1]; NaN where undefined.
+    pub r: Array2<f32>,
     /// How many buckets both series have.
-    pub n: Array2<i64>,
+    pub n: Overlaps,
+}
+
+/// How many buckets the series of each pair have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlaps {
+    /// Nothing is missing: all have all.
+    Same(usize),
+    /// (series, series), symmetric.
+    Each(Array2<u32>),
+}
+
+impl Overlaps {
+    /// Those of a row with so many series, in their order.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize, series: usize) -> impl Iterator<Item = i64> + Clone + '_ {
+        (0..series).map(move |column| match self {
+            Self::Same(n) => i64::try_from(*n).unwrap_or(i64::MAX),
+            Self::Each(n) => i64::from(n[(row, column)]),
+        })
+    }
 }
 
 impl Matrix {
@@ -39,7 +64,7 @@ impl Matrix {
     #[must_use]
     pub fn bytes_needed(series: u64, buckets: u64) -> u64 {
         // r and n, and what is made of the values in float32.
-        series.saturating_mul(series).saturating_mul(16).saturating_add(top_pairs_bytes(series, buckets))
+        series.saturating_mul(series).saturating_mul(8).saturating_add(top_pairs_bytes(series, buckets))
     }
 }
 
@@ -61,32 +86,28 @@ pub fn matrix(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -
     let rows = Rows::new(values, method);
     let series = values.nrows();
     let strip_rows = strip_rows(series);
-    let (mut r, mut n) = (Array2::zeros((series, series)), Array2::zeros((series, series)));
-    r.axis_chunks_iter_mut(Axis(0), strip_rows)
-        .into_par_iter()
-        .zip(n.axis_chunks_iter_mut(Axis(0), strip_rows))
-        .enumerate()
-        .for_each_init(Strip::default, |strip, (index, (mut r, mut n))| {
-            let first = index * strip_rows;
-            if let Some(of_all) = rows.n() {
-                n.fill(whole(of_all));
-                strip.compute(&rows, first, min_overlap, |row, column, cell| r[(row - first, column)] = cell.r);
-            } else {
+    let mut r = Array2::zeros((series, series));
+    let strips = r.axis_chunks_iter_mut(Axis(0), strip_rows).into_par_iter().enumerate();
+    let n = if let Some(n) = rows.n() {
+        strips.for_each(|(index, r)| rows.correlate(index * strip_rows, min_overlap, r));
+        Overlaps::Same(n)
+    } else {
+        let mut n = Array2::zeros((series, series));
+        strips.zip(n.axis_chunks_iter_mut(Axis(0), strip_rows)).for_each_init(
+            Strip::default,
+            |strip, ((index, mut r), mut n)| {
+                let first = index * strip_rows;
                 strip.compute(&rows, first, min_overlap, |row, column, cell| {
-                    r[(row - first, column)] = cell.r;
-                    n[(row - first, column)] = whole(cell.n);
+                    r[(row - first, column)] = narrow(cell.r);
+                    n[(row - first, column)] = u32::try_from(cell.n).unwrap_or(u32::MAX);
                 });
-            }
-        });
-    mirror(r.view_mut());
-    if rows.n().is_none() {
+            },
+        );
         mirror(n.view_mut());
-    }
+        Overlaps::Each(n)
+    };
+    mirror(r.view_mut());
     Matrix { r, n }
-}
-
-fn whole(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// Copies what is right of the diagonal to its left: a quarter, and then the squares beside it.
@@ -123,7 +144,7 @@ fn transpose<T: Copy + Send + Sync>(from: ArrayView2<'_, T>, mut into: ArrayView
 /// # Panics
 /// If `r` is not square.
 #[must_use]
-pub fn similar_together(r: &Array2<f64>) -> Vec<usize> {
+pub fn similar_together(r: &Array2<f32>) -> Vec<usize> {
     assert!(r.is_square(), "a matrix of all pairs is square");
     let series = r.nrows();
     if series < 2 {
@@ -157,7 +178,8 @@ mod tests {
     const NAN: f64 = f64::NAN;
 
     /// Each row against all, in float64.
-    fn oracle(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -> Matrix {
+    /// r and n of each pair by itself, in float64.
+    fn oracle(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -> (Array2<f64>, Array2<i64>) {
         let (series, whole) = (values.nrows(), 0..values.ncols());
         let (mut r, mut n) = (Array2::zeros((series, series)), Array2::zeros((series, series)));
         for row in 0..series {
@@ -165,14 +187,22 @@ mod tests {
             r.row_mut(row).assign(&one.r.row(0));
             n.row_mut(row).assign(&one.n.row(0));
         }
-        Matrix { r, n }
+        (r, n)
     }
 
-    fn assert_near(found: &Matrix, expected: &Matrix) {
-        assert_eq!(found.n, expected.n);
-        for (at, r) in found.r.indexed_iter() {
-            let expected = expected.r[at];
-            assert!((r - expected).abs() < 1e-5 || (r.is_nan() && expected.is_nan()), "{at:?}: {r} not {expected}");
+    fn all(n: &Overlaps, series: usize) -> Array2<i64> {
+        let rows = (0..series).flat_map(|row| n.row(row, series));
+        Array2::from_shape_vec((series, series), rows.collect()).unwrap()
+    }
+
+    fn assert_near(found: &Matrix, (r, n): &(Array2<f64>, Array2<i64>)) {
+        assert_eq!(all(&found.n, r.nrows()), n);
+        for (at, found) in found.r.indexed_iter() {
+            let (found, expected) = (f64::from(*found), r[at]);
+            assert!(
+                (found - expected).abs() < 1e-5 || (found.is_nan() && expected.is_nan()),
+                "{at:?}: {found} not {expected}"
+            );
         }
     }
 
@@ -217,7 +247,7 @@ mod tests {
             assert_near(&matrix(values.view(), method, 2), &oracle(values.view(), method, 2));
         }
         assert_eq!(matrix(values.slice(s![..0, ..]), Method::Pearson, 2).r.dim(), (0, 0));
-        assert_eq!(matrix(values.slice(s![.., ..0]), Method::Pearson, 2).n.sum(), 0);
+        assert_eq!(all(&matrix(values.slice(s![.., ..0]), Method::Pearson, 2).n, values.nrows()).sum(), 0);
     }
 
     #[test]
@@ -228,17 +258,22 @@ mod tests {
             for order in [Order::Abs, Order::Desc, Order::Asc] {
                 let pairs = top_pairs(values.view(), Method::Pearson, 10, 50, order);
                 assert_eq!(pairs.len(), 50);
+                let n = all(&whole.n, values.nrows());
                 let score = |r: f64| match order {
                     Order::Abs => r.abs(),
                     Order::Desc => r,
                     Order::Asc => -r,
                 };
-                let mut scores: Vec<f64> =
-                    whole.r.indexed_iter().filter(|((a, b), r)| a < b && !r.is_nan()).map(|(_, r)| score(*r)).collect();
+                let mut scores: Vec<f64> = whole
+                    .r
+                    .indexed_iter()
+                    .filter(|((a, b), r)| a < b && !r.is_nan())
+                    .map(|(_, r)| score(f64::from(*r)))
+                    .collect();
                 scores.sort_by(|a, b| b.total_cmp(a));
                 for (pair, expected) in pairs.iter().zip(&scores) {
                     assert!(pair.a < pair.b && (score(pair.r) - expected).abs() < 1e-5, "{pair:?} {expected}");
-                    assert_eq!(i64::try_from(pair.n).unwrap(), whole.n[(pair.a, pair.b)]);
+                    assert_eq!(i64::try_from(pair.n).unwrap(), n[(pair.a, pair.b)]);
                 }
             }
         }
@@ -257,7 +292,7 @@ mod tests {
         assert_eq!(changes, 2, "{order:?}");
         assert_eq!(similar_together(&array![[1.0]]), [0]);
         assert_eq!(similar_together(&Array2::zeros((0, 0))), [0; 0]);
-        assert_eq!(similar_together(&Array2::from_elem((3, 3), NAN)).len(), 3);
+        assert_eq!(similar_together(&Array2::from_elem((3, 3), f32::NAN)).len(), 3);
     }
 
     proptest! {

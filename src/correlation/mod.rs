@@ -32,7 +32,7 @@ mod significance;
 mod stop;
 mod ticks;
 
-pub use matrix::{Matrix, Pair, matrix, similar_together, top_pairs, top_pairs_bytes};
+pub use matrix::{Matrix, Overlaps, Pair, matrix, similar_together, top_pairs, top_pairs_bytes};
 pub use one_vs_all::{OneVsAll, lagged, one_vs_all, one_vs_one};
 pub use panels::{OneVsPanels, Panel, one_vs_panels};
 pub use ranking::rank;

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use ndarray::Array2;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{FormatError, asof::Json, table::Stats};
 use crate::{
     query::{AsofAnswer, CorrelateAnswer, Receipt, SeriesPage, TaggedSeries, WindowAnswer},
-    question::Timestamp,
+    question::{Aggregate, Timestamp},
 };
 
 /// A generous guess at one number's text, so that the buffer seldom grows.
@@ -15,7 +16,7 @@ pub(super) const NUMBER_BYTES: usize = 20;
 pub(super) const RESULT_BYTES: usize = 160;
 
 pub(super) fn window(answer: &WindowAnswer) -> Result<Vec<u8>, FormatError> {
-    write(&Window(answer, Instant::now()), answer.frame.values.len() * NUMBER_BYTES)
+    write(&Window(answer, Instant::now()), (1 + answer.also.len()) * answer.frame.values.len() * NUMBER_BYTES)
 }
 
 pub(super) fn correlate(answer: &CorrelateAnswer) -> Result<Vec<u8>, FormatError> {
@@ -93,16 +94,37 @@ impl Serialize for ReceiptAtEnd<'_> {
     }
 }
 
+/// An array of rows.
+struct Matrix<'a>(&'a Array2<f64>);
+
+impl Serialize for Matrix<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.rows().into_iter().map(|row| Each(row.into_iter())))
+    }
+}
+
+/// Arrays of rows by aggregate.
+struct Also<'a>(&'a [(Aggregate, Array2<f64>)]);
+
+impl Serialize for Also<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(aggregate, values)| (aggregate.name(), Matrix(values))))
+    }
+}
+
 struct Window<'a>(&'a WindowAnswer, Instant);
 
 impl Serialize for Window<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(answer, began) = *self;
         let rows = &answer.rows;
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("times", &Each(answer.frame.times_us.iter().map(|us| Time(*us))))?;
         map.serialize_entry("series", &Each(rows.series.iter().map(|series| Series(&rows.tag_names, series))))?;
-        map.serialize_entry("values", &Each(answer.frame.values.rows().into_iter().map(|row| Each(row.into_iter()))))?;
+        map.serialize_entry("values", &Matrix(&answer.frame.values))?;
+        if !answer.also.is_empty() {
+            map.serialize_entry("also", &Also(&answer.also))?;
+        }
         map.serialize_entry("as_of", &Time(answer.as_of_us))?;
         map.serialize_entry("receipt", &ReceiptAtEnd(&answer.receipt, began))?;
         map.end()

@@ -9,19 +9,19 @@ use super::{
     json::{Each, ReceiptAtEnd, Series, Tags, Time},
     table::{self, Cells, Kind, Table, batches},
 };
-use crate::query::{LagAnswer, MatrixAnswer, Pair, RollingAnswer};
+use crate::query::{LagAnswer, MatrixAnswer, Overlaps, Pair, RollingAnswer};
 
 /// `{"series", "order", "r", "n", "as_of", "receipt"}`
 pub(super) struct Matrix<'a> {
     answer: &'a MatrixAnswer,
-    r: &'a Array2<f64>,
-    n: &'a Array2<i64>,
+    r: &'a Array2<f32>,
+    n: &'a Overlaps,
     order: &'a [usize],
     began: Instant,
 }
 
 impl<'a> Matrix<'a> {
-    pub(super) fn new(answer: &'a MatrixAnswer, r: &'a Array2<f64>, n: &'a Array2<i64>, order: &'a [usize]) -> Self {
+    pub(super) fn new(answer: &'a MatrixAnswer, r: &'a Array2<f32>, n: &'a Overlaps, order: &'a [usize]) -> Self {
         Self { answer, r, n, order, began: Instant::now() }
     }
 }
@@ -29,11 +29,13 @@ impl<'a> Matrix<'a> {
 impl Serialize for Matrix<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rows = &self.answer.rows;
+        let series = rows.series.len();
         let mut map = serializer.serialize_map(Some(6))?;
         map.serialize_entry("series", &Each(rows.series.iter().map(|series| Series(&rows.tag_names, series))))?;
         map.serialize_entry("order", self.order)?;
-        map.serialize_entry("r", &Each(self.r.rows().into_iter().map(|row| Each(row.into_iter()))))?;
-        map.serialize_entry("n", &Each(self.n.rows().into_iter().map(|row| Each(row.into_iter()))))?;
+        let wide = |row| Each(ndarray::ArrayView1::into_iter(row).map(|r: &f32| f64::from(*r)));
+        map.serialize_entry("r", &Each(self.r.rows().into_iter().map(wide)))?;
+        map.serialize_entry("n", &Each((0..series).map(|row| Each(self.n.row(row, series)))))?;
         map.serialize_entry("as_of", &Time(self.answer.as_of_us))?;
         map.serialize_entry("receipt", &ReceiptAtEnd(&self.answer.receipt, self.began))?;
         map.end()

@@ -40,7 +40,8 @@ pub use bars::{bars, latest};
 pub use media::{Format, Layout, UnknownFormat, UnknownLayout};
 
 use crate::query::{
-    AllPairs, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, RollingAnswer, SeriesPage, StatColumn, WindowAnswer,
+    AllPairs, AsofAnswer, CorrelateAnswer, LagAnswer, MatrixAnswer, Overlaps, RollingAnswer, SeriesPage, StatColumn,
+    WindowAnswer,
 };
 
 /// The greatest `top` of a question whose answer is npy or npz.
@@ -97,11 +98,16 @@ pub enum FormatError {
 /// In JSON `receipt.ms.encode` is the time that the writing took up to the receipt, which is the last key.
 ///
 /// # Errors
+/// [`FormatError::NotOffered`] for npy and for wide tables where further aggregates were asked for: they have no place there;
 /// [`FormatError::Shape`] unless the frame has a row for every series and a column for every time; what the format's
 /// own writer says.
 pub fn window(answer: &WindowAnswer, format: Format, layout: Layout) -> Result<Vec<u8>, FormatError> {
     let expected = [answer.rows.series.len(), answer.frame.times_us.len()];
     check_shape("values", answer.frame.values.shape(), &expected)?;
+    for (aggregate, values) in &answer.also {
+        check_shape(aggregate.name(), values.shape(), &expected)?;
+    }
+    check_window(!answer.also.is_empty(), format, layout)?;
     match format {
         Format::Json => json::window(answer),
         Format::Npy => npy::npy(&answer.frame.values),
@@ -109,6 +115,19 @@ pub fn window(answer: &WindowAnswer, format: Format, layout: Layout) -> Result<V
         Format::Arrow => arrow::stream(table::window(answer, layout)),
         Format::Csv => csv::text(table::window(answer, layout)),
     }
+}
+
+/// Whether the answer to a window question exists so, with further aggregates or without.
+///
+/// # Errors
+/// [`FormatError::NotOffered`].
+pub fn check_window(has_also: bool, format: Format, layout: Layout) -> Result<(), FormatError> {
+    let is_wide = layout == Layout::Wide && matches!(format, Format::Arrow | Format::Csv);
+    if has_also && (format == Format::Npy || is_wide) {
+        let answer = if is_wide { "a wide table of several aggregates" } else { "a window of several aggregates" };
+        return Err(FormatError::NotOffered { answer, format });
+    }
+    Ok(())
 }
 
 /// Writes the answer to a correlate question, or to one about raw rows; `top` is the question's.
@@ -159,10 +178,12 @@ pub fn matrix(answer: &MatrixAnswer, format: Format) -> Result<Vec<u8>, FormatEr
         },
         AllPairs::Matrix { r, n, order } => {
             check_shape("r", r.shape(), &[series, series])?;
-            check_shape("n", n.shape(), &[series, series])?;
+            if let Overlaps::Each(n) = n {
+                check_shape("n", n.shape(), &[series, series])?;
+            }
             match format {
                 Format::Json => json::write(&kinds::Matrix::new(answer, r, n, order), r.len() * 2 * json::NUMBER_BYTES),
-                Format::Npy => npy::npy(r),
+                Format::Npy => Ok(npy::widened(r)),
                 Format::Npz => npy::matrix_npz(&answer.rows, r, n, order),
                 Format::Arrow | Format::Csv => Err(FormatError::NotOffered { answer: "a matrix", format }),
             }

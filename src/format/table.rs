@@ -162,18 +162,26 @@ pub(super) fn window(answer: &WindowAnswer, layout: Layout) -> Table<'_> {
 
 fn window_long(answer: &WindowAnswer) -> Table<'_> {
     let series = &answer.rows.series;
-    let Tags { columns: tag_columns, codes } =
-        Tags::new(&answer.rows.tag_names, series.iter(), &["series_id", "time", "value"]);
+    let mut own = vec!["series_id", "time", "value"];
+    own.extend(answer.also.iter().map(|(aggregate, _)| aggregate.name()));
+    let Tags { columns: tag_columns, codes } = Tags::new(&answer.rows.tag_names, series.iter(), &own);
     let mut columns = vec![("series_id".to_owned(), Kind::Int)];
     columns.extend(tag_columns);
     columns.extend([("time".to_owned(), Kind::Time), ("value".to_owned(), Kind::Float)]);
+    columns.extend(answer.also.iter().map(|(aggregate, _)| (aggregate.name().to_owned(), Kind::Float)));
 
-    let values = answer.frame.values.indexed_iter().filter(|(_, value)| value.is_finite());
+    // A transform may leave one aggregate's cell missing and not another's.
+    let is_there = |at: &(usize, usize), value: &f64| {
+        value.is_finite() || answer.also.iter().any(|(_, also)| also[*at].is_finite())
+    };
+    let values = answer.frame.values.indexed_iter().filter(move |(at, value)| is_there(at, value));
     let batches = batches(values, move |rows| {
         let mut cells = vec![Cells::Ints(rows.iter().map(|((row, _), _)| series[*row].series_id).collect())];
         cells.extend(Tags::cells(&codes, rows.iter().map(|((row, _), _)| *row)));
         cells.push(Cells::Times(rows.iter().map(|((_, column), _)| Some(answer.frame.times_us[*column])).collect()));
         cells.push(Cells::Floats(rows.iter().map(|(_, value)| **value).collect()));
+        let also = answer.also.iter();
+        cells.extend(also.map(|(_, also)| Cells::Floats(rows.iter().map(|(at, _)| also[*at]).collect())));
         cells
     });
     Table { columns, batches }

@@ -53,6 +53,7 @@ fn window_answer() -> WindowAnswer {
     WindowAnswer {
         rows: rows(),
         frame: Frame { times_us: TIMES_US.to_vec(), values: values() },
+        also: Vec::new(),
         as_of_us: 1_672_219_800_123_456,
         receipt: Receipt { rows_read: 4032, ..Receipt::default() },
     }
@@ -111,6 +112,7 @@ fn empty_window() -> WindowAnswer {
     WindowAnswer {
         rows: Arc::new(SelectedSeries { tag_names: vec!["symbol".to_owned()], ..SelectedSeries::default() }),
         frame: Frame { times_us: Vec::new(), values: Array2::zeros((0, 0)) },
+        also: Vec::new(),
         as_of_us: 0,
         receipt: Receipt::default(),
     }
@@ -128,6 +130,7 @@ fn long_window(buckets: u32) -> WindowAnswer {
             times_us: (0..buckets).map(|bucket| i64::from(bucket) * 1_000_000).collect(),
             values: Array2::from_shape_vec((1, buckets as usize), (0..buckets).map(f64::from).collect()).unwrap(),
         },
+        also: Vec::new(),
         as_of_us: 0,
         receipt: Receipt::default(),
     }

@@ -20,8 +20,8 @@ use crate::{
     format::{self, Format, FormatError},
     query::Receipt,
     question::{
-        AsofQuestion, BarsQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, TicksQuestion,
-        WindowQuestion,
+        AsofQuestion, BarsQuestion, CorrelateQuestion, Invalid, LagQuestion, MatrixQuestion, RollingQuestion,
+        TicksQuestion, WindowQuestion,
     },
 };
 
@@ -37,8 +37,11 @@ pub(super) async fn window(State(state): State<HttpState>, request: Request) -> 
         Tag::Unchanged(response) => return Ok(response),
         Tag::Changed(tag) => tag,
     };
-    let answer = state.questions.window(question).await?;
     let Question { format, layout, .. } = asked.question;
+    if let Err(error) = format::check_window(!question.also.is_empty(), format, layout) {
+        return Err(Invalid::new("also", format!("{error}: ask for layout=long")).into());
+    }
+    let answer = state.questions.window(question).await?;
     let (receipt, version) = (answer.receipt.clone(), answer.rows.version.clone());
     let bytes = written(move || format::window(&answer, format, layout)).await?;
     Ok(respond(bytes, format, &version, Some(&receipt), tag))

@@ -166,7 +166,11 @@ pub enum ApiError {
         cause: BoxError,
     },
     /// 504: the question ran into the time limit and was cancelled.
-    #[error("the question took longer than the limit of {} s: ask for a shorter range or fewer series", limit.as_secs_f64())]
+    #[error(
+        "the question took longer than the limit of {} s: ask for a shorter range or fewer series, or again: what a \
+         correlation over all series has read is kept",
+        limit.as_secs_f64()
+    )]
     Timeout {
         /// The limit.
         limit: Duration,

@@ -52,6 +52,15 @@ impl Ask for WindowQuestion {
     fn check(&self) -> Result<(), Invalid> {
         self.validate()
     }
+
+    fn check_format(&self, format: Format) -> Result<(), ApiError> {
+        /// One array has no place for further aggregates.
+        const SEVERAL: &[Format] = &[Format::Json, Format::Npz, Format::Arrow, Format::Csv];
+        if self.also.is_empty() || SEVERAL.contains(&format) {
+            return Ok(());
+        }
+        Err(ApiError::NotAcceptable { offered: SEVERAL })
+    }
 }
 
 impl Ask for CorrelateQuestion {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     frame::Frame,
-    question::{CorrelateQuestion, Stat, TimeRange},
+    question::{Aggregate, CorrelateQuestion, Stat, TimeRange},
     series::{SelectedSeries, TaggedSeries},
 };
 
@@ -64,6 +64,8 @@ pub struct WindowAnswer {
     pub rows: AnswerRows,
     /// rows = series, columns = buckets, missing = NaN.
     pub frame: Frame,
+    /// What the further aggregates give, in the order asked; each in the frame's shape.
+    pub also: Vec<(Aggregate, Array2<f64>)>,
     /// The database's clock, microseconds since 1970, when the snapshot was taken that the answer includes whole.
     pub as_of_us: i64,
     /// What it cost.

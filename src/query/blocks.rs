@@ -1,6 +1,6 @@
 //! Correlations from blocks.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
@@ -10,10 +10,11 @@ use super::{
     QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs,
     error::Attempt,
     finding::{Chosen, find_target},
-    reading::{Asked, Found, Otherwise, Planned, Selection, Values, ms},
+    reading::{Asked, Found, Otherwise, Planned, Selection, ms},
+    values::Values,
 };
 use crate::{
-    block::{BlockError, Panels, Wanted},
+    block::{BlockError, Cost, Panels, Wanted},
     correlation::{OneVsAll, OneVsPanels, Stop, one_vs_all, one_vs_one, one_vs_panels},
     question::CorrelateQuestion,
     window::Snapshot,
@@ -86,6 +87,7 @@ impl Questions {
             Otherwise::Nothing => Vec::new(),
         };
         let wanted = Wanted {
+            making: asked.making,
             database: &self.database,
             measurement,
             source,
@@ -102,22 +104,27 @@ impl Questions {
             helpers: turns.len(),
         };
         let Some(panels) = view.panels(snapshot, wanted, &roster).await? else { return Ok(None) };
-        let (cost, total) = (panels.cost, chunks.len() as u64);
-        let receipt = Receipt {
-            chunks: ReceiptChunks {
-                total,
-                pruned: total.saturating_sub(cost.chunks),
-                cached: cost.chunks.saturating_sub(cost.chunks_read),
-                read: cost.chunks_read,
-            },
-            rows_read: cost.rows_read,
-            bytes_read: cost.bytes_read,
-            ms: ReceiptMs { plan: ms(planning), read: ms(began.elapsed() - planning), ..ReceiptMs::default() },
-        };
+        let receipt = receipt_of(panels.cost, chunks.len(), planning, began.elapsed() - planning);
         let (measurement, as_of_us) = (measurement.clone(), snapshot.as_of_us());
         let series = rows.series.len();
         let found = Found { measurement, rows, target: Some((target, row)), as_of_us, receipt };
         Ok(Some((found, Values::Panels(FromPanels { panels, places, series, target: at }))))
+    }
+}
+
+/// The receipt of what came from panels.
+pub(super) fn receipt_of(cost: Cost, chunks: usize, plan: Duration, read: Duration) -> Receipt {
+    let total = chunks as u64;
+    Receipt {
+        chunks: ReceiptChunks {
+            total,
+            pruned: total.saturating_sub(cost.chunks),
+            cached: cost.chunks.saturating_sub(cost.chunks_read),
+            read: cost.chunks_read,
+        },
+        rows_read: cost.rows_read,
+        bytes_read: cost.bytes_read,
+        ms: ReceiptMs { plan: ms(plan), read: ms(read), ..ReceiptMs::default() },
     }
 }
 

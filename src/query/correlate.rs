@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::{
     CorrelateAnswer, QueryError, StatColumn,
-    reading::{Found, Gathered, Values, ms},
+    questions::no_frame,
+    reading::{Found, Gathered, ms},
+    values::Values,
 };
 use crate::{
     correlation::{OneVsAll, ci95, one_vs_all, p_value, q_values, rank},
@@ -23,11 +25,11 @@ pub(super) fn correlated(gathered: Gathered, question: &CorrelateQuestion) -> Re
         found.target.take().ok_or_else(|| QueryError::Internal("a correlation has no target".into()))?;
     let series = found.rows.series.len();
     let (began, computed) = match values {
-        Values::Rows(rows) => {
-            let frame = rows.align(&mut found.receipt);
+        Values::Panels(panels) => (Instant::now(), panels.correlate(question)),
+        rows => {
+            let frame = rows.align(&mut found.receipt).ok_or_else(no_frame)?;
             (Instant::now(), from_frame(&frame, row, series, question))
         }
-        Values::Panels(panels) => (Instant::now(), panels.correlate(question)),
     };
     let OneVsAll { mut r, mut n } = computed;
     let Found { measurement, rows, as_of_us, mut receipt, .. } = found;

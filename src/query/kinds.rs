@@ -7,8 +7,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     AnswerRows, QueryError, Questions, Receipt, TaggedSeries, Tally,
-    questions::blocking,
-    reading::{Asked, Found, Gathered, Selection, Values, ms},
+    questions::{blocking, no_frame},
+    reading::{Asked, Found, Gathered, Selection, ms},
 };
 use crate::{
     correlation::{
@@ -19,7 +19,7 @@ use crate::{
     question::{LagQuestion, MAX_ROLLING, MatrixQuestion, Order, RankBy, RollingQuestion},
 };
 
-pub use crate::correlation::Pair;
+pub use crate::correlation::{Overlaps, Pair};
 
 /// How many questions of each kind there were and how long they took.
 #[derive(Debug)]
@@ -64,9 +64,9 @@ pub enum AllPairs {
     /// All of them.
     Matrix {
         /// (series, series); NaN where undefined.
-        r: Array2<f64>,
-        /// Common buckets; the same shape.
-        n: Array2<i64>,
+        r: Array2<f32>,
+        /// Common buckets.
+        n: Overlaps,
         /// An order of the rows: similar ones together if that was asked for, else ascending.
         order: Vec<usize>,
     },
@@ -122,7 +122,7 @@ impl Questions {
     pub async fn matrix(&self, question: &MatrixQuestion) -> Result<MatrixAnswer, QueryError> {
         question.validate()?;
         let selection = Selection::Some(&question.series);
-        let mut asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
+        let mut asked = self.of_rows(question.shared(), [question.from, question.to], selection);
         let (all, cluster) = (question.top.is_none(), question.cluster);
         asked.besides = Some(Box::new(move |series, buckets| pairs_bytes(series, buckets, all, cluster)));
         let answer = async {
@@ -144,7 +144,7 @@ impl Questions {
         let selection = Selection::OneAgainst { target: &question.target, against: &question.against };
         let asked = Asked {
             most_series: MAX_ROLLING,
-            ..Asked::of_rows(question.shared(), question.from, question.to, selection)
+            ..self.of_rows(question.shared(), [question.from, question.to], selection)
         };
         let answer = async {
             let gathered = self.gather(&asked).await?;
@@ -180,7 +180,7 @@ impl Questions {
     pub async fn lag(&self, question: &LagQuestion) -> Result<LagAnswer, QueryError> {
         question.validate()?;
         let selection = Selection::OneAgainst { target: &question.target, against: &question.against };
-        let mut asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
+        let mut asked = self.of_rows(question.shared(), [question.from, question.to], selection);
         let max_lag = question.max_lag as u64;
         asked.besides = Some(Box::new(move |series, _| {
             // Once by lag, and once more by series.
@@ -205,10 +205,7 @@ fn aligned(gathered: Gathered) -> Result<(Found, Frame, TaggedSeries, usize, Own
 
 fn framed(gathered: Gathered) -> Result<(Found, Frame, OwnedSemaphorePermit), QueryError> {
     let Gathered { mut found, values, turn } = gathered;
-    let Values::Rows(values) = values else {
-        return Err(QueryError::Internal("a question without blocks was answered from blocks".into()));
-    };
-    let frame = values.align(&mut found.receipt);
+    let frame = values.align(&mut found.receipt).ok_or_else(no_frame)?;
     Ok((found, frame, turn))
 }
 

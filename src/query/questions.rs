@@ -20,13 +20,14 @@ use super::{
     asked::AskedLast,
     correlate::correlated,
     latest::KeptAnswers,
-    reading::{Asked, Found, Gathered, Otherwise, Selection, Values},
+    reading::{Asked, Found, Gathered, Otherwise, Selection},
+    values::Values,
 };
 use crate::{
-    block::Blocks,
+    block::{Blocks, Making},
     correlation::Stop,
     db::Database,
-    question::{CorrelateQuestion, Method, WindowQuestion},
+    question::{CorrelateQuestion, Method, Shared, Timestamp, WindowQuestion},
 };
 
 /// So many of the reader's connections are left to everything that is no question.
@@ -163,17 +164,17 @@ impl Questions {
     pub async fn window(&self, question: &WindowQuestion) -> Result<WindowAnswer, QueryError> {
         question.validate()?;
         let selection = Selection::Some(&question.series);
-        let asked = Asked::of_rows(question.shared(), question.from, question.to, selection);
+        let mut asked = self.of_rows(question.shared(), [question.from, question.to], selection);
+        asked.also.clone_from(&question.also);
         let answer = async {
             let gathered = self.gather(&asked).await?;
+            let also = question.also.clone();
             blocking(move || {
                 let Gathered { found, values, turn: _turn } = gathered;
                 let Found { rows, as_of_us, mut receipt, .. } = found;
-                let Values::Rows(values) = values else {
-                    return Err(QueryError::Internal("a window was answered from blocks".into()));
-                };
-                let frame = values.align(&mut receipt);
-                Ok(WindowAnswer { rows, frame, as_of_us, receipt })
+                let (frame, values) = values.align_all(&mut receipt).ok_or_else(no_frame)?;
+                let also = also.into_iter().zip(values).collect();
+                Ok(WindowAnswer { rows, frame, also, as_of_us, receipt })
             })
             .await?
         };
@@ -209,11 +210,19 @@ impl Questions {
         gathered.map_err(|_| QueryError::Timeout { limit })?.map(drop)
     }
 
+    /// A question about one range of which a frame is made.
+    pub(super) fn of_rows<'q>(&'q self, shared: Shared, range: [Timestamp; 2], selection: Selection<'q>) -> Asked<'q> {
+        Asked::of_rows(shared, range, selection, self.blocks.as_ref())
+    }
+
     fn about_many<'q>(&'q self, question: &'q CorrelateQuestion, otherwise: Otherwise) -> Asked<'q> {
         Asked {
             shared: question.shared(),
             ranges: question.ranges.clone(),
-            blocks: self.blocks.as_ref().filter(|_| question.method == Method::Pearson),
+            also: Vec::new(),
+            blocks: self.blocks.as_ref(),
+            // Other methods take values as they are, in float64.
+            making: if question.method == Method::Pearson { Making::All } else { Making::Little },
             selection: Selection::OneAgainst { target: &question.target, against: &question.against },
             most_series: usize::MAX,
             otherwise,
@@ -262,6 +271,11 @@ impl Questions {
     pub(super) fn more_turns(&self, wanted: usize) -> Vec<OwnedSemaphorePermit> {
         (0..wanted).map_while(|_| Arc::clone(&self.turns).try_acquire_owned().ok()).collect()
     }
+}
+
+/// A frame was wanted, and there are correlations' own values.
+pub(super) fn no_frame() -> QueryError {
+    QueryError::Internal("a question that wants a frame was answered without one".into())
 }
 
 /// Runs what takes a processor for long where nothing waits for it. Dropped before it is finished, it gives the work the

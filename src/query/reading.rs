@@ -7,17 +7,17 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     AnswerRows, QueryError, Questions, Receipt, ReceiptChunks, ReceiptMs, TaggedSeries,
-    blocks::FromPanels,
     error::{Attempt, Attempts},
     finding::{Chosen, choose, locate},
     questions::blocking,
+    values::{Unaligned, Values},
 };
 use crate::{
-    block::Blocks,
-    frame::{Accumulator, Calendar, Frame, Neighbour, Shape, assemble},
+    block::{Blocks, Making},
+    frame::{Accumulator, Calendar, Neighbour, Shape},
     hypertable::{Chunk, Measurement, chunks_of_others, list_chunks},
-    question::{Grid, Invalid, Selector, Shared, TimeRange, Timestamp},
-    window::{self, Plan, Reading, Rows, Snapshot, Source, Span},
+    question::{Aggregate, Grid, Invalid, Selector, Shared, TimeRange, Timestamp},
+    window::{self, Plan, Rows, Snapshot, Source, Span},
 };
 
 /// More slices than connections, so that none waits long for the last of the others.
@@ -27,8 +27,12 @@ const SLICES_A_CONNECTION: usize = 3;
 pub(super) struct Asked<'q> {
     pub(super) shared: Shared,
     pub(super) ranges: Vec<TimeRange>,
+    /// Aggregates besides that of `shared`.
+    pub(super) also: Vec<Aggregate>,
     /// What may answer instead of rows.
     pub(super) blocks: Option<&'q Arc<Blocks>>,
+    /// What is done about blocks that are not there.
+    pub(super) making: Making,
     pub(super) selection: Selection<'q>,
     /// The most series that the selection may match.
     pub(super) most_series: usize,
@@ -51,12 +55,19 @@ pub(super) enum Otherwise {
 }
 
 impl<'q> Asked<'q> {
-    /// About one range, from rows.
-    pub(super) fn of_rows(shared: Shared, from: Timestamp, to: Timestamp, selection: Selection<'q>) -> Self {
+    /// About one range, from rows, or from what `blocks` have of it already.
+    pub(super) fn of_rows(
+        shared: Shared,
+        [from, to]: [Timestamp; 2],
+        selection: Selection<'q>,
+        blocks: Option<&'q Arc<Blocks>>,
+    ) -> Self {
         Self {
             shared,
             ranges: vec![TimeRange { from, to }],
-            blocks: None,
+            also: Vec::new(),
+            blocks,
+            making: Making::Little,
             selection,
             most_series: usize::MAX,
             otherwise: Otherwise::Rows,
@@ -103,24 +114,6 @@ pub(super) struct Gathered {
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-/// The values of a question's series, not yet computed with.
-pub(super) enum Values {
-    /// Rows, for a frame.
-    Rows(Unaligned),
-    /// Blocks.
-    Panels(FromPanels),
-}
-
-/// What was read, not yet aligned.
-pub(super) struct Unaligned {
-    reading: Reading,
-    /// For each column whether it is known to be observed, besides what was read.
-    observed: Vec<bool>,
-    plan: Arc<Plan>,
-    calendar: Calendar,
-    shape: Shape,
-}
-
 /// What a question is about before its series are known.
 #[derive(Clone, Copy)]
 pub(super) struct Planned<'a> {
@@ -134,26 +127,6 @@ pub(super) struct Planned<'a> {
     pub(super) spans: &'a [Span],
     /// The memory that it may take.
     pub(super) limit_bytes: u64,
-}
-
-impl Unaligned {
-    /// Makes the frame. Takes long for many cells.
-    pub(super) fn align(self, receipt: &mut Receipt) -> Frame {
-        let began = Instant::now();
-        let Self { reading, mut observed, plan, calendar, shape } = self;
-        let Reading { accumulator, seen_of_others, .. } = reading;
-        if shape.grid == Grid::Observed {
-            let seen = accumulator.observed();
-            for ((observed, seen), of_others) in observed.iter_mut().zip(seen).zip(seen_of_others) {
-                *observed |= seen | of_others;
-            }
-        }
-        let raw = Frame { times_us: plan.times_us(), values: accumulator.finish() };
-        let keep_from_us = plan.spans.first().map_or(i64::MAX, |span| span.from_us);
-        let frame = assemble(raw, &observed, &shape, &calendar, keep_from_us);
-        receipt.ms.align = ms(began.elapsed());
-        frame
-    }
 }
 
 impl Questions {
@@ -215,7 +188,7 @@ impl Questions {
         let spans = window::spans(&asked.ranges, &calendar);
         let limit_bytes = asked.shared.limit_bytes.unwrap_or(u64::MAX).min(self.limits.bytes);
         // Blocks know all series of a measurement, so that these are not looked up for them.
-        let about_all = asked.blocks.is_some() && asked.selection.is_about_all();
+        let about_all = asked.blocks.is_some() && asked.making == Making::All && asked.selection.is_about_all();
         let chosen = match asked.selection {
             _ if about_all => None,
             selection => Some(choose(snapshot.connection(), &measurement, selection).await?),
@@ -223,13 +196,18 @@ impl Questions {
         if let Some(chosen) = &chosen {
             check_series(asked.selection, chosen.rows.series.len(), asked.most_series)?;
         }
-        if chosen.as_ref().is_none_or(|chosen| !chosen.wanted.are_few()) {
+        {
             let (measurement, source, column) = (&measurement, &source, column.as_str());
             let (chunks, calendar, spans) = (&chunks[..], &calendar, &spans[..]);
             let planned = Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes };
             // In a box: what reads panels is large, and most questions do without.
-            let by_blocks = Box::pin(self.by_blocks(snapshot, asked, &planned, chosen.as_ref()));
-            if let Some(gathered) = by_blocks.await? {
+            let gathered = match &chosen {
+                Some(chosen) if asked.making == Making::Little || chosen.wanted.are_few() => {
+                    Box::pin(self.by_kept(snapshot, asked, &planned, chosen)).await?
+                }
+                chosen => Box::pin(self.by_blocks(snapshot, asked, &planned, chosen.as_ref())).await?,
+            };
+            if let Some(gathered) = gathered {
                 return Ok(gathered);
             }
         }
@@ -251,7 +229,11 @@ impl Questions {
             }
         }
 
-        let bucket_bytes = Accumulator::bytes_needed(wanted.len().max(1), 1, aggregate).unwrap_or(usize::MAX) as u64;
+        let aggregates: Arc<[Aggregate]> = std::iter::once(aggregate).chain(asked.also.iter().copied()).collect();
+        let bucket_bytes = aggregates
+            .iter()
+            .map(|aggregate| Accumulator::bytes_needed(wanted.len().max(1), 1, *aggregate).unwrap_or(usize::MAX) as u64)
+            .fold(0, u64::saturating_add);
         let max_buckets = usize::try_from(limit_bytes / bucket_bytes).unwrap_or(usize::MAX);
         let plan = Plan::new(&calendar, history, spans, &previous, &chunks, max_buckets).map_err(|over| {
             QueryError::TooLarge { estimate_bytes: over.would_be.saturating_mul(bucket_bytes), limit_bytes }
@@ -273,14 +255,14 @@ impl Questions {
 
         let wanted = Arc::new(wanted);
         let mut reading =
-            window::read(snapshot, Arc::clone(&plan), source.clone(), Arc::clone(&wanted), aggregate, turns.len())
+            window::read(snapshot, Arc::clone(&plan), source.clone(), Arc::clone(&wanted), aggregates, turns.len())
                 .await?;
         drop(turns);
 
         let mut observed = vec![false; plan.columns()];
         if grid == Grid::Observed && !wanted.show_observed() {
             (reading, observed) = blocking(move || {
-                let seen = reading.accumulator.observed();
+                let seen = reading.observed();
                 (reading, seen)
             })
             .await?;

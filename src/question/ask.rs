@@ -38,6 +38,9 @@ question! {
         pub from: Timestamp,
         /// The first moment after.
         pub to: Timestamp,
+        /// Further aggregates of the same buckets, made of the same reading of the rows; each another than `aggregate`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub also: Vec<Aggregate>,
     }
 }
 
@@ -79,7 +82,14 @@ impl WindowQuestion {
     /// The first field that makes no sense.
     pub fn validate(&self) -> Result<(), Invalid> {
         check_range("", self.from, self.to)?;
-        check_fill(self.fill)
+        check_fill(self.fill)?;
+        for (at, also) in self.also.iter().enumerate() {
+            if *also == self.aggregate || self.also[..at].contains(also) {
+                let reason = format!("`{}` is asked for already: name each aggregate once", also.name());
+                return Err(Invalid::new(format!("also[{at}]"), reason));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -27,6 +27,22 @@ pub enum Aggregate {
     Count,
 }
 
+impl Aggregate {
+    /// As questions write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::First => "first",
+            Self::Mean => "mean",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Sum => "sum",
+            Self::Count => "count",
+        }
+    }
+}
+
 /// Which buckets become columns, and which bucket is a bucket's neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

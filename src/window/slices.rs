@@ -65,6 +65,12 @@ impl Rows {
         Self { index: RowIndex::new(&ids), ids, filter }
     }
 
+    /// The series, ascending but for a last one that was added.
+    #[must_use]
+    pub fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
     /// How many series there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -99,8 +105,8 @@ impl Rows {
 /// What was read.
 #[derive(Debug)]
 pub struct Reading {
-    /// The values by series and column.
-    pub accumulator: Accumulator,
+    /// The values by series and column, one for each aggregate asked for.
+    pub accumulators: Vec<Accumulator>,
     /// For each column whether a series that was not asked for has a value in it, as far as that was seen.
     pub seen_of_others: Vec<bool>,
     /// Rows that came from the database.
@@ -110,17 +116,26 @@ pub struct Reading {
 }
 
 impl Reading {
-    fn new(rows: usize, columns: usize, aggregate: Aggregate) -> Self {
+    fn new(rows: usize, columns: usize, aggregates: &[Aggregate]) -> Self {
         Self {
-            accumulator: Accumulator::new(rows, columns, aggregate),
+            accumulators: aggregates.iter().map(|aggregate| Accumulator::new(rows, columns, *aggregate)).collect(),
             seen_of_others: vec![false; columns],
             rows_read: 0,
             bytes_read: 0,
         }
     }
 
+    /// For each column whether a series has a value in it that was asked for.
+    #[must_use]
+    pub fn observed(&self) -> Vec<bool> {
+        // What one aggregate has a value of, the others have too.
+        self.accumulators.first().map_or_else(|| vec![false; self.seen_of_others.len()], Accumulator::observed)
+    }
+
     fn merge(&mut self, part: &Self, first_column: usize) {
-        self.accumulator.merge(&part.accumulator, first_column);
+        for (whole, part) in self.accumulators.iter_mut().zip(&part.accumulators) {
+            whole.merge(part, first_column);
+        }
         for (whole, part) in self.seen_of_others.iter_mut().skip(first_column).zip(&part.seen_of_others) {
             *whole |= part;
         }
@@ -134,12 +149,12 @@ struct Job {
     plan: Arc<Plan>,
     source: Source,
     rows: Arc<Rows>,
-    aggregate: Aggregate,
+    aggregates: Arc<[Aggregate]>,
     next: AtomicUsize,
     whole: Mutex<Reading>,
 }
 
-/// Reads every slice of the plan in the snapshot's state. The snapshot's own connection reads, and `helpers` more that
+/// Reads every slice of the plan in the snapshot's state, once for all aggregates. The snapshot's own connection reads, and `helpers` more that
 /// join it; each takes the next slice when it has finished one.
 ///
 /// # Errors
@@ -149,11 +164,11 @@ pub async fn read(
     plan: Arc<Plan>,
     source: Source,
     rows: Arc<Rows>,
-    aggregate: Aggregate,
+    aggregates: Arc<[Aggregate]>,
     helpers: usize,
 ) -> Result<Reading, ReadError> {
-    let (row_count, columns) = (rows.len(), plan.columns());
-    let mut whole = tokio::task::spawn_blocking(move || Reading::new(row_count, columns, aggregate)).await?;
+    let (row_count, columns, of) = (rows.len(), plan.columns(), Arc::clone(&aggregates));
+    let mut whole = tokio::task::spawn_blocking(move || Reading::new(row_count, columns, &of)).await?;
     let helpers = helpers.min(plan.slices.len().saturating_sub(1));
     if helpers == 0 {
         for slice in &plan.slices {
@@ -173,7 +188,7 @@ pub async fn read(
     }
 
     let exported = snapshot.export().await?;
-    let job = Arc::new(Job { plan, source, rows, aggregate, next: AtomicUsize::new(0), whole: Mutex::new(whole) });
+    let job = Arc::new(Job { plan, source, rows, aggregates, next: AtomicUsize::new(0), whole: Mutex::new(whole) });
     // Dropped with the question: its tasks end, and so do their sessions.
     let mut tasks = JoinSet::new();
     for _ in 0..helpers {
@@ -199,8 +214,8 @@ async fn help(exported: Exported, job: Arc<Job>) -> Result<(), ReadError> {
 /// Reads slices until there are none left.
 async fn work(connection: &mut PgConnection, job: &Arc<Job>) -> Result<(), ReadError> {
     while let Some(slice) = job.plan.slices.get(job.next.fetch_add(1, Ordering::Relaxed)) {
-        let (rows, buckets, aggregate) = (job.rows.len(), slice.buckets.len(), job.aggregate);
-        let mut part = tokio::task::spawn_blocking(move || Reading::new(rows, buckets, aggregate)).await?;
+        let (rows, buckets, aggregates) = (job.rows.len(), slice.buckets.len(), Arc::clone(&job.aggregates));
+        let mut part = tokio::task::spawn_blocking(move || Reading::new(rows, buckets, &aggregates)).await?;
         let offset = Offset { first_bucket: slice.buckets.start, offset: 0 };
         read_slice(connection, &job.plan, slice, &job.source, &job.rows, offset, &mut part).await?;
 
@@ -243,7 +258,11 @@ async fn read_slice(
         // A slice's rows are within its own buckets.
         let column = bucket - first_bucket + offset;
         match rows.index.get(series_id) {
-            Some(row) => into.accumulator.add(row, column, time_us, value),
+            Some(row) => {
+                for accumulator in &mut into.accumulators {
+                    accumulator.add(row, column, time_us, value);
+                }
+            }
             None => into.seen_of_others[column] |= value.is_finite(),
         }
     };

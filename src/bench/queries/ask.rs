@@ -9,10 +9,10 @@ use super::{
     question::{Path, Question, Range},
     stage::Stage,
 };
-use crate::bench::{
-    BenchError,
-    client::{self, ask_at_once},
-};
+use crate::bench::BenchError;
+
+/// Arrays, one for each aggregate.
+const WINDOW: &str = "/api/v1/window?format=npz";
 
 /// An answer, whole.
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +41,12 @@ pub(super) async fn ask(
 ) -> Result<Asked, BenchError> {
     let begun = Instant::now();
     let size = if path == Path::Window {
-        let answers = ask_at_once(&mut stage.clients, &windows(question, range, &stage.few)).await?;
-        answers.iter().map(|answer| answer.bytes).sum()
+        stage.client.ask(WINDOW, &question.window(range, &stage.few)).await?.bytes
     } else {
         let sql = question.sql(path, range, &stage.few);
         sqlx::query(&sql).persistent(false).fetch_all(analyst).await?.len()
     };
     Ok(Asked { ms: begun.elapsed().as_secs_f64() * 1e3, size: size as f64 })
-}
-
-fn windows(question: Question, range: Range, few: &[String]) -> Vec<client::Question> {
-    question.windows(range, few).into_iter().map(client::Question::window).collect()
 }
 
 /// Asks once without a clock.
@@ -63,14 +58,10 @@ pub(super) async fn look(
     range: Range,
 ) -> Result<Look, BenchError> {
     if path == Path::Window {
-        let answers = ask_at_once(&mut stage.clients, &windows(question, range, &stage.few)).await?;
-        let receipts: Vec<Value> = answers.into_iter().map(|answer| answer.receipt).collect();
-        let chunks = |what: &str| {
-            let count = receipts.first().and_then(|receipt| receipt["chunks"][what].as_u64());
-            usize::try_from(count.unwrap_or(0)).unwrap_or(0)
-        };
+        let receipt = stage.client.ask(WINDOW, &question.window(range, &stage.few)).await?.receipt;
+        let chunks = |what: &str| usize::try_from(receipt["chunks"][what].as_u64().unwrap_or(0)).unwrap_or(0);
         let (total, excluded) = (chunks("total"), chunks("pruned"));
-        return Ok(Look { touched: total.saturating_sub(excluded), excluded, plan: receipts.into() });
+        return Ok(Look { touched: total.saturating_sub(excluded), excluded, plan: receipt });
     }
     // The control's plan is of interest, and not worth its time once more.
     let analyze = if path == Path::Plain { "" } else { "ANALYZE, TIMING OFF, " };

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! HTTP -> `chunkwise up`, a child process -> ticks (sealed) and their bars -+-> an analyst's SQL over rows
-//!                                                                          +-> windows over REST
+//!                                                                          +-> a window over REST
 //!                                                                          +-> SQL over bars
 //!                                                                          \-> the same rows in a plain table -> the same SQL
 //! 1, 10 and 100 times as many rows as are asked for -> the same questions: whether the store's size matters
 //! ```
 //!
 //! What is asked and why stands with `question`. Each number of records has a stretch of whole hours to itself, so that all
-//! paths are about exactly these: a window and a bar are about whole buckets. The windows of one question are asked at once, over
-//! a connection a core, as a program would ask for them. The plain table holds nothing but the stretches.
+//! paths are about exactly these: a window and a bar are about whole buckets. A window asks for all aggregates of its question
+//! at once, as arrays. The plain table holds nothing but the stretches.
 
 mod ask;
 mod cells;

@@ -32,8 +32,8 @@ pub(super) struct Stage<'b> {
     scratch: &'b ScratchDatabase,
     pub(super) options: &'b QueryBenchOptions,
     pub(super) connection: PgConnection,
-    /// As a program asks that has several windows to ask for.
-    pub(super) clients: Vec<Client>,
+    /// Asks for windows.
+    pub(super) client: Client,
     service: Service,
     lines: Lines,
     live_lines: Arc<Lines>,
@@ -69,12 +69,12 @@ impl<'b> Stage<'b> {
         ];
         let service =
             Service::start(Role::Everything, program, &scratch.options(), &[Transport::Http], &settings).await?;
-        let clients = Client::as_many_as_cores(&service).await?;
+        let client = Client::connect(&service).await?;
         Ok(Self {
             scratch,
             options,
             connection,
-            clients,
+            client,
             service,
             lines,
             live_lines,
@@ -179,7 +179,7 @@ impl<'b> Stage<'b> {
     }
 
     pub(super) async fn end(self) {
-        drop(self.clients);
+        drop(self.client);
         self.service.stop().await;
     }
 

@@ -18,11 +18,18 @@ pub(crate) fn window(answer: &WindowAnswer, layout: Layout) -> String {
 
 fn window_long(answer: &WindowAnswer) -> Table {
     let times = times(&answer.frame.times_us);
-    let mut table = table(row_header(&answer.rows).chain(["time".to_owned(), "value".to_owned()]));
-    for (series, values) in answer.rows.series.iter().zip(answer.frame.values.rows()) {
-        for (time, value) in times.iter().zip(values).filter(|(_, value)| !value.is_nan()) {
+    let also = answer.also.iter().map(|(aggregate, _)| aggregate.name().to_owned());
+    let mut table = table(row_header(&answer.rows).chain(["time".to_owned(), "value".to_owned()]).chain(also));
+    for (row, series) in answer.rows.series.iter().enumerate() {
+        for (column, time) in times.iter().enumerate() {
+            let all = std::iter::once(&answer.frame.values).chain(answer.also.iter().map(|(_, values)| values));
+            let values: Vec<f64> = all.map(|values| values[(row, column)]).collect();
+            if values.iter().all(|value| value.is_nan()) {
+                continue;
+            }
             let mut cells = row_cells(&answer.rows, series);
-            cells.extend([Cell::new(time), number(value)]);
+            cells.push(Cell::new(time));
+            cells.extend(values.iter().map(number));
             table.add_row(cells);
         }
     }

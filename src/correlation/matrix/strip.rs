@@ -1,6 +1,6 @@
 //! A few rows against all that follow them.
 
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, linalg::general_mat_mul, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, linalg::general_mat_mul, s};
 use rayon::prelude::*;
 
 use crate::{
@@ -88,6 +88,46 @@ impl<'v> Rows<'v> {
         self.masked.is_none().then(|| self.values.ncols())
     }
 
+    /// Where no row has gaps: r of the rows from `first` on, as many as `r` has, with themselves and all that follow. `r` is
+    /// (rows, series); what is left of the column `first` is not touched.
+    pub(super) fn correlate(&self, first: usize, min_overlap: usize, mut r: ArrayViewMut2<'_, f32>) {
+        if self.stop.is_given() {
+            return;
+        }
+        let x = &self.deviations;
+        let mut r = r.slice_mut(s![.., first..]);
+        let strip = x.slice(s![first..first + r.nrows(), ..]);
+        general_mat_mul(1.0, &strip, &x.slice(s![first.., ..]).t(), 0.0, &mut r);
+        let as_they_are =
+            self.kinds[first..].iter().all(|kind| *kind == Kind::Plain) && x.ncols() >= min_overlap.max(3);
+        for (row, mut r) in r.rows_mut().into_iter().enumerate() {
+            if as_they_are {
+                r.mapv_inplace(|r| r.clamp(-1.0, 1.0));
+                r[row] = 1.0;
+                continue;
+            }
+            for (column, r) in r.iter_mut().enumerate().skip(row) {
+                if self.stop.is_given() {
+                    return;
+                }
+                *r = narrow(self.of_product(first + row, first + column, *r, min_overlap).r);
+            }
+        }
+    }
+
+    /// A pair without gaps, from its product.
+    fn of_product(&self, a: usize, b: usize, product: f32, min_overlap: usize) -> Correlation {
+        let n = self.values.ncols();
+        let kinds = [self.kinds[a], self.kinds[b]];
+        if n < min_overlap || kinds.contains(&Kind::Constant) {
+            Correlation { r: f64::NAN, n }
+        } else if kinds.contains(&Kind::Odd) {
+            self.exactly(a, b, min_overlap)
+        } else {
+            Correlation::of(if a == b { 1.0 } else { f64::from(product).clamp(-1.0, 1.0) }, n)
+        }
+    }
+
     /// A pair in float64.
     pub(super) fn exactly(&self, a: usize, b: usize, min_overlap: usize) -> Correlation {
         let [target, other] = [a, b].map(|row| self.values.row(row).to_vec());
@@ -124,9 +164,7 @@ fn prepare(
     let scale = 1.0 / squares.sqrt();
     for (deviation, value) in deviations.into_iter().zip(values) {
         // Of length 1: a float32 holds it.
-        #[expect(clippy::cast_possible_truncation, reason = "rounding to float32 is meant")]
-        let rounded = ((value - first - mean) * scale) as f32;
-        *deviation = if value.is_nan() { 0.0 } else { rounded };
+        *deviation = if value.is_nan() { 0.0 } else { narrow((value - first - mean) * scale) };
     }
     Kind::Plain
 }
@@ -160,7 +198,7 @@ impl Strip {
             let memory = &mut self.products[at];
             // What is there from the last strip is overwritten.
             memory.resize((last - first) * width, 0.0);
-            let Ok(mut out) = ndarray::ArrayViewMut2::from_shape((last - first, width), memory) else { return };
+            let Ok(mut out) = ArrayViewMut2::from_shape((last - first, width), memory) else { return };
             general_mat_mul(1.0, &left.slice(s![first..last, ..]), &right.slice(s![first.., ..]).t(), 0.0, &mut out);
         };
         let x = &rows.deviations;
@@ -172,30 +210,25 @@ impl Strip {
             product(4, squares, mask);
             product(5, mask, squares);
         }
-        let buckets = rows.values.ncols();
         for a in first..last {
             let line = (a - first) * width;
-            if rows.stop.is_given() {
-                return;
-            }
             for b in a..rows.len() {
+                // A pair by itself takes as long as many that products give.
+                if rows.stop.is_given() {
+                    return;
+                }
                 let at = line + b - first;
                 let sums = |product: usize| self.products[product].get(at).copied().unwrap_or(0.0);
-                let n = match rows.masked {
-                    None => buckets,
-                    Some(_) => count(sums(1)),
-                };
+                if rows.masked.is_none() {
+                    cell(a, b, rows.of_product(a, b, sums(0), min_overlap));
+                    continue;
+                }
+                let n = count(sums(1));
                 let kinds = [rows.kinds[a], rows.kinds[b]];
                 let found = if n < min_overlap || kinds.contains(&Kind::Constant) {
                     Correlation { r: f64::NAN, n }
                 } else if kinds.contains(&Kind::Odd) {
-                    // Each takes as long as many that products give.
-                    if rows.stop.is_given() {
-                        return;
-                    }
                     rows.exactly(a, b, min_overlap)
-                } else if rows.masked.is_none() {
-                    Correlation::of(if a == b { 1.0 } else { f64::from(sums(0)).clamp(-1.0, 1.0) }, n)
                 } else {
                     match r_of_sums(sums(0), n, [sums(2), sums(3)], [sums(4), sums(5)]) {
                         Some(_) if a == b => Correlation { r: 1.0, n },
@@ -207,6 +240,13 @@ impl Strip {
             }
         }
     }
+}
+
+/// An r as it is kept.
+pub(super) fn narrow(r: f64) -> f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to float32 is meant")]
+    let narrow = r as f32;
+    narrow
 }
 
 /// A sum of ones, which float32 holds exactly up to 2^24.

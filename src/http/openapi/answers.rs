@@ -70,6 +70,9 @@ struct WindowAnswer {
     series: Vec<Series>,
     /// One array a series, with a value or null for each time.
     values: Vec<Vec<Option<f64>>>,
+    /// The same for each further aggregate, by its name; where some were asked for.
+    #[schema(required = false)]
+    also: BTreeMap<String, Vec<Vec<Option<f64>>>>,
     /// The database's clock when the snapshot was taken that the answer includes whole.
     #[schema(format = DateTime)]
     as_of: String,

@@ -216,7 +216,8 @@ pub(super) fn failures() -> impl Iterator<Item = (String, Response)> {
             "Over the time limit.",
             json!({
                 "code": "timeout",
-                "message": "the question took longer than the limit of 30 s: ask for a shorter range or fewer series",
+                "message": "the question took longer than the limit of 30 s: ask for a shorter range or fewer series, or \
+                            again: what a correlation over all series has read is kept",
                 "details": {"limit_s": 30.0}
             }),
         ),

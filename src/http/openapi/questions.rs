@@ -197,10 +197,13 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         closed(ObjectBuilder::new().property("from", named_as("Time", FROM)).property("to", named_as("Time", TO)));
     add("TimeRange", range.required("from").required("to").description(Some("Half-open: [from, to).")).into());
 
+    let also = list(word(&["last", "first", "mean", "min", "max", "sum", "count"]))
+        .description(Some("Further aggregates of the same buckets, from the same reading of the rows; not as npy."));
     let window = question()
         .property("series", named_as("Selector", "Which series; all by default."))
         .property("from", named_as("Time", FROM))
-        .property("to", named_as("Time", TO));
+        .property("to", named_as("Time", TO))
+        .property("also", also);
     add("WindowQuestion", window.required("from").required("to").into());
     add("CorrelateQuestion", correlate().into());
 }

@@ -18,11 +18,11 @@ use crate::{
     format::{self, Format, Layout},
     frame::Frame,
     query::{
-        AllPairs, AnswerRows, AsofAnswer, CorrelateAnswer, LagAnswer, ListedSeries, MatrixAnswer, Pair, Receipt,
-        RollingAnswer, SelectedSeries, SeriesPage, StatColumn, TaggedSeries, WindowAnswer,
+        AllPairs, AnswerRows, AsofAnswer, CorrelateAnswer, LagAnswer, ListedSeries, MatrixAnswer, Overlaps, Pair,
+        Receipt, RollingAnswer, SelectedSeries, SeriesPage, StatColumn, TaggedSeries, WindowAnswer,
     },
     question::{
-        AsofQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, Stat, TicksQuestion,
+        Aggregate, AsofQuestion, CorrelateQuestion, LagQuestion, MatrixQuestion, RollingQuestion, Stat, TicksQuestion,
         WindowQuestion,
     },
 };
@@ -234,6 +234,7 @@ fn the_fields_and_defaults_of_questions_are_the_real_ones() {
     let mut minimal = json!({"measurement": "m", "field": "f", "bucket": "1d", "from": 0, "to": 1});
     let parsed: WindowQuestion = serde_json::from_value(minimal.clone()).unwrap();
     window.limit_bytes = Some(1);
+    window.also = vec![Aggregate::Max];
     assert_same_fields("WindowQuestion", &json!(window), &json!(parsed));
 
     let mut correlate: CorrelateQuestion = serde_json::from_value(questions::correlate_example()).unwrap();
@@ -270,7 +271,9 @@ fn answers_are_as_described() {
     };
 
     let frame = Frame { times_us: vec![0], values: array![[1.0]] };
-    let window = WindowAnswer { rows: rows(), frame, as_of_us: 0, receipt: Receipt::default() };
+    let mut window = WindowAnswer { rows: rows(), frame, also: Vec::new(), as_of_us: 0, receipt: Receipt::default() };
+    conforms("WindowAnswer", format::window(&window, Format::Json, Layout::Long).unwrap());
+    window.also.push((Aggregate::Max, array![[2.0]]));
     conforms("WindowAnswer", format::window(&window, Format::Json, Layout::Long).unwrap());
 
     let question: CorrelateQuestion = serde_json::from_value(questions::correlate_example()).unwrap();
@@ -296,7 +299,7 @@ fn answers_are_as_described() {
     conforms("AsofAnswer", format::asof(&AsofAnswer::default(), Format::Json).unwrap());
 
     let (target, receipt) = (rows().series[0].clone(), Receipt::default());
-    let whole = AllPairs::Matrix { r: array![[f64::NAN]], n: array![[1]], order: vec![0] };
+    let whole = AllPairs::Matrix { r: array![[f32::NAN]], n: Overlaps::Same(1), order: vec![0] };
     let strongest = AllPairs::Strongest(vec![Pair { a: 0, b: 0, r: 0.5, n: 20 }]);
     for pairs in [whole, strongest] {
         let matrix = MatrixAnswer { rows: rows(), pairs, as_of_us: 0, receipt: receipt.clone() };

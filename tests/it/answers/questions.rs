@@ -157,6 +157,51 @@ async fn a_format_that_a_question_has_not_is_a_406_and_other_routes_do_not_look(
 }
 
 #[tokio::test]
+async fn a_window_gives_further_aggregates_of_the_same_reading() {
+    let real = Real::shared().await;
+    let month = |fields: Value| {
+        let mut all = json!({"bucket": "1mo", "aggregate": "max"});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        january(all)
+    };
+    let several = month(json!({"also": ["min", "count"], "series": {"symbol": ["AAPL", "MSFT"]}}));
+    let answer = real.app.ask("/api/v1/window", &several).json();
+    for (aggregate, found) in
+        [("max", &answer["values"]), ("min", &answer["also"]["min"]), ("count", &answer["also"]["count"])]
+    {
+        let single = month(json!({"aggregate": aggregate, "series": {"symbol": ["AAPL", "MSFT"]}}));
+        assert_eq!(*found, real.app.ask("/api/v1/window", &single).json()["values"], "{aggregate}");
+    }
+    assert_eq!(answer["also"]["count"], json!([[21.0], [21.0]]));
+    assert!(real.app.ask("/api/v1/window", &month(json!({}))).json().get("also").is_none());
+
+    let csv = real.app.ask("/api/v1/window?format=csv", &several);
+    assert!(csv.body.starts_with(b"series_id,symbol,time,value,min,count\n"), "{}", String::from_utf8_lossy(&csv.body));
+    let npz = real.app.ask("/api/v1/window?format=npz", &several);
+    let mut arrays = ndarray_npy::NpzReader::new(std::io::Cursor::new(npz.body)).unwrap();
+    assert_eq!(arrays.names().unwrap(), ["values", "min", "count", "series_id", "times"]);
+    let count: ndarray::Array2<f64> = arrays.by_name("count").unwrap();
+    assert_eq!(count, ndarray::array![[21.0], [21.0]]);
+
+    let npy = real.app.ask("/api/v1/window?format=npy", &several);
+    assert_eq!(
+        (npy.status, &npy.json()["error"]["details"]["formats"]),
+        (406, &json!(["json", "npz", "arrow", "csv"]))
+    );
+    for (path, fields, about) in [
+        ("?format=csv&layout=wide", json!({"also": ["min"]}), "also"),
+        ("", json!({"also": ["max"]}), "also[0]"),
+        ("", json!({"also": ["min", "min"]}), "also[1]"),
+        ("", json!({"also": ["median"]}), "also"),
+    ] {
+        let refused = real.app.ask(&format!("/api/v1/window{path}"), &month(fields.clone()));
+        let error = refused.json()["error"].take();
+        assert_eq!(refused.status, 400, "{fields}: {error}");
+        assert!(error.to_string().contains(about), "{fields}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_over_its_limit_is_a_413_with_both_figures() {
     let real = Real::shared().await;
     let question = |limit: u64| correlation(json!({ "limit_bytes": limit }));

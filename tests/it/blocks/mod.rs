@@ -3,6 +3,7 @@
 mod changes;
 mod equality;
 mod files;
+mod frames;
 mod moments;
 mod service;
 

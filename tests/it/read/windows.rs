@@ -53,6 +53,33 @@ fn random_question(random: &mut StdRng, buckets: &[&str], span_us: i64) -> Windo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_aggregates_of_one_reading_are_those_of_several() {
+    let fixture = Fixture::random(4, HOUR_US, 6, DAY_US, 2_000).await;
+    let mut random = StdRng::seed_from_u64(6);
+    for _ in 0..20 {
+        let mut question = random_question(&mut random, &["5m", "45m", "1h", "7h"], DAY_US);
+        let mut single = question.clone();
+        question.also = ["last", "first", "mean", "min", "max", "sum", "count"]
+            .map(|name| serde_json::from_value(json!(name)).unwrap())
+            .into_iter()
+            .filter(|aggregate| *aggregate != question.aggregate)
+            .collect();
+        let all = check(&fixture, &question).await;
+        let mut rows_read = 0;
+        for (asked, (aggregate, values)) in question.also.iter().zip(&all.also) {
+            assert_eq!(asked, aggregate);
+            single.aggregate = *aggregate;
+            let alone = fixture.questions.window(&single).await.unwrap();
+            let bits = |values: &ndarray::Array2<f64>| values.mapv(f64::to_bits);
+            assert_eq!(bits(values), bits(&alone.frame.values), "{single:?}");
+            rows_read = alone.receipt.rows_read;
+        }
+        assert_eq!(all.also.len(), 6);
+        assert_eq!(all.receipt.rows_read, rows_read, "they are read once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_aggregate_grid_fill_and_transform_is_as_worked_out_by_hand() {
     // Buckets of 45 minutes and 7 hours straddle the chunks of an hour.
     let mut fixture = Fixture::random(1, HOUR_US, 6, DAY_US, 600).await;

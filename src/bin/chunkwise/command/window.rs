@@ -2,14 +2,14 @@
 
 use chunkwise::{
     config::Config,
-    format::{self, Layout},
-    question::{Selector, SelectorError, Timestamp, WindowQuestion},
+    format::{self, Format, Layout},
+    question::{Aggregate, Selector, SelectorError, Timestamp, WindowQuestion},
 };
 use clap::Args;
 
 use crate::{
     engine::Engine,
-    question_args::{AnswerArgs, QuestionArgs, Shown, layout, note_unmatched, tag},
+    question_args::{AnswerArgs, QuestionArgs, Shown, layout, note_unmatched, tag, word},
     table,
 };
 
@@ -36,6 +36,10 @@ pub(crate) struct WindowArgs {
     /// The first moment after
     #[arg(long, value_name = "TIME", help_heading = "Series and time")]
     to: Timestamp,
+    /// Another aggregate of the same buckets, from the same reading; again for more. Not for npy and wide tables
+    #[arg(long, value_name = "NAME", help_heading = "Buckets",
+          value_parser = word::<Aggregate>(&["last", "first", "mean", "min", "max", "sum", "count"]))]
+    also: Vec<Aggregate>,
     /// long: a line for every value; wide: a column for every series. For table, csv and arrow
     #[arg(long, value_name = "NAME", default_value = "long", value_parser = layout, help_heading = "Answer")]
     layout: Layout,
@@ -60,6 +64,7 @@ impl WindowArgs {
             series: Selector::from_pairs(&self.series)?,
             from: self.from,
             to: self.to,
+            also: self.also.clone(),
         })
     }
 }
@@ -68,6 +73,9 @@ pub(crate) async fn run(args: &WindowArgs, config: &Config) -> anyhow::Result<()
     let question = args.question(&config.namespace)?;
     question.validate()?;
     let output = args.answer.output()?;
+    // A table for people is laid out as a CSV.
+    let format = if let Shown::As(format) = args.answer.format { format } else { Format::Csv };
+    format::check_window(!question.also.is_empty(), format, args.layout)?;
     let answer = Engine::open(config).await?.window(&question).await?;
     note_unmatched(&answer.rows.unmatched(&question.series));
     match args.answer.format {
@@ -102,11 +110,11 @@ mod tests {
         let flags = question(
             "chunkwise window ticks price --bucket 1d --timezone Europe/Berlin --aggregate mean --grid own --fill locf:1h \
              --transform pct --limit-bytes 1000 --series symbol=MSFT --series symbol=XOM --series exchange=N \
-             --series series_id=3 --from 0 --to 86400000",
+             --series series_id=3 --from 0 --to 86400000 --also min --also count",
         );
         let json = r#"{"measurement": "ticks", "field": "price", "bucket": "1d", "timezone": "Europe/Berlin",
                        "aggregate": "mean", "grid": "own", "fill": {"locf": {"max_age": "1h"}}, "transform": "pct",
-                       "limit_bytes": 1000, "from": 0, "to": 86400000,
+                       "limit_bytes": 1000, "from": 0, "to": 86400000, "also": ["min", "count"],
                        "series": {"symbol": ["MSFT", "XOM"], "exchange": "N", "series_id": 3}}"#;
         assert_eq!(flags, serde_json::from_str(json).unwrap());
     }

@@ -36,6 +36,7 @@ fn a_window() -> WindowAnswer {
     WindowAnswer {
         rows: rows(&["symbol"], &[(1, &[Some("AAPL")]), (13, &[Some("MSFT")])]),
         frame: Frame { times_us: vec![0, DAY_US], values: array![[1.5, f64::NAN], [2.0, 2.25]] },
+        also: Vec::new(),
         as_of_us: 2 * DAY_US,
         receipt: receipt(),
     }
