@@ -38,7 +38,7 @@ impl Layout {
     /// The panels of these chunks; `None` where buckets are not cut as panels need it: in UTC, of a length that divides a
     /// day, with every chunk beginning and ending between two of them.
     pub(super) fn new(chunks: &[Chunk], width: Width, calendar: &Calendar, series: usize) -> Option<Self> {
-        let width_us = width.fixed_us().filter(|us| *us > 0 && Width::DAY_US % us == 0)?;
+        let width_us = width.fixed_us().filter(|us| *us > 0 && Width::DAY_US % us == 0 && calendar.is_utc())?;
         let mut slices: Vec<Place> = Vec::new();
         let mut ordered = chunks.to_vec();
         ordered.sort_unstable_by_key(|chunk| (chunk.from_us, chunk.to_us, chunk.id));

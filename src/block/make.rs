@@ -25,8 +25,6 @@ use crate::{
     window::{ReadError, Snapshot, Source, Span, previous_observed},
 };
 
-/// So many buckets are read again for a question that makes little: the newest ones, while rows stream in.
-const LITTLE_BUCKETS: usize = 8;
 /// A carried value may be so many buckets old: all of them stand before every panel's own.
 const MAX_CARRIED_BUCKETS: i64 = 64;
 
@@ -58,9 +56,8 @@ impl From<JoinError> for BlockError {
 pub enum Making {
     /// They are made: all series of their time are read.
     All,
-    /// There is no answer from panels then. Only a few buckets of some that are there are read again, where they have changed;
-    /// and nothing is made for float32, as what is wanted are the values.
-    Little,
+    /// There is no answer from panels then: nothing is read, and nothing is made for float32, as what is wanted are the values.
+    Nothing,
 }
 
 /// What panels are asked for.
@@ -151,7 +148,13 @@ fn is_served(wanted: &Wanted<'_>, layout: &Layout, series: usize) -> bool {
         Grid::Observed => true,
         // Values are carried into buckets for which there is no chunk, and so no panel; and who asks for values wants a column
         // for each bucket.
-        Grid::Regular => (!carries && wanted.making == Making::All) || layout.has_no_holes(wanted.spans),
+        Grid::Regular if carries => {
+            // Also in the bucket before, which the first one's neighbour is.
+            let width_us = layout.width_us();
+            let spans = wanted.spans.iter().map(|span| Span { from_us: span.from_us - width_us, to_us: span.to_us });
+            layout.has_no_holes(&spans.collect::<Vec<_>>())
+        }
+        Grid::Regular => wanted.making == Making::All || layout.has_no_holes(wanted.spans),
         // The columns are those of the series asked for.
         Grid::Own => wanted.all_series,
     };
@@ -175,7 +178,7 @@ impl Maker<'_, '_> {
         }
         let buckets: usize = recipes.iter().map(|(_, recipe)| recipe.base.buckets).sum();
         let is_exact = (buckets * self.reader.series()) as u64 <= self.view.blocks.exact_cells();
-        let computes = if is_exact || self.wanted.making == Making::Little {
+        let computes = if is_exact || self.wanted.making == Making::Nothing {
             None
         } else {
             Some(self.derived(&places, &recipes).await?)
@@ -187,9 +190,9 @@ impl Maker<'_, '_> {
         Ok(Some(Panels { recipes, computes, width_us: self.layout.width_us(), cost }))
     }
 
-    /// Has the base panels at these places, read as far as they are not there; `false` if that is more than is to be made.
+    /// Has the base panels at these places, read as far as they are not there; `false` if nothing is to be read.
     async fn have(&mut self, snapshot: &mut Snapshot, places: &[Place]) -> Result<bool, BlockError> {
-        let (mut missing, mut unread) = (Vec::new(), 0);
+        let mut missing = Vec::new();
         for place in places {
             self.chunks.extend(&place.chunks);
             if self.bases.contains_key(&place.span.from_us) {
@@ -197,18 +200,10 @@ impl Maker<'_, '_> {
             }
             match self.view.find(&self.shelf, place) {
                 Found::Usable(base) => drop(self.bases.insert(place.span.from_us, base)),
-                Found::Dirty(_, times) => {
-                    let changed = self.reader.whole_buckets(place.span, &times);
-                    unread += changed.iter().map(|span| self.layout.buckets(*span)).sum::<usize>();
-                    missing.push(place.clone());
-                }
-                Found::Missing => {
-                    unread += self.layout.buckets(place.span).max(LITTLE_BUCKETS + 1);
-                    missing.push(place.clone());
-                }
+                Found::Dirty(..) | Found::Missing => missing.push(place.clone()),
             }
         }
-        if self.wanted.making == Making::Little && unread > LITTLE_BUCKETS {
+        if self.wanted.making == Making::Nothing && !missing.is_empty() {
             return Ok(false);
         }
         for (from_us, base) in self.reader.read(snapshot, &self.layout, &missing).await? {

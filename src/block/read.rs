@@ -118,7 +118,7 @@ impl<'v, 'q> Reader<'v, 'q> {
     }
 
     /// The buckets that hold these times, as spans that ascend and are apart.
-    pub(super) fn whole_buckets(&self, within: Span, times: &[Stretch]) -> Vec<Span> {
+    fn whole_buckets(&self, within: Span, times: &[Stretch]) -> Vec<Span> {
         let calendar = self.wanted.calendar;
         let spans = times.iter().map(|time| Span {
             from_us: calendar.floor(time.from_us).max(within.from_us),

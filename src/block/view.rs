@@ -63,6 +63,16 @@ impl View {
         Ok(roster)
     }
 
+    /// The series as they were when somebody looked last, without a look of one's own: each keeps its place for good. `None`
+    /// where that is not known, or is being read.
+    #[must_use]
+    pub fn known_roster(&self) -> Option<Arc<Roster>> {
+        match &*self.kept.roster.try_lock().ok()? {
+            KnownSeries::Roster(roster, _) => Some(Arc::clone(roster)),
+            KnownSeries::Places(_) => None,
+        }
+    }
+
     pub(super) fn shelf(&self, subject: &Subject) -> Arc<Shelf> {
         Arc::clone(locked(&self.kept.shelves).entry(subject.clone()).or_default())
     }

@@ -177,7 +177,6 @@ mod tests {
 
     const NAN: f64 = f64::NAN;
 
-    /// Each row against all, in float64.
     /// r and n of each pair by itself, in float64.
     fn oracle(values: ArrayView2<'_, f64>, method: Method, min_overlap: usize) -> (Array2<f64>, Array2<i64>) {
         let (series, whole) = (values.nrows(), 0..values.ncols());

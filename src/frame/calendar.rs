@@ -40,6 +40,12 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// Whether buckets are cut in UTC, as all that are shorter than a day are.
+    #[must_use]
+    pub fn is_utc(&self) -> bool {
+        self.zone.is_none()
+    }
+
     /// Buckets of this width, cut in this zone if they are a day or more. A width below 1 counts as 1.
     #[must_use]
     pub fn new(width: Width, tz: Tz) -> Self {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     block::{Making, Panels, Wanted},
-    frame::Frame,
+    frame::{Accumulator, Frame},
     window::Snapshot,
 };
 
@@ -52,12 +52,12 @@ impl Questions {
         };
         let began = Instant::now();
         let Some(view) = blocks.look(snapshot, measurement, column).await? else { return Ok(None) };
-        let Ok(roster) = view.roster(snapshot.connection(), measurement).await else { return Ok(None) };
+        let Some(roster) = view.known_roster() else { return Ok(None) };
         let places: Option<Vec<usize>> = chosen.wanted.ids().iter().map(|id| roster.place(*id)).collect();
         let Some(places) = places else { return Ok(None) };
         let planning = began.elapsed();
         let wanted = Wanted {
-            making: Making::Little,
+            making: Making::Nothing,
             database: &self.database,
             measurement,
             source,
@@ -81,7 +81,9 @@ impl Questions {
         };
         let buckets: Vec<usize> = panels.on_grid().into_iter().filter(is_asked).collect();
         let (rows, columns) = (places.len() as u64, buckets.len() as u64);
-        let frame_bytes = rows.saturating_mul(columns).saturating_mul(size_of::<f64>() as u64);
+        // As where rows are read, which takes more: whether a question is too large must not depend on who asked before.
+        let frame_bytes =
+            Accumulator::bytes_needed(places.len(), buckets.len(), aggregate).unwrap_or(usize::MAX) as u64;
         let besides = asked.besides.as_ref().map_or(0, |besides| besides(rows, columns));
         if frame_bytes.saturating_add(besides) > limit_bytes {
             // It is refused as any other.

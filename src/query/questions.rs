@@ -222,7 +222,7 @@ impl Questions {
             also: Vec::new(),
             blocks: self.blocks.as_ref(),
             // Other methods take values as they are, in float64.
-            making: if question.method == Method::Pearson { Making::All } else { Making::Little },
+            making: if question.method == Method::Pearson { Making::All } else { Making::Nothing },
             selection: Selection::OneAgainst { target: &question.target, against: &question.against },
             most_series: usize::MAX,
             otherwise,

@@ -67,7 +67,7 @@ impl<'q> Asked<'q> {
             ranges: vec![TimeRange { from, to }],
             also: Vec::new(),
             blocks,
-            making: Making::Little,
+            making: Making::Nothing,
             selection,
             most_series: usize::MAX,
             otherwise: Otherwise::Rows,
@@ -202,7 +202,7 @@ impl Questions {
             let planned = Planned { measurement, source, column, chunks, calendar, shape, spans, limit_bytes };
             // In a box: what reads panels is large, and most questions do without.
             let gathered = match &chosen {
-                Some(chosen) if asked.making == Making::Little || chosen.wanted.are_few() => {
+                Some(chosen) if asked.making == Making::Nothing || chosen.wanted.are_few() => {
                     Box::pin(self.by_kept(snapshot, asked, &planned, chosen)).await?
                 }
                 chosen => Box::pin(self.by_blocks(snapshot, asked, &planned, chosen.as_ref())).await?,

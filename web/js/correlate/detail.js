@@ -63,6 +63,7 @@ export class Detail {
   hold() {
     this.#latest.stop();
     this.#key = null;
+    this.card.place.rest();
   }
 
   /// `id` is the target's, `row` the ranking's.

@@ -43,6 +43,7 @@ export class Heat {
   hold() {
     this.#latest.stop();
     this.#key = null;
+    this.card.place.rest();
   }
 
   clear() {

@@ -32,6 +32,7 @@ class Correlate {
   #wanted = 0;
   #answer = null;
   #answerOf = null;
+  #running = null;
   #turn = 0;
 
   constructor(main, parameters) {
@@ -213,6 +214,7 @@ class Correlate {
     if (state.targetId === undefined) return;
     if (state.targetId === null) {
       this.#asked = null;
+      this.#latest.stop();
       if (state.target) this.rankingCard.place.empty("There is no such series", "None has exactly these tags. Choose one above.");
       else this.rankingCard.place.empty("There are no series", "The measurement has no rows yet.");
       this.#clearAround();
@@ -220,6 +222,7 @@ class Correlate {
     }
     if (!state.ranges.length) {
       this.#asked = null;
+      this.#latest.stop();
       this.rankingCard.place.empty("No range yet", "Drag over the chart, or add one with the button below it.");
       this.#clearAround();
       return;
@@ -239,7 +242,7 @@ class Correlate {
       return;
     }
     // The hand has let go where it was last, and that is asked next.
-    if (!this.isMoving) this.#latest.hurry();
+    if (!this.isMoving && this.#running !== asked) this.#latest.hurry();
     // Before its answer is there, what is beside the table would be of the one before.
     if (this.#answerOf === asked) this.#drawAround();
   }
@@ -247,6 +250,7 @@ class Correlate {
   /// `number` is the question's, for those who wait until its answer is drawn.
   async #ask(asked, number, fresh, signal) {
     const { place } = this.rankingCard;
+    this.#running = asked;
     if (!fresh) place.busy();
     const begun = performance.now();
     try {
@@ -263,6 +267,8 @@ class Correlate {
       if (this.#asked === asked) this.#drawAroundSoon();
     } catch (error) {
       if (error.name === "AbortError") throw error;
+      // Something else is wanted by now, and asked next.
+      if (this.#asked !== asked) return;
       this.#asked = null;
       if (!this.#answer) this.#clearAround();
       // It may have been deleted and written anew, under another id.

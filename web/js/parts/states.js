@@ -50,7 +50,8 @@ export class Place {
     this.#slow ??= setTimeout(() => this.element.classList.add("slow"), SLOW_MS);
   }
 
-  #idle() {
+  /// Nothing is waited for any more; what is there stays.
+  rest() {
     this.element.removeAttribute("aria-busy");
     clearTimeout(this.#slow);
     this.#slow = null;
@@ -59,7 +60,7 @@ export class Place {
 
   ready() {
     this.#unveil();
-    this.#idle();
+    this.rest();
     this.element.dataset.state = "ready";
   }
 
@@ -84,7 +85,7 @@ export class Place {
   }
 
   #cover(what, state) {
-    this.#idle();
+    this.rest();
     const said = JSON.stringify([state, what.dataset.code, what.textContent]);
     // Made anew, it would be announced again, and the focus on its button lost.
     if (said === this.#said && this.#veil?.parentNode === this.beneath) return;
