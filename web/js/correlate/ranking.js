@@ -164,8 +164,8 @@ class Line {
     say(this.rank, String(row.rank));
     say(this.name, row.name);
     this.called.title = row.name;
-    row.cells.forEach((cell, range) => {
-      const { r, n, bar, strength, count: counted } = this.cells[range];
+    this.cells.forEach(({ r, n, bar, strength, count: counted }, range) => {
+      const cell = row.cells[range];
       strength.dataset.r = cell.r ?? "";
       strength.title = `p ${pValue(cell.p_value)}`;
       say(r, shownR(cell.r));
