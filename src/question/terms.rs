@@ -28,6 +28,9 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
+    /// All of them, as questions write them.
+    pub const NAMES: [&str; 7] = ["last", "first", "mean", "min", "max", "sum", "count"];
+
     /// As questions write it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -154,8 +154,8 @@ struct Job {
     whole: Mutex<Reading>,
 }
 
-/// Reads every slice of the plan in the snapshot's state, once for all aggregates. The snapshot's own connection reads, and `helpers` more that
-/// join it; each takes the next slice when it has finished one.
+/// Reads every slice of the plan in the snapshot's state, once for all aggregates. The snapshot's own connection reads, and
+/// `helpers` more that join it; each takes the next slice when it has finished one.
 ///
 /// # Errors
 /// See [`ReadError`]; the snapshot's connection may then be in the middle of a COPY and must not be used.

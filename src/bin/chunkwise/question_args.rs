@@ -30,7 +30,7 @@ pub(crate) struct QuestionArgs {
     pub(crate) timezone: Tz,
     /// What is made of the values of a bucket
     #[arg(long, value_name = "NAME", default_value = "last", help_heading = "Buckets",
-          value_parser = word::<Aggregate>(&["last", "first", "mean", "min", "max", "sum", "count"]))]
+          value_parser = word::<Aggregate>(&Aggregate::NAMES))]
     pub(crate) aggregate: Aggregate,
     /// Which buckets count: those in which any series has a value, all, or each series' own
     #[arg(long, value_name = "NAME", default_value = "observed", help_heading = "Buckets",

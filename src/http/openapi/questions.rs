@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     format::{Format, MAX_RANKED_ARRAY},
-    question::MAX_RANGES,
+    question::{Aggregate, MAX_RANGES},
 };
 
 pub(super) const TAG: &str = "Questions";
@@ -197,7 +197,7 @@ pub(super) fn register(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         closed(ObjectBuilder::new().property("from", named_as("Time", FROM)).property("to", named_as("Time", TO)));
     add("TimeRange", range.required("from").required("to").description(Some("Half-open: [from, to).")).into());
 
-    let also = list(word(&["last", "first", "mean", "min", "max", "sum", "count"]))
+    let also = list(word(&Aggregate::NAMES))
         .description(Some("Further aggregates of the same buckets, from the same reading of the rows; not as npy."));
     let window = question()
         .property("series", named_as("Selector", "Which series; all by default."))
@@ -251,7 +251,7 @@ pub(super) fn question() -> ObjectBuilder {
         ),
         (
             "aggregate",
-            word(&["last", "first", "mean", "min", "max", "sum", "count"])
+            word(&Aggregate::NAMES)
                 .description(Some("What is made of a bucket's values; an empty bucket is missing."))
                 .into(),
         ),

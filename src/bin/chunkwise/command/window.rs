@@ -38,7 +38,7 @@ pub(crate) struct WindowArgs {
     to: Timestamp,
     /// Another aggregate of the same buckets, from the same reading; again for more. Not for npy and wide tables
     #[arg(long, value_name = "NAME", help_heading = "Buckets",
-          value_parser = word::<Aggregate>(&["last", "first", "mean", "min", "max", "sum", "count"]))]
+          value_parser = word::<Aggregate>(&Aggregate::NAMES))]
     also: Vec<Aggregate>,
     /// long: a line for every value; wide: a column for every series. For table, csv and arrow
     #[arg(long, value_name = "NAME", default_value = "long", value_parser = layout, help_heading = "Answer")]
