@@ -110,26 +110,46 @@ pub(in crate::correlation) fn flush_from(
     part: &mut Part,
     pairs: &mut Pairs,
 ) {
+    let mut own = Sums::default();
+    for lane in 0..LANES {
+        own.n[lane] = common.n + f64::from(pairs.n[lane]);
+        own.x[lane] = common.x + f64::from(pairs.x[lane]);
+        own.xx[lane] = common.xx + f64::from(pairs.xx[lane]);
+        own.y[lane] = f64::from(part.y[lane]);
+        own.yy[lane] = f64::from(part.yy[lane]);
+        own.xy[lane] = f64::from(part.xy[lane]);
+    }
+    (own.rough_xx, own.rough_yy) = (own.xx, own.yy);
+    bring_body(origin, references, &own, sums);
+    *part = Part::default();
+    *pairs = Pairs::default();
+}
+
+/// Adds a tile's sums of other origins, and brings them to its `references` as [`flush_from`] does.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(in crate::correlation) fn bring(origin: Origin<'_>, references: &mut Lane64, own: &Sums, sums: &mut Sums) {
+    bring_body(origin, references, own, sums);
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instructions")]
+fn bring_body(origin: Origin<'_>, references: &mut Lane64, own: &Sums, sums: &mut Sums) {
     let e = origin.target;
     for (lane, reference) in references.iter_mut().enumerate() {
-        let n = common.n + f64::from(pairs.n[lane]);
-        let (x, xx) = (common.x + f64::from(pairs.x[lane]), common.xx + f64::from(pairs.xx[lane]));
-        let (y, yy) = (f64::from(part.y[lane]), f64::from(part.yy[lane]));
+        let (n, x, y) = (own.n[lane], own.x[lane], own.y[lane]);
         let offset = origin.offsets[lane];
         let is_first = n > 0.0 && reference.is_nan();
         *reference = if is_first { offset } else { *reference };
         let d = if n > 0.0 { offset - *reference } else { 0.0 };
         sums.n[lane] += n;
         sums.x[lane] += x + n * e;
-        sums.xx[lane] += xx + 2.0 * e * x + n * e * e;
-        sums.rough_xx[lane] += xx;
+        sums.xx[lane] += own.xx[lane] + 2.0 * e * x + n * e * e;
+        sums.rough_xx[lane] += own.rough_xx[lane];
         sums.y[lane] += y + n * d;
-        sums.yy[lane] += yy + 2.0 * d * y + n * d * d;
-        sums.rough_yy[lane] += yy;
-        sums.xy[lane] += f64::from(part.xy[lane]) + d * x + e * y + n * d * e;
+        sums.yy[lane] += own.yy[lane] + 2.0 * d * y + n * d * d;
+        sums.rough_yy[lane] += own.rough_yy[lane];
+        sums.xy[lane] += own.xy[lane] + d * x + e * y + n * d * e;
     }
-    *part = Part::default();
-    *pairs = Pairs::default();
 }
 
 impl Default for Sums {
@@ -140,9 +160,9 @@ impl Default for Sums {
 }
 
 impl Sums {
-    /// Adds what the target gave over the stretches of which the tile has every value, and remembers that no square was
-    /// brought to another reference.
-    pub(in crate::correlation) fn end_unshifted(&mut self, common: TargetSums) {
+    /// Of what is counted from 0: adds what the target gave over the stretches of which the tile has every value, and
+    /// remembers that no square was brought to another reference.
+    pub(in crate::correlation) fn end_from_zero(&mut self, common: TargetSums) {
         for lane in 0..LANES {
             self.n[lane] += common.n;
             self.x[lane] += common.x;
