@@ -108,13 +108,18 @@ pub fn one_vs_panels(
         .into_par_iter()
         .zip(n.axis_chunks_iter_mut(Axis(1), columns))
         .enumerate()
-        .flat_map_iter(|(group, (r, n))| {
-            let mut sums = GroupSums::new(panels, group * group_tiles, r.ncols().div_ceil(LANES), ranges.len());
-            if !stop.is_given() {
-                sums.run(&plan);
-            }
-            sums.finish(r, n, min_overlap, target)
-        })
+        // What a thread has made room for serves all its groups.
+        .map_init(
+            || GroupSums::new(panels, ranges.len()),
+            |sums, (group, (r, n))| {
+                sums.begin(group * group_tiles, r.ncols().div_ceil(LANES));
+                if !stop.is_given() {
+                    sums.run(&plan);
+                }
+                sums.finish(r, n, min_overlap, target)
+            },
+        )
+        .flatten_iter()
         .collect();
     OneVsPanels { r, n, doubtful }
 }

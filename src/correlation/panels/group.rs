@@ -50,23 +50,43 @@ impl Tile {
     }
 }
 
+/// Empties a list, and puts `value` into it so many times.
+fn refill<T: Clone>(list: &mut Vec<T>, value: T, times: usize) {
+    list.clear();
+    list.resize(times, value);
+}
+
 impl<'a> GroupSums<'a> {
-    /// Of `tiles` tiles from number `first` on, with nothing in them.
-    pub(super) fn new(panels: &'a [Panel<'a>], first: usize, tiles: usize, ranges: usize) -> Self {
-        let has_offsets = panels.iter().any(|panel| !panel.offsets.is_empty());
+    /// Of no tiles yet.
+    pub(super) fn new(panels: &'a [Panel<'a>], ranges: usize) -> Self {
         Self {
             panels,
-            first,
-            tiles: vec![Tile::new(); tiles],
+            first: 0,
+            tiles: Vec::new(),
             common: TargetSums::default(),
-            parts: vec![Part::default(); tiles],
-            pairs: vec![Pairs::default(); tiles],
-            masked: vec![false; tiles],
-            segment: vec![Sums::default(); tiles],
-            about_references: vec![Sums::default(); if has_offsets { tiles } else { 0 }],
-            ranges: vec![vec![Sums::default(); tiles]; ranges],
-            wild: vec![vec![0; tiles]; ranges],
+            parts: Vec::new(),
+            pairs: Vec::new(),
+            masked: Vec::new(),
+            segment: Vec::new(),
+            about_references: Vec::new(),
+            ranges: vec![Vec::new(); ranges],
+            wild: vec![Vec::new(); ranges],
         }
+    }
+
+    /// Turns to `tiles` tiles from number `first` on, with nothing in them.
+    pub(super) fn begin(&mut self, first: usize, tiles: usize) {
+        let has_offsets = self.panels.iter().any(|panel| !panel.offsets.is_empty());
+        self.first = first;
+        self.common = TargetSums::default();
+        refill(&mut self.tiles, Tile::new(), tiles);
+        refill(&mut self.parts, Part::default(), tiles);
+        refill(&mut self.pairs, Pairs::default(), tiles);
+        refill(&mut self.masked, false, tiles);
+        refill(&mut self.segment, Sums::default(), tiles);
+        refill(&mut self.about_references, Sums::default(), if has_offsets { tiles } else { 0 });
+        self.ranges.iter_mut().for_each(|range| refill(range, Sums::default(), tiles));
+        self.wild.iter_mut().for_each(|range| refill(range, 0, tiles));
     }
 
     /// Goes through all steps.
@@ -171,7 +191,7 @@ impl<'a> GroupSums<'a> {
 
     /// r and n of the series, rows = ranges, columns = series, and what is doubtful of them as (range, series).
     pub(super) fn finish(
-        self,
+        &self,
         mut r: ArrayViewMut2<'_, f64>,
         mut n: ArrayViewMut2<'_, i64>,
         min_overlap: i64,
