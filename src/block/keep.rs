@@ -155,7 +155,9 @@ impl Folder {
     }
 }
 
+/// Makes a folder for its owner's eyes only, and those above it for whoever else has files in them.
 fn make(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

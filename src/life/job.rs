@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     ChunkLook, LifeError, LifeOptions, Observed, Pace, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
-    look::note_changes, metric, pages::KnownPages,
+    look::note_changes, metric, pages::KnownPages, statistics,
 };
 use crate::{
     db::{Edition, check_server},
@@ -44,6 +44,8 @@ impl Job for SealJob {
         let chunks = look(turn.connection, edition, self.options, None).await?;
         note_changes(turn.connection, &chunks).await?;
         self.pages.follow(turn.connection, &chunks).await?;
+        statistics::follow(turn.connection).await?;
+        self.pace.pass(turn.connection).await?;
         let due: Vec<&ChunkLook> =
             chunks.iter().filter(|chunk| matches!(chunk.verdict(), Verdict::Seal | Verdict::Reseal)).collect();
         show_lag(&due);

@@ -30,6 +30,7 @@ mod retention;
 mod seal;
 mod seal_apache;
 mod seal_community;
+mod statistics;
 mod verdict;
 
 pub use error::LifeError;

@@ -102,6 +102,14 @@ impl Pace {
         Ok(())
     }
 
+    /// To be called after work of another kind: what came in meanwhile tells nothing.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn pass(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        self.came_in(connection).await.map(drop)
+    }
+
     /// To be called after work: pauses as long as the load asks for.
     ///
     /// # Errors

@@ -28,9 +28,9 @@ pub enum LocalError {
 
     /// Started as root, and the server's account cannot enter a folder that it needs.
     #[error(
-        "PostgreSQL must run as the account `{account}`, which cannot enter {} (on the way to {}): use a --data-dir below a \
-         folder open to it, such as /var/lib/chunkwise, or run chunkwise as an ordinary user",
-        blocked_by.display(), path.display()
+        "PostgreSQL must run as the account `{account}`, which cannot enter {} (on the way to {}): open it by `chmod o+x \
+         {}`, use a --data-dir elsewhere, or run chunkwise as an ordinary user",
+        blocked_by.display(), path.display(), blocked_by.display()
     )]
     Unreachable { path: PathBuf, blocked_by: PathBuf, account: String },
 

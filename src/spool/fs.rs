@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Debug,
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError, create_dir_all},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::Path,
@@ -65,7 +65,9 @@ impl Fs for Disk {
         if path.is_dir() {
             return Ok(());
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // What is above may also hold the server's files, and its account has to get there.
+        path.parent().map_or(Ok(()), create_dir_all)?;
+        DirBuilder::new().mode(0o700).create(path)?;
         path.parent().map_or(Ok(()), |parent| self.sync_folder(parent))
     }
 

@@ -18,8 +18,6 @@ use crate::bench::{
 
 /// A chunk.
 const HOUR_US: i64 = 3_600_000_000;
-/// Of rows that come in meanwhile: at 100,000 rows a second their times go by as fast as time does.
-const LIVE_STEP_US: i64 = 10;
 const CONNECTIONS: usize = 4;
 const REQUEST_ROWS: usize = 10_000;
 /// Series that Q1 is about.
@@ -36,7 +34,6 @@ pub(super) struct Stage<'b> {
     pub(super) client: Client,
     service: Service,
     lines: Lines,
-    live_lines: Arc<Lines>,
     /// The symbols that Q1 is about.
     pub(super) few: Vec<String>,
     /// Rows of the store that grows, and of all there is.
@@ -55,10 +52,6 @@ impl<'b> Stage<'b> {
         connection: PgConnection,
     ) -> Result<Self, BenchError> {
         let lines = Lines::with_bid(options.series, DISTINCT)?;
-        let hours =
-            options.pruning_hours * MOST_TIMES + options.hours * u32::try_from(options.records.len()).unwrap_or(0);
-        let live = RowTimes { first_us: START_US + i64::from(hours) * HOUR_US, step_us: LIVE_STEP_US };
-        let live_lines = Arc::new(lines.clone().at(live));
         let data = tempfile::tempdir().map_err(BenchError::NotStarted)?;
         let settings = [
             ("CHUNKWISE_CHUNK__QUIET_PERIOD", "1s".to_owned()),
@@ -77,7 +70,6 @@ impl<'b> Stage<'b> {
             client,
             service,
             lines,
-            live_lines,
             few: Vec::new(),
             grown: 0,
             written: 0,
@@ -166,9 +158,12 @@ impl<'b> Stage<'b> {
         Ok(found.unsigned_abs())
     }
 
-    /// Connections for what comes in meanwhile.
+    /// Connections for what comes in meanwhile, as a feed sends it: rows of this moment, whose times go by as time does.
     pub(super) async fn live_sinks(&self) -> Result<Vec<ServiceSink>, BenchError> {
-        ServiceSink::several(&self.service, Transport::Http, CONNECTIONS, &self.live_lines).await
+        let step_us = 1_000_000 / i64::from(self.options.live_rows_per_second.max(1));
+        let now = RowTimes { first_us: chrono::Utc::now().timestamp_micros(), step_us };
+        let lines = Arc::new(self.lines.clone().at(now));
+        ServiceSink::several(&self.service, Transport::Http, CONNECTIONS, &lines).await
     }
 
     /// The names of the chunks of rows.

@@ -2,8 +2,11 @@
 
 use rustix::process::Signal;
 
-use super::{LOOK, STOP, alone, folder::DataFolder};
-use crate::faults::clients::block_until;
+use super::{LOOK, START, STOP, alone, folder::DataFolder};
+use crate::{
+    faults::clients::block_until,
+    support::{App, TestDatabase, run_within},
+};
 
 #[tokio::test]
 async fn the_server_goes_on_while_anybody_uses_it_and_ends_with_the_last() {
@@ -53,4 +56,17 @@ async fn a_server_that_is_stopped_by_force_stays_so_until_it_is_started_on_purpo
     app.wait_for("/health", 200, LOOK);
     assert_eq!(app.terminate(), 0);
     assert!(folder.server().is_some());
+}
+
+#[tokio::test]
+async fn a_folder_that_was_used_with_another_server_takes_one_of_its_own() {
+    let _turn = alone().await;
+    let (folder, database) = (DataFolder::new(), TestDatabase::new().await);
+    let below = format!("{}/below", folder.path());
+    let app = App::start(&["up", "--data-dir", &below, "--database-url", &database.url()]);
+    assert_eq!(app.post("/write?precision=s", b"w n=1i 1700000000").status, 204);
+    assert_eq!(app.terminate(), 0);
+    // What it has left there must not be in the way of the server's account.
+    let _ = run_within(&["db", "start", "--data-dir", &below], START).successful();
+    let _ = run_within(&["db", "stop", "--data-dir", &below], LOOK).successful();
 }

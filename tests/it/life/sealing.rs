@@ -239,3 +239,21 @@ async fn the_index_of_a_hot_chunk_learns_of_its_pages_without_rollups() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_planner_soon_knows_how_many_series_there_are() {
+    let database = TestDatabase::new().await;
+    let app = app(&database, &EAGER);
+    let lines: String = (0..500).map(|series| format!("m,name=S{series} v={series} 1577836800\n")).collect();
+    write(&app, lines.as_bytes());
+    // Not by the server's own autovacuum, which may come later.
+    let analyzed = "SELECT pg_stat_get_analyze_count(oid) FROM pg_class
+                    WHERE oid = 'public_store.m__series'::regclass AND reltuples = 500";
+    let connection = tokio::sync::Mutex::new(database.connect().await);
+    wait_until("the series table is analyzed", async || {
+        let count: Option<i64> =
+            sqlx::query_scalar(analyzed).fetch_optional(&mut *connection.lock().await).await.unwrap();
+        count.is_some_and(|count| count > 0)
+    })
+    .await;
+}
