@@ -129,7 +129,7 @@ impl Report {
     }
 
     /// Adds whether a rate falls from slice to slice of a long run: its slope with its 95 % interval, in percent of the mean
-    /// rate a million rows, and what a straight line loses from the first to the last slice.
+    /// rate a million rows, and what a straight line loses from the first to the last slice of what it has at the first.
     pub(super) fn add_slope(&mut self, name: &str, rates: &[f64], slice_rows: u64) {
         let Some(Trend { slope, half_width }) = trend(rates) else { return };
         let mean = rates.iter().sum::<f64>() / rates.len() as f64;
@@ -137,8 +137,8 @@ impl Report {
         for (end, value) in [("", slope), ("_low", slope - half_width), ("_high", slope + half_width)] {
             self.add(format!("{name}_slope{end}"), value * percent, "%/million rows", Better::Higher);
         }
-        let over_all = slope * (rates.len() - 1) as f64 / mean * 100.0;
-        self.add(format!("{name}_change"), over_all, "%", Better::Higher);
+        let lost = slope * (rates.len() - 1) as f64;
+        self.add(format!("{name}_change"), lost / (mean - lost / 2.0) * 100.0, "%", Better::Higher);
     }
 
     /// Puts ratios before all other figures, which keep their order.
@@ -202,6 +202,15 @@ mod tests {
         assert!(report.to_string().contains("rate            2.50 lines/s"), "{report}");
         report.add_samples("several", 2.0, "ms", Better::Lower, vec![3.0, 1.0, 2.0]);
         assert!(report.to_string().contains("2.00 ms  (1.00 to 3.00, 3 samples)"), "{report}");
+    }
+
+    #[test]
+    fn what_a_rate_loses_is_told_of_what_it_was_at_first() {
+        let mut report = Report::new(Environment::default());
+        report.add_slope("rate", &[4.0, 3.0, 2.0, 1.0], 1_000_000);
+        let value = |name| report.metric(name).map(|metric| metric.value).unwrap();
+        assert!((value("rate_change") + 75.0).abs() < 1e-9, "{}", value("rate_change"));
+        assert!((value("rate_slope") + 40.0).abs() < 1e-9, "{}", value("rate_slope"));
     }
 
     #[test]
