@@ -91,8 +91,13 @@ async fn a_question_over_its_time_is_stopped_in_the_server_too() {
     }
     wait_until("nothing is left of the questions", async || busy(&fixture).await == 0).await;
     blocker.execute("ROLLBACK").await.unwrap();
-    questions.window(&window(json!({}))).await.unwrap();
-    assert_eq!((questions.windows().show().answered, questions.windows().show().failed), (1, 5));
+    // The limit is short, and a busy machine may take longer.
+    let mut late = 0;
+    while let Err(error) = questions.window(&window(json!({}))).await {
+        assert!(matches!(error, QueryError::Timeout { .. }) && late < 20, "{error:?}");
+        late += 1;
+    }
+    assert_eq!((questions.windows().show().answered, questions.windows().show().failed), (1, 5 + late));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
