@@ -7,24 +7,20 @@
 
 use sqlx::{Executor, PgConnection};
 
-use crate::{
-    db::{Failure, classify},
-    hypertable::quote_ident,
-};
+use crate::db::{Failure, classify};
 
 /// The server's own rule for when a table is to be analyzed, with its defaults.
 const OUTDATED: &str = "
-    SELECT m.namespace || '_store', m.relation || '__series'
-    FROM chunkwise.measurement m
-    JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', m.namespace || '_store', m.relation || '__series'))
+    SELECT s.name FROM chunkwise.measurement m
+    CROSS JOIN LATERAL format('%I.%I', m.namespace || '_store', m.relation || '__series') AS s(name)
+    JOIN pg_class c ON c.oid = to_regclass(s.name)
     WHERE pg_stat_get_mod_since_analyze(c.oid) > 50 + 0.1 * greatest(c.reltuples, 0)
     ORDER BY m.id";
 
 /// Analyzes the series tables that have grown. Where somebody else is at one, it is left for the next time.
 pub(super) async fn follow(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let outdated: Vec<(String, String)> = sqlx::query_as(OUTDATED).fetch_all(&mut *connection).await?;
-    for (store, table) in outdated {
-        let table = format!("{}.{}", quote_ident(&store), quote_ident(&table));
+    let outdated: Vec<String> = sqlx::query_scalar(OUTDATED).fetch_all(&mut *connection).await?;
+    for table in outdated {
         match connection.execute(format!("ANALYZE (SKIP_LOCKED) {table}").as_str()).await {
             Ok(_) => {}
             Err(error) if classify(&error) == Failure::Unavailable => return Err(error),

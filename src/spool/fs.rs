@@ -67,7 +67,8 @@ impl Fs for Disk {
         }
         // What is above may also hold the server's files, and its account has to get there.
         path.parent().map_or(Ok(()), create_dir_all)?;
-        DirBuilder::new().mode(0o700).create(path)?;
+        // Another process may have made it meanwhile.
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         path.parent().map_or(Ok(()), |parent| self.sync_folder(parent))
     }
 
