@@ -1,7 +1,8 @@
 //! Asks one question by one path, and looks at how it is going to be answered.
 
-use std::time::Instant;
+use std::{future::ready, time::Instant};
 
+use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -32,19 +33,31 @@ pub(super) struct Look {
     pub(super) plan: Value,
 }
 
+/// When the server makes the plan of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Planning {
+    /// Each time that it is asked: what somebody types once.
+    EachTime,
+    /// The first time, as clients do by default for what they ask again and again: what a screen shows.
+    Once,
+}
+
+/// Asks, and takes the answer as it comes.
 pub(super) async fn ask(
     stage: &mut Stage<'_>,
     analyst: &mut PgConnection,
     question: Question,
     path: Path,
     range: Range,
+    planning: Planning,
 ) -> Result<Asked, BenchError> {
     let begun = Instant::now();
     let size = if path == Path::Window {
         stage.client.ask(WINDOW, &question.window(range, &stage.few)).await?.bytes
     } else {
         let sql = question.sql(path, range, &stage.few);
-        sqlx::query(&sql).persistent(false).fetch_all(analyst).await?.len()
+        let rows = sqlx::query(&sql).persistent(planning == Planning::Once).fetch(analyst);
+        rows.try_fold(0, |count, _| ready(Ok(count + 1))).await?
     };
     Ok(Asked { ms: begun.elapsed().as_secs_f64() * 1e3, size: size as f64 })
 }

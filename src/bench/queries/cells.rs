@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::{
     PLAIN,
-    ask::{ask, look},
+    ask::{Planning, ask, look},
     question::{Path, Question},
     stage::Stage,
 };
@@ -104,7 +104,7 @@ async fn all(
                     if path.is_slow() && !(1..=sql_rounds).contains(&round) {
                         continue;
                     }
-                    let asked = ask(stage, analyst, question, path, range).await?;
+                    let asked = ask(stage, analyst, question, path, range, Planning::Once).await?;
                     sizes[at] = asked.size;
                     if round > 0 {
                         times[at].push(asked.ms);
