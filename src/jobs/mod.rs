@@ -21,6 +21,7 @@ use sqlx::PgConnection;
 use crate::db::Database;
 
 pub use error::JobError;
+pub(crate) use runner::ONE_CORE;
 pub use runner::run;
 
 /// A piece of work that one process at a time does again and again.

@@ -19,6 +19,8 @@ use crate::db::{Database, Role};
 const LOCK_CLASS: i32 = 1_668_770_402;
 /// How soon another process takes over from one that has gone.
 const LOCK_EVERY: Duration = Duration::from_secs(2);
+/// What a session of a job begins with: it works with one core of the server.
+pub(crate) const ONE_CORE: &str = "SET max_parallel_workers_per_gather = 0";
 /// Pauses after errors.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -72,6 +74,8 @@ async fn open<J: Job>(database: &Database) -> Result<PgConnection, sqlx::Error> 
     if let Err(error) = connection.execute("SET client_connection_check_interval = '2s'").await {
         tracing::debug!(error = %error, "the server cannot notice a client's end in the middle of a statement");
     }
+    // Whoever ingests or asks needs the other cores.
+    connection.execute(ONE_CORE).await?;
     while !lock(&mut connection, J::NAME).await? {
         tokio::time::sleep(LOCK_EVERY).await;
     }

@@ -5,7 +5,7 @@
 //! looked. So whatever is committed after it was read is found by the next look, when the watermark has passed it, and is made
 //! anew.
 
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 use tokio::task::JoinSet;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     db::{Database, Role},
     hypertable::changes::Stretch,
+    jobs::ONE_CORE,
 };
 
 /// What the rows of some stretches say.
@@ -88,7 +89,11 @@ impl Ahead {
     ) -> Result<(), RollupError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => database.connect(Role::Owner).await?,
+            None => {
+                let mut connection = database.connect(Role::Owner).await?;
+                connection.execute(ONE_CORE).await?;
+                connection
+            }
         };
         let (shape, stretches) = (shape.clone(), part.stretches.clone());
         let mut task = JoinSet::new();

@@ -1,7 +1,10 @@
-//! Lets BRIN indexes know of the pages that were filled since.
+//! Lets the server know what was filled since: BRIN indexes their pages, the planner how time lies in a new chunk.
 //!
 //! A page that its index does not know of is read by every look at any time. The server's own worker tells the index once a
 //! minute at best; here a table is looked at again a second after it has grown by a hundred megabytes.
+//!
+//! Of a chunk that was never analyzed the planner thinks that its rows lie in no order of time, and reads all of it, or all of
+//! its index of series, for any part: while ten chunks came in within ten seconds, each row was read four times over.
 
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -11,8 +14,11 @@ use crate::{
     hypertable::{changes::Stretch, moment},
 };
 
-/// Brings the indexes of the chunks that a step is going to read and write up to date. Where somebody is at a chunk, by VACUUM
-/// for example, it is left as it is: the step takes longer, no more.
+/// A chunk that is smaller is read fast enough in any way.
+const WORTH_IT_BYTES: i64 = 1 << 20;
+
+/// Brings what the server knows of the chunks that a step is going to read and write up to date. Where somebody is at a chunk,
+/// by VACUUM for example, it is left as it is: the step takes longer, no more.
 pub(super) async fn summarize(
     connection: &mut PgConnection,
     shape: &Shape,
@@ -32,29 +38,52 @@ pub(super) async fn summarize(
     let hull = Stretch { from_us: first.from_us, to_us: last.to_us }.widened(Level::Day.width_us());
     let mut transaction = connection.begin().await?;
     transaction.execute("SET LOCAL lock_timeout = '100ms'; SET LOCAL synchronous_commit = off").await?;
-    let summarized = sqlx::query(
-        "SELECT brin_summarize_new_values(i.indexrelid)
-         FROM unnest($1::text[], $2::text[]) AS t (schema, name)
+    match bring_up_to_date(&mut transaction, &schemas, &tables, hull).await {
+        Ok(()) => transaction.commit().await,
+        Err(error) if classify(&error) == Failure::Unavailable => Err(error),
+        Err(error) => {
+            tracing::debug!(error = %error, "pages that the server knows nothing of are read again and again");
+            transaction.rollback().await
+        }
+    }
+}
+
+async fn bring_up_to_date(
+    connection: &mut PgConnection,
+    schemas: &[String],
+    tables: &[String],
+    hull: Stretch,
+) -> Result<(), sqlx::Error> {
+    const CHUNKS: &str = "unnest($1::text[], $2::text[]) AS t (schema, name)
          JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.schema AND c.hypertable_name = t.name
+              AND c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
-         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name";
+    sqlx::query(&format!(
+        "SELECT brin_summarize_new_values(i.indexrelid) FROM {CHUNKS}
          JOIN pg_index i ON i.indrelid = r.oid
          JOIN pg_class x ON x.oid = i.indexrelid
-         JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'
-         WHERE c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed",
-    )
+         JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'"
+    ))
     .bind(schemas)
     .bind(tables)
     .bind(moment(hull.from_us))
     .bind(moment(hull.to_us))
-    .execute(&mut *transaction)
-    .await;
-    match summarized {
-        Ok(_) => transaction.commit().await,
-        Err(error) if classify(&error) == Failure::Unavailable => Err(error),
-        Err(error) => {
-            tracing::debug!(error = %error, "pages that an index does not know of are read again and again");
-            transaction.rollback().await
-        }
+    .execute(&mut *connection)
+    .await?;
+    let unknown: Vec<String> = sqlx::query_scalar(&format!(
+        "SELECT format('%I.%I (\"time\")', c.chunk_schema, c.chunk_name) FROM {CHUNKS}
+         WHERE r.reltuples < 0 AND pg_relation_size(r.oid) > $5"
+    ))
+    .bind(schemas)
+    .bind(tables)
+    .bind(moment(hull.from_us))
+    .bind(moment(hull.to_us))
+    .bind(WORTH_IT_BYTES)
+    .fetch_all(&mut *connection)
+    .await?;
+    if !unknown.is_empty() {
+        connection.execute(format!("ANALYZE (SKIP_LOCKED) {}", unknown.join(", ")).as_str()).await?;
     }
+    Ok(())
 }
