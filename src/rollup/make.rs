@@ -39,6 +39,9 @@ pub(super) const LAG_US: i64 = 10_000_000;
 /// Last values are brought up to date in steps of this; the rest is looked up in the rows by whoever asks.
 pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
+/// Where nothing newer is there, a watermark is at a multiple of this: the next level, five minutes mostly, goes along.
+const REACH_US: i64 = Level::FiveMinutes.width_us();
+
 /// What is made: bars of a level, or last values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -153,7 +156,9 @@ async fn step(
     let width_us = target.width_us();
     let floor = |us: i64| us.saturating_sub(us.rem_euclid(width_us));
     let end_us = match source {
-        None => floor(now_us - LAG_US),
+        // Not beyond the newest row: the next ones of a load of years are made as new ones then, and not anew.
+        None if newest_us == i64::MIN => newest_us,
+        None => floor(now_us - LAG_US).min(behind(newest_us, width_us.max(REACH_US))),
         Some(below) => {
             let below = watermark(connection, id, below.name(), "").await?.unwrap_or(i64::MIN);
             if below == i64::MIN { below } else { floor(below) }
@@ -217,6 +222,11 @@ async fn step(
     finish(&mut transaction, shape, target, &step).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// The end of the bucket that holds a time.
+fn behind(us: i64, width_us: i64) -> i64 {
+    us.saturating_sub(us.rem_euclid(width_us)).saturating_add(width_us)
 }
 
 /// The entries of known range that are pending, and their time.
