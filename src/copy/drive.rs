@@ -108,6 +108,8 @@ pub async fn copy_pieces(
             // The server's reason is in its answer, not in the broken pipe.
             return Err(copy.finish().await.err().unwrap_or(error));
         }
+        // Where the server takes all that is sent nothing else would have this thread until the end.
+        tokio::task::yield_now().await;
     }
     let taken = copy.finish().await?;
     if taken != rows {

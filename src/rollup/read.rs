@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
+use tokio::task::yield_now;
 
 use super::{
     Level, Shape,
@@ -13,6 +14,9 @@ use crate::{
     copy::{DecodeError, TupleDecoder, TupleEncoder, copy_pieces, timestamptz_us},
     hypertable::{ColumnType, changes::Stretch, quote_ident},
 };
+
+/// So many rows take less than a millisecond.
+const YIELD_AFTER: u64 = 4_096;
 
 /// Why rollups could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,12 @@ async fn copied_until(
     let mut goes_on = true;
     let mut messages = connection.copy_out_raw(&format!("COPY ({statement}) TO STDOUT (FORMAT binary)")).await?;
     let mut decoder = TupleDecoder::new(columns);
-    while let Some(message) = messages.try_next().await? {
+    for message_number in 1_u64.. {
+        let Some(message) = messages.try_next().await? else { break };
+        // The server is faster than this, so there is always more to read, and those who acknowledge rows wait for this thread.
+        if message_number.is_multiple_of(YIELD_AFTER) {
+            yield_now().await;
+        }
         let mut take = |row: &[Option<&[u8]>]| {
             let [Some(time), Some(series_id), values @ ..] = row else { return };
             let (Some(time_us), Ok(series_id)) = (timestamptz_us(time), (*series_id).try_into()) else { return };

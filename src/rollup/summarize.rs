@@ -37,7 +37,11 @@ pub(super) async fn summarize(
         std::iter::once(source).chain(written).map(|[schema, table]| (schema, table)).unzip();
     let hull = Stretch { from_us: first.from_us, to_us: last.to_us }.widened(Level::Day.width_us());
     let mut transaction = connection.begin().await?;
-    transaction.execute("SET LOCAL lock_timeout = '100ms'; SET LOCAL synchronous_commit = off").await?;
+    transaction
+        .execute(
+            "SET LOCAL lock_timeout = '10ms'; SET LOCAL synchronous_commit = off; SET LOCAL client_min_messages = error",
+        )
+        .await?;
     match bring_up_to_date(&mut transaction, &schemas, &tables, hull).await {
         Ok(()) => transaction.commit().await,
         Err(error) if classify(&error) == Failure::Unavailable => Err(error),
