@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Executor, PgConnection};
 
 use super::BenchError;
-use crate::hypertable::quote_ident;
+use crate::{hypertable::quote_ident, rollup::Level};
 
 /// It takes no longer, of as many rows as any benchmark writes.
 pub(super) const LIMIT: Duration = Duration::from_secs(3_600);
@@ -46,14 +46,24 @@ pub(super) async fn is_rolled_up(
     field: &str,
     rows: u64,
 ) -> Result<bool, BenchError> {
-    // The widest level is made of the others, and is the smallest.
-    let bars = table(measurement, "bars_1d");
+    let widest = table(measurement, "bars_1d");
     let sql = "SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)";
-    if !sqlx::query_scalar::<_, bool>(sql).bind(&bars).fetch_one(&mut *connection).await? {
+    if !sqlx::query_scalar::<_, bool>(sql).bind(&widest).fetch_one(&mut *connection).await? {
         return Ok(false);
     }
-    let sql = format!("SELECT coalesce(sum({}), 0)::int8 FROM {bars}", quote_ident(&format!("{field}__count")));
-    let found: i64 = sqlx::query_scalar(&sql).fetch_one(connection).await?;
+    // A wide level is small, and behind its watermark the next narrower one has the rest.
+    let count = quote_ident(&format!("{field}__count"));
+    let mut parts = vec![format!("SELECT {count} FROM {widest}")];
+    for (narrower, wider) in Level::ALL.iter().zip(&Level::ALL[1..]) {
+        let bars = table(measurement, &format!("bars_{narrower}"));
+        parts.push(format!("SELECT {count} FROM {bars} WHERE \"time\" >= chunkwise.watermark(m.id, '{wider}')"));
+    }
+    let sql = format!(
+        "SELECT coalesce(sum(made.{count}), 0)::int8 FROM chunkwise.measurement m CROSS JOIN LATERAL ({}) made
+         WHERE m.namespace = 'public' AND m.name = $1",
+        parts.join(" UNION ALL ")
+    );
+    let found: i64 = sqlx::query_scalar(&sql).bind(measurement).fetch_one(connection).await?;
     Ok(found.unsigned_abs() >= rows)
 }
 
