@@ -39,6 +39,8 @@ pub(super) const LAG_US: i64 = 10_000_000;
 /// Last values are brought up to date in steps of this; the rest is looked up in the rows by whoever asks.
 pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
+/// A measurement whose last change is no older is being written to.
+const STILL_WRITTEN_TO: Duration = Duration::from_secs(1);
 /// Where nothing newer is there, a watermark is at a multiple of this: the next level, five minutes mostly, goes along.
 const REACH_US: i64 = Level::FiveMinutes.width_us();
 
@@ -124,7 +126,8 @@ pub(super) async fn make(
     Ok(false)
 }
 
-/// One step; false where there is none to do. With a database the next one's rows are read meanwhile.
+/// One step; false where there is none to do. With a database the next one's rows are read meanwhile, unless the measurement
+/// is being written to.
 async fn step(
     connection: &mut PgConnection,
     database: Option<&Database>,
@@ -140,14 +143,21 @@ async fn step(
     };
     let looked_us = looked(connection, id, "").await?;
     let row = sqlx::query(&format!(
-        "SELECT {} AS now, {} AS newest, {} AS dropped_to FROM chunkwise.rollup WHERE measurement_id = $1",
+        "SELECT {} AS now, {} AS newest, {} AS dropped_to,
+                (SELECT c.noted_at FROM chunkwise.change c WHERE c.measurement_id = rollup.measurement_id
+                 ORDER BY c.id DESC LIMIT 1) > clock_timestamp() - make_interval(secs => $2) IS TRUE AS is_written_to
+         FROM chunkwise.rollup WHERE measurement_id = $1",
         us_of("clock_timestamp()"),
         us_of("newest"),
         us_of("dropped_to"),
     ))
     .bind(id)
+    .bind(STILL_WRITTEN_TO.as_secs_f64())
     .fetch_one(&mut *connection)
     .await?;
+    let is_written_to: bool = row.try_get("is_written_to")?;
+    // While rows come in their writers need the other core.
+    let database = database.filter(|_| !is_written_to);
     let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
     // Rows that were dropped are still in the bars: these are not made anew without them.
     let kept_from_us = if source.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
