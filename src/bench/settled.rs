@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Executor, PgConnection};
 
 use super::BenchError;
-use crate::{hypertable::quote_ident, rollup::Level};
+use crate::hypertable::quote_ident;
 
 /// It takes no longer, of as many rows as any benchmark writes.
 pub(super) const LIMIT: Duration = Duration::from_secs(3_600);
@@ -46,6 +46,7 @@ pub(super) async fn is_rolled_up(
     field: &str,
     rows: u64,
 ) -> Result<bool, BenchError> {
+    const NARROWER_AND_WIDER: [[&str; 2]; 3] = [["1h", "1d"], ["5m", "1h"], ["1m", "5m"]];
     let widest = table(measurement, "bars_1d");
     let sql = "SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (SELECT FROM chunkwise.rollup_pending)";
     if !sqlx::query_scalar::<_, bool>(sql).bind(&widest).fetch_one(&mut *connection).await? {
@@ -54,7 +55,7 @@ pub(super) async fn is_rolled_up(
     // A wide level is small, and behind its watermark the next narrower one has the rest.
     let count = quote_ident(&format!("{field}__count"));
     let mut parts = vec![format!("SELECT {count} FROM {widest}")];
-    for (narrower, wider) in Level::ALL.iter().zip(&Level::ALL[1..]) {
+    for [narrower, wider] in NARROWER_AND_WIDER {
         let bars = table(measurement, &format!("bars_{narrower}"));
         parts.push(format!("SELECT {count} FROM {bars} WHERE \"time\" >= chunkwise.watermark(m.id, '{wider}')"));
     }

@@ -5,6 +5,7 @@ mod documented;
 mod faults;
 mod growth;
 mod latest;
+mod loads;
 mod oracle;
 mod processes;
 mod routes;
