@@ -168,7 +168,10 @@ async fn step(
     let end_us = match source {
         // Not beyond the newest row: the next ones of a load of years are made as new ones then, and not anew.
         None if newest_us == i64::MIN => newest_us,
-        None => floor(now_us - LAG_US).min(behind(newest_us, width_us.max(REACH_US))),
+        None => {
+            let newest = Stretch { from_us: newest_us, to_us: newest_us.saturating_add(1) };
+            floor(now_us - LAG_US).min(newest.widened(width_us.max(REACH_US)).to_us)
+        }
         Some(below) => {
             let below = watermark(connection, id, below.name(), "").await?.unwrap_or(i64::MIN);
             if below == i64::MIN { below } else { floor(below) }
@@ -232,11 +235,6 @@ async fn step(
     finish(&mut transaction, shape, target, &step).await?;
     transaction.commit().await?;
     Ok(true)
-}
-
-/// The end of the bucket that holds a time.
-fn behind(us: i64, width_us: i64) -> i64 {
-    us.saturating_sub(us.rem_euclid(width_us)).saturating_add(width_us)
 }
 
 /// The entries of known range that are pending, and their time.

@@ -59,10 +59,11 @@ async fn copied_until(
     let mut goes_on = true;
     let mut messages = connection.copy_out_raw(&format!("COPY ({statement}) TO STDOUT (FORMAT binary)")).await?;
     let mut decoder = TupleDecoder::new(columns);
-    for message_number in 1_u64.. {
-        let Some(message) = messages.try_next().await? else { break };
+    let mut messages_read = 0_u64;
+    while let Some(message) = messages.try_next().await? {
+        messages_read += 1;
         // The server is faster than this, so there is always more to read, and those who acknowledge rows wait for this thread.
-        if message_number.is_multiple_of(YIELD_AFTER) {
+        if messages_read.is_multiple_of(YIELD_AFTER) {
             yield_now().await;
         }
         let mut take = |row: &[Option<&[u8]>]| {

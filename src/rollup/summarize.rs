@@ -58,27 +58,19 @@ async fn bring_up_to_date(
     tables: &[String],
     hull: Stretch,
 ) -> Result<(), sqlx::Error> {
-    const CHUNKS: &str = "unnest($1::text[], $2::text[]) AS t (schema, name)
+    let chunks: Vec<(Option<String>, i64)> = sqlx::query_as(
+        "SELECT CASE WHEN r.reltuples < 0 AND pg_relation_size(r.oid) > $5
+                     THEN format('%I.%I (\"time\")', c.chunk_schema, c.chunk_name) END,
+                (SELECT count(brin_summarize_new_values(i.indexrelid)) FROM pg_index i
+                 JOIN pg_class x ON x.oid = i.indexrelid
+                 JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'
+                 WHERE i.indrelid = r.oid)
+         FROM unnest($1::text[], $2::text[]) AS t (schema, name)
          JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.schema AND c.hypertable_name = t.name
-              AND c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
-         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name";
-    sqlx::query(&format!(
-        "SELECT brin_summarize_new_values(i.indexrelid) FROM {CHUNKS}
-         JOIN pg_index i ON i.indrelid = r.oid
-         JOIN pg_class x ON x.oid = i.indexrelid
-         JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'"
-    ))
-    .bind(schemas)
-    .bind(tables)
-    .bind(moment(hull.from_us))
-    .bind(moment(hull.to_us))
-    .execute(&mut *connection)
-    .await?;
-    let unknown: Vec<String> = sqlx::query_scalar(&format!(
-        "SELECT format('%I.%I (\"time\")', c.chunk_schema, c.chunk_name) FROM {CHUNKS}
-         WHERE r.reltuples < 0 AND pg_relation_size(r.oid) > $5"
-    ))
+         JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
+         WHERE c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed",
+    )
     .bind(schemas)
     .bind(tables)
     .bind(moment(hull.from_us))
@@ -86,6 +78,7 @@ async fn bring_up_to_date(
     .bind(WORTH_IT_BYTES)
     .fetch_all(&mut *connection)
     .await?;
+    let unknown: Vec<String> = chunks.into_iter().filter_map(|(unknown, _)| unknown).collect();
     if !unknown.is_empty() {
         connection.execute(format!("ANALYZE (SKIP_LOCKED) {}", unknown.join(", ")).as_str()).await?;
     }
