@@ -21,8 +21,8 @@ use sqlx::PgConnection;
 use crate::db::Database;
 
 pub use error::JobError;
-pub(crate) use runner::ONE_CORE;
 pub use runner::run;
+pub(crate) use runner::session;
 
 /// A piece of work that one process at a time does again and again.
 pub trait Job: Send + 'static {

@@ -19,8 +19,6 @@ use crate::db::{Database, Role};
 const LOCK_CLASS: i32 = 1_668_770_402;
 /// How soon another process takes over from one that has gone.
 const LOCK_EVERY: Duration = Duration::from_secs(2);
-/// What a session of a job begins with: it works with one core of the server.
-pub(crate) const ONE_CORE: &str = "SET max_parallel_workers_per_gather = 0";
 /// Pauses after errors.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -66,8 +64,8 @@ async fn hold<J: Job>(job: &mut J, database: &Database) -> JobError {
     }
 }
 
-/// A session that holds the job's lock.
-async fn open<J: Job>(database: &Database) -> Result<PgConnection, sqlx::Error> {
+/// A session of the owner's for a job's work; it does not hold the job's lock.
+pub(crate) async fn session(database: &Database) -> Result<PgConnection, sqlx::Error> {
     let mut connection = database.connect(Role::Owner).await?;
     // In the middle of a long statement the server is to notice that this process has gone: others wait for the lock. Some
     // systems cannot tell; there such a statement ends first.
@@ -75,7 +73,13 @@ async fn open<J: Job>(database: &Database) -> Result<PgConnection, sqlx::Error> 
         tracing::debug!(error = %error, "the server cannot notice a client's end in the middle of a statement");
     }
     // Whoever ingests or asks needs the other cores.
-    connection.execute(ONE_CORE).await?;
+    connection.execute("SET max_parallel_workers_per_gather = 0").await?;
+    Ok(connection)
+}
+
+/// A session that holds the job's lock.
+async fn open<J: Job>(database: &Database) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = session(database).await?;
     while !lock(&mut connection, J::NAME).await? {
         tokio::time::sleep(LOCK_EVERY).await;
     }

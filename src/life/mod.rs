@@ -13,9 +13,10 @@
 //! repeated, and what is to be done is read from the database each time, never remembered: a process may be killed in the
 //! middle of any of it. Whoever works at a chunk, job or command, holds the chunk's own advisory lock.
 //!
-//! **How much it may cost.** One chunk at a time, one core of the server, bounded memory. While rows stream in, each chunk is
-//! followed by a pause that is as long as it must be for ingestion to lose a tenth at most: see [`Throttle`]. Where ingestion
-//! has all of the machine for long, chunks are left behind, which shows as `chunkwise_chunk_seal_lag_seconds`.
+//! **How much it may cost.** One chunk at a time, one core of the server, bounded memory; when nothing comes in any more, two
+//! at once, as nobody needs the other core. While rows stream in, each chunk is followed by a pause that is as long as it must
+//! be for ingestion to lose a tenth at most: see [`Throttle`]. Where ingestion has all of the machine for long, chunks are left
+//! behind, which shows as `chunkwise_chunk_seal_lag_seconds`, and is made good as soon as the load ends.
 
 mod error;
 mod explain;

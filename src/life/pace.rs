@@ -88,9 +88,18 @@ impl Throttle {
 pub struct Pace {
     throttle: Throttle,
     read: Option<(Instant, i64)>,
+    /// Rows that came in since it was last told whether there is a load, and how long that took.
+    lately: (f64, Duration),
+    /// Nothing much has come in for a while.
+    is_idle: bool,
 }
 
 impl Pace {
+    /// Whether there is nothing that work must make way for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
     /// To be called before work: what came in since the last call of either came in at rest.
     ///
     /// # Errors
@@ -151,7 +160,16 @@ impl Pace {
         let now = Instant::now();
         let before = self.read.replace((now, inserted));
         // A crash of the server sets the counters to 0, and a chunk that is dropped takes its own away.
-        Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
+        let came_in = before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at));
+        if let Some((rows, time)) = came_in {
+            self.lately = (self.lately.0 + rows, self.lately.1 + time);
+        }
+        // A shorter time may lie between two counts of a session.
+        if self.lately.1 >= LOOK_EVERY {
+            let (rows, time) = std::mem::take(&mut self.lately);
+            self.is_idle = !is_load(rows, time);
+        }
+        Ok(came_in)
     }
 }
 

@@ -5,7 +5,7 @@
 //! looked. So whatever is committed after it was read is found by the next look, when the watermark has passed it, and is made
 //! anew.
 
-use sqlx::{Executor, PgConnection};
+use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
 use super::{
@@ -17,11 +17,7 @@ use super::{
     read::{RollupError, finished, take_rows, take_rows_once},
     summarize::summarize,
 };
-use crate::{
-    db::{Database, Role},
-    hypertable::changes::Stretch,
-    jobs::ONE_CORE,
-};
+use crate::{db::Database, hypertable::changes::Stretch, jobs::session};
 
 /// What the rows of some stretches say.
 #[derive(Debug)]
@@ -89,11 +85,7 @@ impl Ahead {
     ) -> Result<(), RollupError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => {
-                let mut connection = database.connect(Role::Owner).await?;
-                connection.execute(ONE_CORE).await?;
-                connection
-            }
+            None => session(database).await?,
         };
         let (shape, stretches) = (shape.clone(), part.stretches.clone());
         let mut task = JoinSet::new();

@@ -75,6 +75,34 @@ async fn two_runners_seal_each_chunk_once() {
 }
 
 #[tokio::test]
+async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(2));
+    // The indexes wait for it.
+    let mut writer = holding(&test, "UPDATE public_store.m SET v = v").await;
+    // Long enough for the job to see, before any chunk is due, that nothing comes in.
+    let options = LifeOptions { quiet: Duration::from_secs(4), ..LifeOptions::default() };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn({
+        let (database, stop) = (test.database.clone(), stop.clone());
+        async move { jobs::run(SealJob::new(options), &database, &stop).await }
+    });
+    let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                   AND query LIKE 'CREATE INDEX CONCURRENTLY%'";
+    wait_until("two indexes wait", async || count(&test, waiting).await == 2).await;
+    writer.execute("COMMIT").await.unwrap();
+    wait_for_sealed(&test, 2).await;
+    stop.cancel();
+    task.await.unwrap();
+    for chunk in chunks(&test).await {
+        assert_sealed_once(&test, &chunk).await;
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
     let test = TestDatabase::new().await;
     if !is_apache(&test).await {
