@@ -20,6 +20,7 @@ mod blocks;
 mod column;
 mod concat;
 mod order;
+mod recent;
 mod row;
 mod validity;
 
@@ -34,6 +35,7 @@ use self::column::Column;
 pub use self::{
     blocks::Block,
     concat::ConcatError,
+    recent::{Put, Recent, RecentBatch},
     row::{MAX_TEXT_BYTES, Row, RowError, Value},
 };
 

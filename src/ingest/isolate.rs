@@ -24,7 +24,7 @@ use super::{
     dead_letter::{Correction, DeadLetter, rendered, set_aside},
     prepare::Part,
     queue::Job,
-    transaction::{Entry, Outcome, begin, first_answers, sort},
+    transaction::{Begun, Entry, Outcome, begin, first_answers, sort},
 };
 use crate::{batch::Block, copy, db::Database, hypertable::is_retyped};
 
@@ -74,7 +74,7 @@ async fn settle(database: &Database, job: &Job) -> Result<Outcome, IngestError> 
 
 /// None, and nothing is committed, if the rows must be prepared anew for another type of a column.
 async fn commit(connection: &mut PgConnection, entry: &Entry) -> Result<Option<Outcome>, sqlx::Error> {
-    let (mut transaction, new) = begin(connection, &[entry]).await?;
+    let Begun { mut transaction, new, .. } = begin(connection, &[entry]).await?;
     if new.is_empty() {
         transaction.rollback().await?;
         let answers = first_answers(connection, &[entry], &Default::default()).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Repetition;
-use crate::hypertable::SchemaLimits;
+use crate::{batch::Recent, hypertable::SchemaLimits};
 
 /// How the service works; the defaults suit one machine.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct IngestOptions {
     pub chunks: usize,
     /// How far schemas may grow.
     pub schema: SchemaLimits,
+    /// Where batches that were committed are left, for a reader in this process that follows it.
+    pub recent: Recent,
 }
 
 impl Default for IngestOptions {
@@ -37,6 +39,7 @@ impl Default for IngestOptions {
             new_series_a_minute: 1_000_000,
             chunks: 1_000,
             schema: SchemaLimits::default(),
+            recent: Recent::default(),
         }
     }
 }

@@ -111,6 +111,7 @@ impl Ingest {
                 lane,
                 isolate: poisoned.clone(),
                 patience,
+                recent: options.recent.clone(),
             };
             let (counters, alive) = (Arc::clone(&counters), (lane == Lane::Quick).then(|| Arc::clone(&quick)));
             tasks.spawn(async move {

@@ -1,6 +1,7 @@
 //! One transaction: the ledger, the change log, and a COPY a measurement.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet},
     sync::Arc,
 };
@@ -15,7 +16,7 @@ use super::{
     request::RequestId,
 };
 use crate::{
-    batch::Batch,
+    batch::{Batch, Put, Recent},
     copy,
     hypertable::{Measurement, learn_sleeping},
 };
@@ -61,26 +62,30 @@ impl From<sqlx::Error> for CommitError {
     }
 }
 
-/// Commits all entries, whose ids must differ from each other; returns an outcome for each.
-pub(super) async fn commit(connection: &mut PgConnection, entries: &[&Entry]) -> Result<Vec<Outcome>, CommitError> {
-    let (mut transaction, new) = begin(connection, entries).await?;
+/// Commits all entries, whose ids must differ from each other; returns an outcome for each. What was committed is left in
+/// `recent`.
+pub(super) async fn commit(
+    connection: &mut PgConnection,
+    entries: &[&Entry],
+    recent: &Recent,
+) -> Result<Vec<Outcome>, CommitError> {
+    let Begun { mut transaction, xid, new } = begin(connection, entries).await?;
     if new.is_empty() {
         transaction.rollback().await?;
     } else {
+        let mut left = Vec::new();
         for (measurement, batches) in by_measurement(entries, &new) {
-            let merged;
             let batch = match batches.as_slice() {
-                [one] => *one,
-                many => {
-                    merged = Batch::concat(many).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-                    &merged
-                }
+                [one] => Cow::Borrowed(*one),
+                many => Cow::Owned(Batch::concat(many).map_err(|error| sqlx::Error::Encode(Box::new(error)))?),
             };
-            sort(batch);
-            let copied = copy::copy_in(&mut transaction, measurement, batch).await;
+            sort(&batch);
+            let copied = copy::copy_in(&mut transaction, measurement, &batch).await;
             copied.map_err(|error| CommitError { error, measurement: Some(measurement.id) })?;
+            left.extend(xid.and_then(|xid| recent.put(measurement.id, xid, batch)));
         }
         transaction.commit().await?;
+        left.into_iter().for_each(Put::committed);
     }
     if new.len() == entries.len() {
         return Ok(vec![Outcome::Committed; entries.len()]);
@@ -123,15 +128,23 @@ fn by_measurement<'e>(entries: &[&'e Entry], new: &HashSet<Uuid>) -> Vec<(&'e Me
     groups.into_values().collect()
 }
 
-/// Begins a transaction: enters requests in the ledger and their ranges in the change log, and wakes their series that sleep;
-/// returns the ids that are new. Where series were retired that this process does not know of, it learns which first.
-pub(super) async fn begin<'c>(
-    connection: &'c mut PgConnection,
-    entries: &[&Entry],
-) -> Result<(Transaction<'c, Postgres>, HashSet<Uuid>), sqlx::Error> {
+/// A transaction in which requests are entered in the ledger.
+pub(super) struct Begun<'c> {
+    pub(super) transaction: Transaction<'c, Postgres>,
+    /// Its number, if any request is new.
+    pub(super) xid: Option<u64>,
+    /// The ids of the requests that are new.
+    pub(super) new: HashSet<Uuid>,
+}
+
+/// Begins a transaction: enters requests in the ledger and their ranges in the change log, and wakes their series that sleep.
+/// Where series were retired that this process does not know of, it learns which first.
+pub(super) async fn begin<'c>(connection: &'c mut PgConnection, entries: &[&Entry]) -> Result<Begun<'c>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let first = open(&mut transaction, entries).await;
-    let Err(error) = first else { return Ok((transaction, first?)) };
+    let error = match open(&mut transaction, entries).await {
+        Ok((xid, new)) => return Ok(Begun { transaction, xid, new }),
+        Err(error) => error,
+    };
     let is_news = matches!(&error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == "CW003"));
     if !is_news {
         return Err(error);
@@ -145,11 +158,14 @@ pub(super) async fn begin<'c>(
             told.push(measurement);
         }
     }
-    let new = open(&mut transaction, entries).await?;
-    Ok((transaction, new))
+    let (xid, new) = open(&mut transaction, entries).await?;
+    Ok(Begun { transaction, xid, new })
 }
 
-async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
+async fn open(
+    transaction: &mut Transaction<'_, Postgres>,
+    entries: &[&Entry],
+) -> Result<(Option<u64>, HashSet<Uuid>), sqlx::Error> {
     // A measurement's range over all requests, and its lowest epoch: an old one is refused for all.
     let mut measurements: BTreeMap<i32, (i64, i64, i64)> = BTreeMap::new();
     // As little as any of them knows: less than there is to know is refused.
@@ -173,7 +189,7 @@ async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -
     wake.sort_unstable();
     wake.dedup();
     let rows =
-        sqlx::query("SELECT open_write AS id FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+        sqlx::query("SELECT open_write AS id, pg_current_xact_id()::text AS xid FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
             .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
             .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
             .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
@@ -187,7 +203,11 @@ async fn open(transaction: &mut Transaction<'_, Postgres>, entries: &[&Entry]) -
             .bind(wake)
             .fetch_all(&mut **transaction)
             .await?;
-    rows.iter().map(|row| row.try_get("id")).collect()
+    let xid = match rows.first() {
+        Some(row) => row.try_get::<&str, _>("xid")?.parse().ok(),
+        None => None,
+    };
+    Ok((xid, rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?))
 }
 
 /// Lines' times are within the years 1 to 9999, which every calendar here has.

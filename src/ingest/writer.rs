@@ -20,7 +20,7 @@ use super::{
     queue::Job,
     transaction::{CommitError, Entry, Outcome, commit},
 };
-use crate::db::Database;
+use crate::{batch::Recent, db::Database};
 
 /// Patience with a request of a locked measurement, from when it came.
 const SLOW_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +41,8 @@ pub(super) struct Writer {
     pub(super) isolate: UnboundedSender<Job>,
     /// A request that cannot be committed is tried again for so long.
     pub(super) patience: Duration,
+    /// Takes what was committed.
+    pub(super) recent: Recent,
 }
 
 /// Whose requests a writer takes.
@@ -204,7 +206,8 @@ impl Writer {
         };
         let attempt = Attempt { database: &self.database, lock_timeout, limit: attempt::limit(bytes) };
         let begun = Instant::now();
-        let outcomes = attempt.make(connection, async |connection| commit(connection, entries).await).await?;
+        let outcomes =
+            attempt.make(connection, async |connection| commit(connection, entries, &self.recent).await).await?;
         metrics::histogram!(metric::COMMIT).record(begun.elapsed());
         #[expect(clippy::cast_precision_loss, reason = "a histogram's values are floats")]
         metrics::histogram!(metric::COMMIT_ROWS).record(entries.iter().map(|entry| entry.rows).sum::<usize>() as f64);

@@ -9,14 +9,16 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     Level, RollupSettings, Shape,
-    ahead::Ahead,
+    fresh::Fresh,
     make::{self, LATEST_STEP_US, Target},
     observe::{READER, add, observe},
     read::RollupError,
+    source::Source,
     sql::LATEST,
     tables::{self, Made},
 };
 use crate::{
+    batch::Recent,
     db::{Database, Failure, classify},
     hypertable::{Measurement, changes, load_measurement},
     jobs::{Job, JobError, Next, Turn},
@@ -73,7 +75,7 @@ pub struct Rollups {
     failed: BTreeSet<i32>,
     /// What is kept although it is not wanted, and has been told.
     reported: BTreeSet<(i32, Target)>,
-    ahead: Ahead,
+    source: Source,
     started: bool,
     expired_at: Option<Instant>,
 }
@@ -82,8 +84,15 @@ impl Rollups {
     /// With these settings.
     #[must_use]
     pub fn new(settings: AllSettings) -> Self {
-        let (unfinished, failed, reported, ahead) = Default::default();
-        Self { settings, young: YOUNG, unfinished, failed, reported, ahead, started: false, expired_at: None }
+        let (unfinished, failed, reported, source) = Default::default();
+        Self { settings, young: YOUNG, unfinished, failed, reported, source, started: false, expired_at: None }
+    }
+
+    /// Makes them of what writers of this process leave there, where that is all that there is to read.
+    #[must_use]
+    pub fn reading(mut self, recent: Recent) -> Self {
+        self.source.fresh = Fresh::of(recent);
+        self
     }
 
     /// Also of measurements that were made a moment ago.
@@ -98,6 +107,16 @@ impl Rollups {
     /// # Errors
     /// Those after which the connection is of no use. Others cost their measurement its turn.
     pub async fn round(&mut self, connection: &mut PgConnection, database: &Database) -> Result<bool, RollupError> {
+        let made = self.all(connection, database).await;
+        if made.is_err() {
+            // The next session may be another server's.
+            self.source.fresh.forget_all();
+        }
+        made
+    }
+
+    async fn all(&mut self, connection: &mut PgConnection, database: &Database) -> Result<bool, RollupError> {
+        self.source.fresh.follow();
         changes::mark(connection).await?;
         self.expire(connection).await?;
         let mut waiting = std::mem::take(&mut self.unfinished);
@@ -114,6 +133,7 @@ impl Rollups {
                 }
                 Err(RollupError::Database(error)) if classify(&error) != Failure::Unavailable => {
                     self.failed.insert(id);
+                    self.source.fresh.forget(id);
                     let (measurement, error) = (&measurement.name, &error);
                     match classify(error) {
                         // Somebody reads the views, or the measurement has just changed.
@@ -188,9 +208,9 @@ impl Rollups {
         let deadline = Instant::now() + SHARE;
         let settings = self.settings.of(measurement).clone();
         let plan = self.plan(connection, measurement, settings).await?;
-        if !observe(connection, measurement, &plan.settings.levels, plan.latest).await? {
-            return Ok(false);
-        }
+        let found = observe(connection, measurement, &plan.settings.levels, plan.latest).await?;
+        let Some(found) = found else { return Ok(false) };
+        self.source.fresh.looked(measurement.id, &found);
         // Read after what has changed: what was changed had these fields at most.
         let measurement = load_measurement(connection, &measurement.namespace, &measurement.name).await?;
         let Some(measurement) = measurement else { return Ok(false) };
@@ -217,9 +237,10 @@ impl Rollups {
             }
         }
         if nothing {
+            self.source.fresh.forget(shape.measurement.id);
             return Ok(false);
         }
-        make::make(connection, database, &mut self.ahead, &shape, deadline).await
+        make::make(connection, database, &mut self.source, &shape, deadline).await
     }
 
     /// What is to be there of a measurement. What is there, is not wanted any more and has been built upon by somebody is kept

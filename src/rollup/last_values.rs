@@ -14,19 +14,8 @@ use crate::hypertable::{ColumnType, changes::Stretch, list_chunks, moment, quote
 /// Series of one statement.
 const SERIES_A_STATEMENT: usize = 10_000;
 
-/// Brings the table up to date with the rows of these stretches: new rows if they lie behind all that the table knows, else
-/// also what was changed and deleted.
-pub(super) async fn make(
-    connection: &mut PgConnection,
-    shape: &Shape,
-    stretches: &[Stretch],
-    are_new: bool,
-) -> Result<(), RollupError> {
-    let newest = read::newest(connection, shape, stretches, None).await?;
-    keep(connection, shape, stretches, &newest, are_new).await
-}
-
-/// The same of rows that have been read.
+/// Brings the table up to date with the newest values of the rows of these stretches: new rows if they lie behind all that the
+/// table knows, else also what was changed and deleted.
 pub(super) async fn keep(
     connection: &mut PgConnection,
     shape: &Shape,

@@ -14,12 +14,13 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     Level, Shape,
-    ahead::{Ahead, Rows},
+    ahead::Rows,
     bars::Bars,
     cut::{Part, Sized, cut},
     last_values,
     observe::{add, looked, watermark},
-    read::{RollupError, finished, take_bars},
+    read::{self, RollupError, finished, take_bars},
+    source::Source,
     sql::{self, LATEST},
     summarize::summarize,
     together::Together,
@@ -59,7 +60,7 @@ impl Target {
         }
     }
 
-    fn width_us(self) -> i64 {
+    pub(super) fn width_us(self) -> i64 {
         match self {
             Self::Bars(level) => level.width_us(),
             Self::Latest => LATEST_STEP_US,
@@ -96,7 +97,7 @@ impl Step {
 pub(super) async fn make(
     connection: &mut PgConnection,
     database: &Database,
-    ahead: &mut Ahead,
+    source: &mut Source,
     shape: &Shape,
     deadline: Instant,
 ) -> Result<bool, RollupError> {
@@ -106,19 +107,19 @@ pub(super) async fn make(
         targets.insert(targets.len().min(1), Target::Latest);
     }
     // Of another look at the change log, whose step failed.
-    ahead.forget();
+    source.ahead.forget();
     let mut took = Duration::ZERO;
     for target in targets {
         loop {
             let began = Instant::now();
             // The last step before the deadline has no next one.
             let database = (began + took * 2 < deadline).then_some(database);
-            if !step(connection, database, ahead, shape, target).await? {
+            if !step(connection, database, source, shape, target).await? {
                 break;
             }
             took = began.elapsed();
             if Instant::now() >= deadline {
-                ahead.forget();
+                source.ahead.forget();
                 return Ok(true);
             }
         }
@@ -131,13 +132,13 @@ pub(super) async fn make(
 async fn step(
     connection: &mut PgConnection,
     database: Option<&Database>,
-    ahead: &mut Ahead,
+    source: &mut Source,
     shape: &Shape,
     target: Target,
 ) -> Result<bool, RollupError> {
     let id = shape.measurement.id;
     let Some(watermark_us) = watermark(connection, id, target.name(), "").await? else { return Ok(false) };
-    let source = match target {
+    let below = match target {
         Target::Bars(level) => shape.below(level),
         Target::Latest => None,
     };
@@ -145,27 +146,32 @@ async fn step(
     let row = sqlx::query(&format!(
         "SELECT {} AS now, {} AS newest, {} AS dropped_to,
                 (SELECT c.noted_at FROM chunkwise.change c WHERE c.measurement_id = rollup.measurement_id
-                 ORDER BY c.id DESC LIMIT 1) > clock_timestamp() - make_interval(secs => $2) IS TRUE AS is_written_to
+                 ORDER BY c.id DESC LIMIT 1) > clock_timestamp() - make_interval(secs => $2) IS TRUE AS is_written_to,
+                (SELECT {} FROM chunkwise.rollup_level l
+                 WHERE l.measurement_id = rollup.measurement_id AND l.level = ANY ($3)) AS made
          FROM chunkwise.rollup WHERE measurement_id = $1",
         us_of("clock_timestamp()"),
         us_of("newest"),
         us_of("dropped_to"),
+        us_of("min(l.watermark)"),
     ))
     .bind(id)
     .bind(STILL_WRITTEN_TO.as_secs_f64())
+    .bind(shape.levels.first().map(|level| level.name()).into_iter().chain([LATEST]).collect::<Vec<_>>())
     .fetch_one(&mut *connection)
     .await?;
+    source.fresh.release(id, row.try_get::<Option<i64>, _>("made")?.unwrap_or(i64::MIN));
     let is_written_to: bool = row.try_get("is_written_to")?;
     // While rows come in their writers need the other core.
     let database = database.filter(|_| !is_written_to);
     let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
     // Rows that were dropped are still in the bars: these are not made anew without them.
-    let kept_from_us = if source.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
+    let kept_from_us = if below.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
 
     let (pending, dirty) = pending(connection, id, target).await?;
     let width_us = target.width_us();
     let floor = |us: i64| us.saturating_sub(us.rem_euclid(width_us));
-    let end_us = match source {
+    let end_us = match below {
         // Not beyond the newest row: the next ones of a load of years are made as new ones then, and not anew.
         None if newest_us == i64::MIN => newest_us,
         None => {
@@ -186,37 +192,24 @@ async fn step(
         from_us: Stretch { from_us: kept_from_us, to_us: kept_from_us }.widened(width_us).to_us,
         to_us: watermark_us,
     };
-    let chunks = sized(connection, shape, source).await?;
-    let mut read = None;
+    let chunks = sized(connection, shape, below).await?;
+    let mut rows = None;
     let step = if pending.is_empty() {
-        let from_us = watermark_us.max(allowed.from_us);
-        let part = match (target, source) {
-            (Target::Bars(level), None) => {
-                // So that the next level's bars are made of these while they are in memory.
-                let width_us = shape.above(level).unwrap_or(level).width_us();
-                let part = match ahead.take(watermark_us, looked_us).await? {
-                    Some((part, rows)) => {
-                        read = Some(rows);
-                        part
-                    }
-                    None => Part::first(Stretch { from_us, to_us: end_us }, &chunks, width_us),
-                };
-                let next = Part::first(Stretch { from_us: part.to_us, to_us: end_us }, &chunks, width_us);
-                if let (Some(database), false) = (database, next.stretches.is_empty()) {
-                    ahead.begin(database, shape, level, (part.to_us, looked_us), next).await?;
-                }
-                part
-            }
-            _ => Part::first(Stretch { from_us, to_us: end_us }, &chunks, width_us),
+        let between = Stretch { from_us: watermark_us.max(allowed.from_us), to_us: end_us };
+        let Part { stretches, to_us } = if below.is_some() {
+            Part::first(between, &chunks, width_us)
+        } else {
+            let (part, there) = source.first(shape, target, between, &chunks, (looked_us, database)).await?;
+            rows = there;
+            part
         };
-        let Part { stretches, to_us } = part;
         Step { stretches, pending, rest: Vec::new(), watermark_us, moved_us: Some(to_us) }
     } else {
         let wanted = dirty.iter().map(|stretch| stretch.widened(width_us).intersection(allowed)).collect();
         let (stretches, rest) = cut(&merged(wanted), &chunks, width_us);
         Step { stretches, pending, rest, watermark_us, moved_us: None }
     };
-    if read.is_none() {
+    if rows.is_none() {
         summarize(connection, shape, target, &step.stretches).await?;
     }
     let mut transaction = connection.begin().await?;
@@ -224,13 +217,13 @@ async fn step(
     // Nobody looks at the change log until this is committed: what he found behind the watermark he would pass over.
     let looked_again = looked(&mut transaction, id, "FOR SHARE OF rollup").await? != looked_us;
     let held = watermark(&mut transaction, id, target.name(), "FOR UPDATE").await?;
-    if held != Some(step.watermark_us) || (looked_again && read.is_some()) {
+    if held != Some(step.watermark_us) || (looked_again && rows.is_some()) {
         // Another session was here; what is to do is looked at again.
         return Ok(true);
     }
     match target {
-        Target::Bars(level) => make_bars(&mut transaction, shape, level, &step, read).await?,
-        Target::Latest => last_values::make(&mut transaction, shape, &step.stretches, step.moved_us.is_some()).await?,
+        Target::Bars(level) => make_bars(&mut transaction, shape, level, &step, rows).await?,
+        Target::Latest => make_latest(&mut transaction, shape, &step, rows).await?,
     }
     finish(&mut transaction, shape, target, &step).await?;
     transaction.commit().await?;
@@ -301,15 +294,28 @@ pub(super) async fn sized(
         .collect()
 }
 
-/// Of rows that were read before, where they were.
+async fn make_latest(
+    connection: &mut PgConnection,
+    shape: &Shape,
+    step: &Step,
+    rows: Option<Rows>,
+) -> Result<(), RollupError> {
+    let newest = match rows.and_then(|rows| rows.newest) {
+        Some(newest) => newest,
+        None => read::newest(connection, shape, &step.stretches, None).await?,
+    };
+    last_values::keep(connection, shape, &step.stretches, &newest, step.moved_us.is_some()).await
+}
+
+/// Of rows that are in memory, where they are.
 async fn make_bars(
     connection: &mut PgConnection,
     shape: &Shape,
     level: Level,
     step: &Step,
-    read: Option<Rows>,
+    rows: Option<Rows>,
 ) -> Result<(), RollupError> {
-    let Some(below) = shape.below(level) else { return make_narrowest(connection, shape, level, step, read).await };
+    let Some(below) = shape.below(level) else { return make_narrowest(connection, shape, level, step, rows).await };
     let mut wider = Wider::begin(connection, shape, level, step).await?;
     for stretch in step.stretches.iter().copied() {
         let mut bars = Bars::new(shape.numbers(), shape.weighting());
@@ -328,11 +334,11 @@ async fn make_narrowest(
     shape: &Shape,
     level: Level,
     step: &Step,
-    read: Option<Rows>,
+    rows: Option<Rows>,
 ) -> Result<(), RollupError> {
     let together = Together::look(connection, shape, step).await?;
     let mut wider = Wider::begin(connection, shape, level, step).await?;
-    let rows = match read {
+    let rows = match rows {
         Some(rows) => rows,
         None => {
             let places = together.as_ref().map(|(_, places)| places.as_slice());

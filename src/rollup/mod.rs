@@ -20,6 +20,7 @@
 mod ahead;
 mod bars;
 mod cut;
+mod fresh;
 mod job;
 mod last_values;
 mod level;
@@ -28,6 +29,7 @@ mod newest;
 mod observe;
 mod read;
 mod shape;
+mod source;
 mod sql;
 mod state;
 mod summarize;

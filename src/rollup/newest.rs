@@ -60,17 +60,27 @@ impl Newest {
 
     /// Takes in a row as the database sends it.
     pub(super) fn add(&mut self, time_us: i64, series_id: i64, values: &[Option<&[u8]>]) {
+        self.add_with(time_us, series_id, |at, kind| Value::read(kind, values.get(at).copied().flatten()));
+    }
+
+    /// Takes in a row; `value` gives that of a field, by its place and type, and is asked for those alone that may be newer.
+    pub(super) fn add_with(
+        &mut self,
+        time_us: i64,
+        series_id: i64,
+        value: impl Fn(usize, ColumnType) -> Option<Value>,
+    ) {
         let place = match self.latest {
             Some((latest, place)) if latest == series_id => place,
             _ => self.place(series_id),
         };
         let fields = self.kinds.len();
-        for (at, (kind, value)) in self.kinds.iter().zip(values).enumerate() {
+        for (at, kind) in self.kinds.iter().enumerate() {
             let newest = &mut self.values[place * fields + at];
             if newest.as_ref().is_some_and(|newest| newest.time_us > time_us) {
                 continue;
             }
-            if let Some(value) = Value::read(*kind, *value) {
+            if let Some(value) = value(at, *kind) {
                 let stamped = Stamped { time_us, value };
                 if newest.as_ref().is_none_or(|newest| *newest < stamped) {
                     *newest = Some(stamped);

@@ -5,23 +5,23 @@
 
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
-use super::{Level, job::LastValues, read::RollupError, sql::LATEST};
+use super::{Level, fresh::Found, job::LastValues, read::RollupError, sql::LATEST};
 use crate::hypertable::{
     Measurement,
     changes::{self, Look, Stretch, Unknown, us_of},
-    moment,
+    list_chunks, moment,
 };
 
 /// The rollups' name as a reader of the change log.
 pub(super) const READER: &str = "rollup";
 
-/// Reads what has changed of a measurement into `chunkwise.rollup_pending`. False where another session is at it.
+/// Reads what has changed of a measurement into `chunkwise.rollup_pending`. `None` where another session is at it.
 pub(super) async fn observe(
     connection: &mut PgConnection,
     measurement: &Measurement,
     levels: &[Level],
     latest: LastValues,
-) -> Result<bool, RollupError> {
+) -> Result<Option<Found>, RollupError> {
     let id = measurement.id;
     let mut transaction = connection.begin().await?;
     sqlx::query("INSERT INTO chunkwise.rollup (measurement_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING")
@@ -33,7 +33,7 @@ pub(super) async fn observe(
         .bind(id)
         .fetch_optional(&mut *transaction)
         .await?;
-    let Some(row) = row else { return Ok(false) };
+    let Some(row) = row else { return Ok(None) };
     let latest = (latest == LastValues::Wanted).then_some(LATEST);
     let names: Vec<&str> = levels.iter().map(|level| level.name()).chain(latest).collect();
     if !names.is_empty() {
@@ -48,8 +48,11 @@ pub(super) async fn observe(
     }
     let narrowed = changes::narrow(&mut transaction, measurement).await?;
     let seen = changes::load(&mut transaction, READER, id).await?;
-    let look = changes::look(&mut transaction, id, seen.as_ref()).await?;
-    if look.truncated || row.try_get::<i64, _>("epoch")? != measurement.epoch {
+    let news = changes::news(&mut transaction, id, seen.as_ref(), &[]).await?;
+    let xids: Vec<u64> = news.entries.iter().map(|entry| entry.xid).collect();
+    let look = Look::from(news);
+    let begins_anew = look.truncated || row.try_get::<i64, _>("epoch")? != measurement.epoch;
+    if begins_anew {
         start_over(&mut transaction, measurement).await?;
     } else if let Some(dropped_to_us) = narrowed.dropped_to_us {
         sqlx::query("UPDATE chunkwise.rollup SET dropped_to = greatest(dropped_to, $2) WHERE measurement_id = $1")
@@ -66,19 +69,33 @@ pub(super) async fn observe(
             add(&mut transaction, id, level, &probable).await?;
         }
     }
-    let last_chunk = narrowed.chunks.last().map(|chunk| chunk.to_us);
-    let newest_us = if look.anew || !look.unknown.is_empty() { last_chunk } else { None };
-    let newest_us = newest_us.max(look.dirty.last().map(|stretch| stretch.to_us.saturating_sub(1)));
-    if let Some(newest_us) = newest_us {
-        sqlx::query("UPDATE chunkwise.rollup SET newest = greatest(newest, $2) WHERE measurement_id = $1")
-            .bind(id)
-            .bind(moment(newest_us))
-            .execute(&mut *transaction)
-            .await?;
+    let mut newest_us = look.dirty.last().map(|stretch| stretch.to_us.saturating_sub(1));
+    if look.anew || !look.unknown.is_empty() {
+        // Looked up after the log: every row that it tells of lies in one of them.
+        let chunks = list_chunks(&mut transaction, measurement).await?;
+        newest_us = newest_us.max(chunks.last().map(|chunk| chunk.to_us.saturating_sub(1)));
     }
+    let (newest_us, are_as_sent) = sqlx::query_as(&format!(
+        "UPDATE chunkwise.rollup SET newest = greatest(newest, $2) WHERE measurement_id = $1
+         RETURNING {}, NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $3::text::regclass AND NOT tgisinternal
+                                       AND tgname NOT LIKE 'chunkwise\\_%' AND tgname <> 'ts_insert_blocker')",
+        us_of("newest"),
+    ))
+    .bind(id)
+    .bind(moment(newest_us.unwrap_or(i64::MIN)))
+    .bind(measurement.storage())
+    .fetch_one(&mut *transaction)
+    .await?;
     changes::store(&mut transaction, READER, id, &look.seen).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(Found {
+        before_us: seen.map(|seen| seen.looked_us),
+        looked_us: look.seen.looked_us,
+        xids,
+        is_all: !look.anew && !begins_anew && look.unknown.is_empty(),
+        are_as_sent,
+        newest_us,
+    }))
 }
 
 /// Notes what a look has found, as far as it lies before the level's watermark: what lies behind it will be read when the

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// So many rows take less than a millisecond.
-const YIELD_AFTER: u64 = 4_096;
+pub(super) const YIELD_AFTER: usize = 4_096;
 
 /// Why rollups could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ async fn copied_until(
     let mut goes_on = true;
     let mut messages = connection.copy_out_raw(&format!("COPY ({statement}) TO STDOUT (FORMAT binary)")).await?;
     let mut decoder = TupleDecoder::new(columns);
-    let mut messages_read = 0_u64;
+    let mut messages_read = 0_usize;
     while let Some(message) = messages.try_next().await? {
         messages_read += 1;
         // The server is faster than this, so there is always more to read, and those who acknowledge rows wait for this thread.

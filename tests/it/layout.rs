@@ -25,8 +25,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("removal", &["question", "db", "jobs", "hypertable", "series"]),
     ("batch", &["protocol", "hypertable", "series"]),
     ("copy", &["protocol", "batch", "hypertable"]),
-    // Follows the change log, not the writers: of what others commit it learns there too.
-    ("rollup", &["copy", "hypertable", "db", "jobs"]),
+    // Follows the change log, not the writers: of what others commit it learns there too. Of `batch` it knows what was written
+    // a moment ago.
+    ("rollup", &["batch", "copy", "hypertable", "db", "jobs"]),
     ("ingest", &["protocol", "series", "batch", "copy", "hypertable", "db", "question", "spool"]),
     // It sends as a client does, and verifies what the tables hold.
     ("feed", &["copy", "hypertable", "db", "ingest"]),

@@ -1,6 +1,7 @@
 //! The jobs that a process with the ingestion service does, each in a task of its own.
 
 use chunkwise::{
+    batch::Recent,
     config::{Config, RollupLevel, SetOrNot},
     db::Database,
     jobs::{self, Job},
@@ -13,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::Place;
 
-/// Runs them until `stop`.
-pub(crate) async fn run(place: &Place, config: &Config, stop: &CancellationToken) {
+/// Runs them until `stop`; `recent` is where this process leaves what it writes.
+pub(crate) async fn run(place: &Place, config: &Config, recent: Recent, stop: &CancellationToken) {
     let mut jobs = Jobs { tasks: JoinSet::new(), database: &place.database, stop };
     jobs.start(SealJob::new(life_options(config)));
     jobs.start(DropJob::new(life_options(config)));
     jobs.start(IntervalJob);
-    jobs.start(Rollups::new(rollup_settings(config)));
+    jobs.start(Rollups::new(rollup_settings(config)).reading(recent));
     jobs.start(Retire::default());
     while jobs.tasks.join_next().await.is_some() {}
 }

@@ -98,8 +98,8 @@ pub(crate) async fn run(
     };
     let worked = async {
         // Those who answer questions may have a replica, and no owner's rights.
-        if roles.write() {
-            jobs::run(place, config, &stop).await;
+        if let Some(ingest) = &ingest {
+            jobs::run(place, config, ingest.options().recent.clone(), &stop).await;
         }
     };
     let Listeners { http, line_protocol, opentsdb } = listeners;

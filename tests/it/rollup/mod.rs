@@ -3,6 +3,7 @@
 mod changes;
 mod documented;
 mod faults;
+mod fresh;
 mod growth;
 mod latest;
 mod loads;

@@ -1,0 +1,198 @@
+//! Batches that were written a moment ago, for whoever would read their rows from the database again.
+//!
+//! ```text
+//! writer: COPY -> put -> COMMIT -> committed        dropped without it: the batch is forgotten
+//! reader: follow -> looks at the change log -> take the batches of transactions that it sees there
+//! ```
+//!
+//! A batch is put before its transaction commits, so that nobody sees the transaction and finds no batch. Nothing depends on
+//! what is here: a reader that finds no batch reads the database.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::Batch;
+
+/// All batches together are at most so large: some four million rows of two fields.
+const ROOM_BYTES: usize = 128 << 20;
+/// A reader that has not been here for so long has gone.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
+/// A batch that nobody has taken after so long is of a measurement that nobody reads.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Where writers leave batches for one reader in the same process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Recent(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Of batches that wait, and of those that the reader has taken and still holds.
+    bytes: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By a measurement's id and a transaction's number, with when they came.
+    batches: HashMap<(i32, u64), (Instant, RecentBatch)>,
+    followed: Option<Instant>,
+}
+
+impl Recent {
+    /// Lets writers know that there is a reader; to be called every few seconds.
+    pub fn follow(&self) {
+        self.waiting().followed = Some(Instant::now());
+    }
+
+    /// Leaves the batch that the transaction `xid` has copied into a measurement's storage. `None` if nobody follows, or if
+    /// there is no room.
+    pub fn put(&self, measurement_id: i32, xid: u64, batch: Cow<'_, Batch>) -> Option<Put> {
+        let bytes = batch.bytes();
+        let is_full = || self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > ROOM_BYTES;
+        let now = Instant::now();
+        let mut waiting = self.waiting();
+        if waiting.followed.is_none_or(|at| now - at > FOLLOWED_WITHIN) {
+            return None;
+        }
+        if is_full() {
+            waiting.batches.retain(|_, (came, _)| now - *came <= TAKEN_WITHIN);
+        }
+        if is_full() {
+            return None;
+        }
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let batch = RecentBatch { batch: batch.into_owned(), bytes, room: Arc::clone(&self.0) };
+        waiting.batches.insert((measurement_id, xid), (now, batch));
+        Some(Put { recent: self.clone(), of: Some((measurement_id, xid)) })
+    }
+
+    /// Takes the batch that a transaction has left.
+    #[must_use]
+    pub fn take(&self, measurement_id: i32, xid: u64) -> Option<RecentBatch> {
+        self.waiting().batches.remove(&(measurement_id, xid)).map(|(_, batch)| batch)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Whoever panicked while he had it left a map as good as before.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A batch whose transaction may not be committed yet. Dropped, it is forgotten, unless the reader has taken it: who saw the
+/// transaction knows that it was committed.
+#[derive(Debug)]
+#[must_use]
+pub struct Put {
+    recent: Recent,
+    of: Option<(i32, u64)>,
+}
+
+impl Put {
+    /// COMMIT has returned: the batch stays.
+    pub fn committed(mut self) {
+        self.of = None;
+    }
+}
+
+impl Drop for Put {
+    fn drop(&mut self) {
+        if let Some((measurement_id, xid)) = self.of {
+            drop(self.recent.take(measurement_id, xid));
+        }
+    }
+}
+
+/// A batch that was written a moment ago; its room is free again when it is dropped.
+#[derive(Debug)]
+pub struct RecentBatch {
+    batch: Batch,
+    bytes: usize,
+    room: Arc<Shared>,
+}
+
+impl Deref for RecentBatch {
+    type Target = Batch;
+
+    fn deref(&self) -> &Batch {
+        &self.batch
+    }
+}
+
+impl Drop for RecentBatch {
+    fn drop(&mut self) {
+        self.room.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        batch::{BatchColumn, Value},
+        hypertable::ColumnType,
+    };
+
+    use super::*;
+
+    fn batch(rows: i64) -> Batch {
+        let mut batch = Batch::new(vec![BatchColumn { name: "price".to_owned(), kind: ColumnType::Float8 }]);
+        for row in 0..rows {
+            batch.push_row(row, 7, &[(0, Value::Float8(1.5))]).unwrap();
+        }
+        batch
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody() {
+        let recent = Recent::default();
+        assert!(recent.put(1, 10, Cow::Owned(batch(3))).is_none());
+        assert!(recent.take(1, 10).is_none());
+        assert_eq!(recent.0.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_batch_is_there_from_before_its_commit_and_goes_with_an_attempt_that_failed() {
+        let recent = Recent::default();
+        recent.follow();
+        let failed = recent.put(1, 10, Cow::Owned(batch(3))).unwrap();
+        let committed = recent.put(1, 11, Cow::Borrowed(&batch(4))).unwrap();
+        let seen_before_its_answer = recent.put(2, 11, Cow::Owned(batch(5))).unwrap();
+        assert_eq!(recent.take(2, 11).map(|batch| batch.len()), Some(5));
+        drop(failed);
+        committed.committed();
+        drop(seen_before_its_answer);
+        assert!(recent.take(1, 10).is_none());
+        assert_eq!(recent.take(1, 11).map(|batch| batch.len()), Some(4));
+        assert!(recent.take(1, 11).is_none());
+        assert_eq!(recent.0.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn there_is_room_for_so_much_and_what_is_dropped_makes_room() {
+        let recent = Recent::default();
+        recent.follow();
+        let large = batch(1_000_000);
+        let mut puts = Vec::new();
+        for xid in 0.. {
+            match recent.put(1, xid, Cow::Borrowed(&large)) {
+                Some(put) => puts.push(put),
+                None => break,
+            }
+        }
+        let fit = ROOM_BYTES / large.bytes();
+        assert_eq!(puts.len(), fit);
+        let taken = recent.take(1, 0).unwrap();
+        assert!(recent.put(1, 100, Cow::Borrowed(&large)).is_none(), "what is taken and held takes room");
+        drop(taken);
+        assert!(recent.put(1, 101, Cow::Borrowed(&large)).is_some());
+        drop(puts);
+        assert_eq!(recent.0.bytes.load(Ordering::Relaxed), 0);
+    }
+}
