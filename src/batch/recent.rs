@@ -21,19 +21,20 @@ use std::{
 
 use super::Batch;
 
-/// All batches together are at most so large: some four million rows of two fields.
-const ROOM_BYTES: usize = 128 << 20;
+/// A part of the room that is a lot.
+const FILLING: usize = 8;
 /// A reader that has not been here for so long has gone.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
 /// A batch that nobody has taken after so long is of a measurement that nobody reads.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
-/// Where writers leave batches for one reader in the same process. Cheap to clone.
+/// Where writers leave batches for one reader in the same process; by default without room for any. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Recent(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    room_bytes: usize,
     waiting: Mutex<Waiting>,
     /// Of batches that wait, and of those that the reader has taken and still holds.
     bytes: AtomicUsize,
@@ -47,6 +48,18 @@ struct Waiting {
 }
 
 impl Recent {
+    /// With room for so many bytes of batches, those included that the reader has taken and still holds.
+    #[must_use]
+    pub fn new(room_bytes: usize) -> Self {
+        Self(Arc::new(Shared { room_bytes, ..Shared::default() }))
+    }
+
+    /// Whether a good part of the room is taken.
+    #[must_use]
+    pub fn is_filling(&self) -> bool {
+        self.0.bytes.load(Ordering::Relaxed) > self.0.room_bytes / FILLING
+    }
+
     /// Lets writers know that there is a reader; to be called every few seconds.
     pub fn follow(&self) {
         self.waiting().followed = Some(Instant::now());
@@ -56,7 +69,7 @@ impl Recent {
     /// there is no room.
     pub fn put(&self, measurement_id: i32, xid: u64, batch: Cow<'_, Batch>) -> Option<Put> {
         let bytes = batch.bytes();
-        let is_full = || self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > ROOM_BYTES;
+        let is_full = || self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.0.room_bytes;
         let now = Instant::now();
         let mut waiting = self.waiting();
         if waiting.followed.is_none_or(|at| now - at > FOLLOWED_WITHIN) {
@@ -151,7 +164,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_nobody() {
-        let recent = Recent::default();
+        let recent = Recent::new(100 << 20);
         assert!(recent.put(1, 10, Cow::Owned(batch(3))).is_none());
         assert!(recent.take(1, 10).is_none());
         assert_eq!(recent.0.bytes.load(Ordering::Relaxed), 0);
@@ -159,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_there_from_before_its_commit_and_goes_with_an_attempt_that_failed() {
-        let recent = Recent::default();
+        let recent = Recent::new(100 << 20);
         recent.follow();
         let failed = recent.put(1, 10, Cow::Owned(batch(3))).unwrap();
         let committed = recent.put(1, 11, Cow::Borrowed(&batch(4))).unwrap();
@@ -176,7 +189,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_much_and_what_is_dropped_makes_room() {
-        let recent = Recent::default();
+        let recent = Recent::new(100 << 20);
         recent.follow();
         let large = batch(1_000_000);
         let mut puts = Vec::new();
@@ -186,7 +199,7 @@ mod tests {
                 None => break,
             }
         }
-        let fit = ROOM_BYTES / large.bytes();
+        let fit = (100 << 20) / large.bytes();
         assert_eq!(puts.len(), fit);
         let taken = recent.take(1, 0).unwrap();
         assert!(recent.put(1, 100, Cow::Borrowed(&large)).is_none(), "what is taken and held takes room");

@@ -13,6 +13,7 @@ use super::{
     bars::{Bars, Finished},
     cut::Part,
     make::Target,
+    metric,
     newest::Newest,
     read::{RollupError, finished, take_rows, take_rows_once},
     summarize::summarize,
@@ -43,12 +44,13 @@ impl Rows {
         for stretch in stretches.iter().copied() {
             let mut bars = Bars::new(shape.numbers(), shape.weighting());
             let bucket = |us| level.floor(us);
-            match (&mut newest, places) {
+            let rows = match (&mut newest, places) {
                 (Some(newest), Some(places)) => {
                     take_rows_once(connection, shape, stretch, bucket, &mut bars, (newest, places)).await?
                 }
                 _ => take_rows(connection, shape, stretch, None, bucket, &mut bars).await?,
             };
+            metric::count(metric::DATABASE, rows);
             read.push((stretch, finished(bars).await?));
         }
         Ok(Self { bars: read, newest })

@@ -1,6 +1,35 @@
-//! How much of what has changed is made anew in one transaction. Pure.
+//! How far what is made of rows may go, and how much of it is made in one transaction. Pure.
 
+use super::Level;
 use crate::hypertable::changes::{Stretch, merged};
+
+/// Bars are made when their bucket has been over for so long, and last values of rows that are so old: what comes later
+/// than that is made anew, which costs more.
+pub(super) const LAG_US: i64 = 10_000_000;
+/// Where nothing newer is there, a watermark is at a multiple of this: the next level, five minutes mostly, goes along.
+const REACH_US: i64 = Level::FiveMinutes.width_us();
+
+/// Whether a measurement is being written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// A moment ago something came.
+    GoesOn,
+    /// Nothing comes.
+    Rests,
+}
+
+/// Where the watermark of what is made of rows may go, in steps of `width_us`: not beyond the newest row, so that the next
+/// ones of a load of years are new to it and nothing is made anew for them; and while the load goes on not into the five
+/// minutes of that row, where the next ones mostly are.
+pub(super) fn end(newest_us: i64, now_us: i64, width_us: i64, writing: Writing) -> i64 {
+    if newest_us == i64::MIN {
+        return newest_us;
+    }
+    let over_us = now_us - LAG_US;
+    let over_us = over_us - over_us.rem_euclid(width_us);
+    let newest = Stretch { from_us: newest_us, to_us: newest_us.saturating_add(1) }.widened(width_us.max(REACH_US));
+    if writing == Writing::GoesOn && newest.to_us <= over_us { newest.from_us } else { over_us.min(newest.to_us) }
+}
 
 /// A slice of time of a table, and about how many rows it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +134,21 @@ mod tests {
 
     fn stretch(from_us: i64, to_us: i64) -> Stretch {
         Stretch { from_us, to_us }
+    }
+
+    #[test]
+    fn a_load_of_old_rows_is_followed_to_the_five_minutes_of_the_newest_and_into_them_when_it_ends() {
+        let minute = Level::Minute.width_us();
+        let at = |minutes: i64, seconds: i64| minutes * minute + seconds * 1_000_000;
+        let (now, newest) = (at(1_000, 30), at(7, 1));
+        assert_eq!(end(newest, now, minute, Writing::GoesOn), at(5, 0));
+        assert_eq!(end(newest, now, minute, Writing::Rests), at(10, 0));
+        // A feed of this moment: each minute when it is over, whoever writes.
+        for writing in [Writing::GoesOn, Writing::Rests] {
+            assert_eq!(end(now, now, minute, writing), at(1_000, 0));
+            assert_eq!(end(at(999, 59), at(1_000, 5), minute, writing), at(999, 0));
+            assert_eq!(end(i64::MIN, now, minute, writing), i64::MIN);
+        }
     }
 
     #[test]

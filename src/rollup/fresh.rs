@@ -13,6 +13,7 @@ use super::{
     ahead::Rows,
     bars::{Bars, Key},
     make::Target,
+    metric,
     newest::{self, Newest},
     read::{RollupError, YIELD_AFTER, finished},
 };
@@ -61,6 +62,11 @@ impl Fresh {
     /// Lets writers know that there is somebody who takes what they leave.
     pub(super) fn follow(&self) {
         self.recent.follow();
+    }
+
+    /// Whether much waits there.
+    pub(super) fn is_filling(&self) -> bool {
+        self.recent.is_filling()
     }
 
     /// Takes the batches of what a look has found, which must be committed.
@@ -123,6 +129,7 @@ impl Fresh {
         let mut newest = has_newest.then(|| Newest::of(shape));
         let mut read = Vec::with_capacity(stretches.len());
         let mut keys: Vec<Option<Key>> = vec![None; shape.fields.len()];
+        let mut rows = 0;
         for stretch in stretches.iter().copied() {
             let mut bars = Bars::new(shape.numbers(), shape.weighting());
             for batch in known.batches.iter().filter(|batch| may_lie_within(batch, stretch)) {
@@ -135,6 +142,7 @@ impl Fresh {
                     if !(stretch.from_us..stretch.to_us).contains(&time_us) {
                         continue;
                     }
+                    rows += 1;
                     if let Some(level) = level {
                         for (key, column) in keys.iter_mut().zip(&columns.bars) {
                             *key = column.and_then(|column| row.cell(column)).and_then(key_of);
@@ -151,6 +159,7 @@ impl Fresh {
                 read.push((stretch, finished(bars).await?));
             }
         }
+        metric::count(metric::MEMORY, rows);
         Ok(Some(Rows { bars: read, newest }))
     }
 }

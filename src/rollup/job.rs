@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     Level, RollupSettings, Shape,
+    cut::LAG_US,
     fresh::Fresh,
     make::{self, LATEST_STEP_US, Target},
     observe::{READER, add, observe},
@@ -26,6 +27,8 @@ use crate::{
 
 /// How often is looked for news: rollups are at most so far behind, but for what takes longer to make.
 const EVERY: Duration = Duration::from_secs(2);
+/// And so often where much comes in.
+const SOON: Duration = Duration::from_millis(200);
 /// What one measurement may take before the others have their turn.
 const SHARE: Duration = Duration::from_secs(2);
 /// A measurement that was made a moment ago is still growing: tables are made, and views replaced, once.
@@ -174,7 +177,7 @@ impl Rollups {
                         LATEST => LATEST_STEP_US,
                         level => level.parse::<Level>().map_or(i64::MAX, Level::width_us),
                     };
-                    row.try_get::<f64, _>("age")? > make::LAG_US as f64 + width_us as f64
+                    row.try_get::<f64, _>("age")? > LAG_US as f64 + width_us as f64
                 }
             };
             if is_due {
@@ -326,6 +329,8 @@ impl Job for Rollups {
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         match self.round(turn.connection, turn.database).await {
             Ok(true) => Ok(Next::Again),
+            // What waits in memory is to be used while it is there.
+            Ok(false) if self.source.fresh.is_filling() => Ok(Next::After(SOON)),
             Ok(false) => Ok(Next::After(EVERY)),
             Err(RollupError::Database(error)) => Err(error.into()),
             Err(error) => Err(JobError::Other(Box::new(error))),

@@ -16,7 +16,7 @@ use super::{
     Level, Shape,
     ahead::Rows,
     bars::Bars,
-    cut::{Part, Sized, cut},
+    cut::{Part, Sized, Writing, cut, end},
     last_values,
     observe::{add, looked, watermark},
     read::{self, RollupError, finished, take_bars},
@@ -34,17 +34,11 @@ use crate::{
     },
 };
 
-/// Bars are made when their bucket has been over for so long, and last values of rows that are so old: what comes later
-/// than that is made anew, which costs more.
-pub(super) const LAG_US: i64 = 10_000_000;
 /// Last values are brought up to date in steps of this; the rest is looked up in the rows by whoever asks.
 pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
 /// A measurement whose last change is no older is being written to.
 const STILL_WRITTEN_TO: Duration = Duration::from_secs(1);
-/// Where nothing newer is there, a watermark is at a multiple of this: the next level, five minutes mostly, goes along.
-const REACH_US: i64 = Level::FiveMinutes.width_us();
-
 /// What is made: bars of a level, or last values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -161,26 +155,20 @@ async fn step(
     .fetch_one(&mut *connection)
     .await?;
     source.fresh.release(id, row.try_get::<Option<i64>, _>("made")?.unwrap_or(i64::MIN));
-    let is_written_to: bool = row.try_get("is_written_to")?;
+    let writing = if row.try_get("is_written_to")? { Writing::GoesOn } else { Writing::Rests };
     // While rows come in their writers need the other core.
-    let database = database.filter(|_| !is_written_to);
+    let database = database.filter(|_| writing == Writing::Rests);
     let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
     // Rows that were dropped are still in the bars: these are not made anew without them.
     let kept_from_us = if below.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
 
     let (pending, dirty) = pending(connection, id, target).await?;
     let width_us = target.width_us();
-    let floor = |us: i64| us.saturating_sub(us.rem_euclid(width_us));
     let end_us = match below {
-        // Not beyond the newest row: the next ones of a load of years are made as new ones then, and not anew.
-        None if newest_us == i64::MIN => newest_us,
-        None => {
-            let newest = Stretch { from_us: newest_us, to_us: newest_us.saturating_add(1) };
-            floor(now_us - LAG_US).min(newest.widened(width_us.max(REACH_US)).to_us)
-        }
+        None => end(newest_us, now_us, width_us, writing),
         Some(below) => {
-            let below = watermark(connection, id, below.name(), "").await?.unwrap_or(i64::MIN);
-            if below == i64::MIN { below } else { floor(below) }
+            let us = watermark(connection, id, below.name(), "").await?.unwrap_or(i64::MIN);
+            if us == i64::MIN { us } else { us - us.rem_euclid(width_us) }
         }
     };
     let advances = end_us > watermark_us && newest_us >= watermark_us;

@@ -25,6 +25,7 @@ mod job;
 mod last_values;
 mod level;
 mod make;
+mod metric;
 mod newest;
 mod observe;
 mod read;

@@ -7,6 +7,7 @@ use tokio::task::yield_now;
 use super::{
     Level, Shape,
     bars::{Bar, Bars, BucketBars, Finished, Key, Number, Weighted},
+    metric,
     newest::Newest,
     sql,
 };
@@ -202,10 +203,10 @@ pub(super) async fn newest(
     let mut newest = Newest::of(shape);
     for stretch in stretches {
         let statement = sql::select_latest_rows(shape, *stretch, ids);
-        copied_rows(connection, &statement, columns, |time_us, series_id, values| {
+        let rows = copied_rows(connection, &statement, columns, |time_us, series_id, values| {
             newest.add(time_us, series_id, values)
-        })
-        .await?;
+        });
+        metric::count(metric::DATABASE, rows.await?);
     }
     Ok(newest)
 }

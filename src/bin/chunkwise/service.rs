@@ -8,6 +8,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use chunkwise::{
+    batch::Recent,
     bench::Comparison,
     block::{BlockOptions, Blocks},
     config::{Config, SameBody, WhenAway},
@@ -375,6 +376,7 @@ pub(crate) fn ingest_options(config: &Config) -> IngestOptions {
             measurements: i64::try_from(settings.max_measurements.get()).unwrap_or(i64::MAX),
             ..SchemaLimits::default()
         },
+        recent: Recent::new(settings.memory_bytes.get()),
         ..IngestOptions::default()
     }
 }

@@ -24,7 +24,7 @@ impl Written {
     /// With the series `N0` ... `N4` instead of the usual ones, and with bars of their first rows.
     async fn new() -> Self {
         let mut ticks = Ticks::new().await;
-        let recent = Recent::default();
+        let recent = Recent::new(64 << 20);
         ticks.rollups = rollups(&recent);
         let options = IngestOptions { recent, ..IngestOptions::default() };
         let ingest = Ingest::start(ticks.test.database.clone(), options);
@@ -115,6 +115,7 @@ async fn what_this_process_has_written_is_not_read_and_what_others_do_is() {
     assert!(written.refresh().await > 0, "somebody else's rows are not in memory");
     written.ticks.check("somebody else's").await;
     written.ticks.let_counters_settle().await;
+    written.ticks.let_the_load_end().await;
     written.ticks.refresh().await;
 
     // Behind the chunk that he may have written to all is known again.

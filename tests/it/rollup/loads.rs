@@ -4,6 +4,14 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::support::{DAY_US, MINUTE_US, START_US, Ticks};
 
+/// The newest row, and where the watermark of the narrowest bars is.
+async fn edge(ticks: &mut Ticks) -> [i64; 2] {
+    let us = |time: &str| format!("SELECT (extract(epoch FROM {time}) * 1000000)::int8 FROM");
+    let newest = ticks.scalar(&format!("{} ticks", us("max(time)"))).await;
+    let made_to = ticks.scalar(&format!("{} chunkwise.rollup_level WHERE level = '1m'", us("watermark"))).await;
+    [newest, made_to]
+}
+
 #[tokio::test]
 async fn a_load_that_goes_on_makes_new_bars_and_none_anew() {
     let mut random = StdRng::seed_from_u64(7);
@@ -12,20 +20,19 @@ async fn a_load_that_goes_on_makes_new_bars_and_none_anew() {
     let id = ticks.ids[0];
     ticks.write(&[(START_US, id, Some(0.0), None)]).await;
     ticks.refresh().await;
-    for day in 1..4 {
-        let rows = ticks.random_rows(&mut random, START_US + day * DAY_US, DAY_US, 2_000);
+    for part in 0..6 {
+        let rows = ticks.random_rows(&mut random, START_US + DAY_US + part * 7 * MINUTE_US, 7 * MINUTE_US, 500);
         ticks.write(&rows).await;
         ticks.refresh().await;
-        let newest_us: i64 = ticks.scalar("SELECT (extract(epoch FROM max(time)) * 1000000)::int8 FROM ticks").await;
-        let made_to_us: i64 = ticks
-            .scalar(
-                "SELECT (extract(epoch FROM watermark) * 1000000)::int8 FROM chunkwise.rollup_level WHERE level = '1m'",
-            )
-            .await;
-        assert!((newest_us + 1..=newest_us + 5 * MINUTE_US).contains(&made_to_us), "{newest_us} {made_to_us}");
+        let [newest_us, made_to_us] = edge(&mut ticks).await;
+        assert_eq!(made_to_us, newest_us - newest_us.rem_euclid(5 * MINUTE_US));
         ticks.check("while a load goes on").await;
-        ticks.check_latest("while a load goes on").await;
     }
+    ticks.let_the_load_end().await;
+    ticks.refresh().await;
+    let [newest_us, made_to_us] = edge(&mut ticks).await;
+    assert!((newest_us + 1..=newest_us + 5 * MINUTE_US).contains(&made_to_us), "{newest_us} {made_to_us}");
+    ticks.check("when it is over").await;
     ticks.execute("SELECT pg_stat_force_next_flush()").await;
     let deleted = "SELECT coalesce(sum(pg_stat_get_tuples_deleted(c.inhrelid)), 0)::int8 FROM pg_inherits c
                    WHERE c.inhparent IN ('public_store.ticks__bars_1m'::regclass, 'public_store.ticks__bars_5m'::regclass)";

@@ -89,6 +89,11 @@ impl Ticks {
         sqlx::query_scalar(sql).fetch_one(&mut self.connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Lets the time pass after which a load is over.
+    pub(super) async fn let_the_load_end(&mut self) {
+        self.execute("UPDATE chunkwise.change SET noted_at = noted_at - interval '1 minute'").await;
+    }
+
     /// Lets the time pass after which the server has told its counters.
     pub(super) async fn let_counters_settle(&mut self) {
         self.execute("SELECT pg_stat_force_next_flush()").await;
