@@ -149,6 +149,18 @@ impl Cells {
         }
     }
 
+    fn shrink_to_fit(&mut self) {
+        match self {
+            Self::Float8(cells) => cells.shrink_to_fit(),
+            Self::Int8(cells) | Self::Timestamptz(cells) => cells.shrink_to_fit(),
+            Self::Bool(cells) => cells.shrink_to_fit(),
+            Self::Text(cells) => {
+                cells.joined.shrink_to_fit();
+                cells.ends.shrink_to_fit();
+            }
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Float8(cells) => cells.capacity() * size_of::<f64>(),
@@ -281,6 +293,14 @@ impl Column {
             (Presence::Padded(_), Presence::Sparse(_)) => unreachable!("it was made sparse above"),
         }
         self.present += other.present;
+    }
+
+    /// Gives back the room for growth; that of the bits is little.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.cells.shrink_to_fit();
+        if let Presence::Sparse(rows) = &mut self.presence {
+            rows.shrink_to_fit();
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

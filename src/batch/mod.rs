@@ -108,6 +108,13 @@ impl Batch {
         columns + (self.times_us.capacity() + self.series_ids.capacity()) * size_of::<i64>() + order
     }
 
+    /// Gives back the room for growth.
+    pub fn shrink_to_fit(&mut self) {
+        self.times_us.shrink_to_fit();
+        self.series_ids.shrink_to_fit();
+        self.cells.iter_mut().for_each(Column::shrink_to_fit);
+    }
+
     /// Adds a row. `values` are pairs of a column's place and a value, in any order; columns that are not named are NULL.
     /// Of a column that is named twice the later value counts. A sorted batch is unsorted after.
     ///

@@ -68,21 +68,24 @@ impl Recent {
     /// Leaves the batch that the transaction `xid` has copied into a measurement's storage. `None` if nobody follows, or if
     /// there is no room.
     pub fn put(&self, measurement_id: i32, xid: u64, batch: Cow<'_, Batch>) -> Option<Put> {
-        let bytes = batch.bytes();
-        let is_full = || self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.0.room_bytes;
+        let is_full = |bytes: usize| self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.0.room_bytes;
         let now = Instant::now();
+        let bytes = batch.bytes();
         let mut waiting = self.waiting();
         if waiting.followed.is_none_or(|at| now - at > FOLLOWED_WITHIN) {
             return None;
         }
-        if is_full() {
+        if is_full(bytes) {
             waiting.batches.retain(|_, (came, _)| now - *came <= TAKEN_WITHIN);
         }
-        if is_full() {
+        if is_full(bytes) {
             return None;
         }
+        let mut batch = batch.into_owned();
+        batch.shrink_to_fit();
+        let bytes = batch.bytes();
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let batch = RecentBatch { batch: batch.into_owned(), bytes, room: Arc::clone(&self.0) };
+        let batch = RecentBatch { batch, bytes, room: Arc::clone(&self.0) };
         waiting.batches.insert((measurement_id, xid), (now, batch));
         Some(Put { recent: self.clone(), of: Some((measurement_id, xid)) })
     }

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::{
     ChunkLook, LifeError, LifeOptions, Observed, Pace, SealOutcome, Sealer, Verdict, drop_expired, follow, look,
-    look::note_changes, metric, pages::KnownPages, statistics,
+    look::note_changes, metric, pace, pages::KnownPages, statistics,
 };
 use crate::{
     db::{Edition, check_server},
@@ -55,7 +55,7 @@ impl Job for SealJob {
         let mut due = due.into_iter();
         while let Some(chunk) = due.next() {
             self.pace.begin(turn.connection).await?;
-            let beside = if self.pace.is_idle() { due.next() } else { None };
+            let beside = if pace::is_idle(turn.connection).await? { due.next() } else { None };
             if let (None, Some(_)) = (&second, beside) {
                 second = Some(session(turn.database).await?);
             }

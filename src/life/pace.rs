@@ -13,8 +13,10 @@ const LOAD_ROWS_A_SECOND: f64 = 20_000.0;
 const UNKNOWN: f64 = 4.0;
 /// At the least and at the most, then. The least is what tells how fast ingestion is by itself.
 const PAUSES: (f64, f64) = (0.25, 9.0);
-/// While nothing comes in any more, no pause goes on. The counter is complete a second later or so.
+/// How often the counters are looked at in a pause. A shorter time may lie between two counts of a session.
 const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+/// While nothing comes in any more, no pause goes on; so often is looked.
+const IDLE_EVERY: Duration = Duration::from_millis(250);
 /// So late is the server's counter: a session adds what it has inserted once a second, or when it has nothing else to do.
 const LATE: Duration = Duration::from_millis(500);
 /// What was measured counts half as much after so long.
@@ -88,18 +90,27 @@ impl Throttle {
 pub struct Pace {
     throttle: Throttle,
     read: Option<(Instant, i64)>,
-    /// Rows that came in since it was last told whether there is a load, and how long that took.
-    lately: (f64, Duration),
-    /// Nothing much has come in for a while.
-    is_idle: bool,
+}
+
+/// Whether nobody writes: no write transaction is open, and a moment ago none was begun. There is nothing that work must make
+/// way for.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // Whoever writes rows notes it in the change log, and holds its lock until he commits.
+    sqlx::query_scalar(
+        "SELECT (SELECT noted_at FROM chunkwise.change ORDER BY id DESC LIMIT 1)
+                    > clock_timestamp() - interval '300 milliseconds' IS NOT TRUE
+            AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+                                AND relation = 'chunkwise.change'::regclass
+                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 impl Pace {
-    /// Whether there is nothing that work must make way for.
-    pub(super) fn is_idle(&self) -> bool {
-        self.is_idle
-    }
-
     /// To be called before work: what came in since the last call of either came in at rest.
     ///
     /// # Errors
@@ -136,11 +147,17 @@ impl Pace {
         }
         while !left.is_zero() {
             let step = left.min(LOOK_EVERY);
-            tokio::time::sleep(step).await;
+            let began = Instant::now();
+            while began.elapsed() < step {
+                tokio::time::sleep(IDLE_EVERY.min(step.saturating_sub(began.elapsed()))).await;
+                // Those for whom the pause was have gone.
+                if is_idle(connection).await? {
+                    return Ok(());
+                }
+            }
             left -= step;
             let Some((rows, time)) = self.came_in(connection).await? else { break };
             self.throttle.rested(rows, time);
-            // Those for whom the pause was may have gone.
             if step == LOOK_EVERY && !is_load(rows, time) {
                 break;
             }
@@ -160,16 +177,7 @@ impl Pace {
         let now = Instant::now();
         let before = self.read.replace((now, inserted));
         // A crash of the server sets the counters to 0, and a chunk that is dropped takes its own away.
-        let came_in = before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at));
-        if let Some((rows, time)) = came_in {
-            self.lately = (self.lately.0 + rows, self.lately.1 + time);
-        }
-        // A shorter time may lie between two counts of a session.
-        if self.lately.1 >= LOOK_EVERY {
-            let (rows, time) = std::mem::take(&mut self.lately);
-            self.is_idle = !is_load(rows, time);
-        }
-        Ok(came_in)
+        Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Rows that this process has written itself a moment ago: they are still in memory, and need not be read.
 //!
-//! What is here is all that there is: of every row from some time on that the last look at the change log could see, the batch
-//! is here. A look that finds anything else, somebody else's rows, a DELETE, a batch for which there was no room, drops what is
-//! here, and it begins anew behind the newest row; what lies before that is read. So does a look after one that was taken by
-//! another process. What is committed after the last look is found by the next one, as it is where rows are read.
+//! It is known of which time all is here: all rows that the last look at the change log could see. What others have changed,
+//! and batches for which there was no room, are holes in it; what somebody has changed nobody knows where lets it begin anew
+//! behind the newest row, and so does a look after one that was taken by another process. What lies in holes is read. What is
+//! committed after the last look is found by the next one, as it is where rows are read.
 
 use hashbrown::HashMap;
 use tokio::task::yield_now;
@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     batch::{Batch, Recent, RecentBatch, Value},
-    hypertable::{ColumnType, changes::Stretch},
+    hypertable::{
+        ColumnType,
+        changes::{Entry, Extent, Stretch, merged},
+    },
 };
 
 /// What a look at a measurement's change log has found.
@@ -28,9 +31,9 @@ pub(super) struct Found {
     /// When the look before it was taken, by whomever.
     pub(super) before_us: Option<i64>,
     pub(super) looked_us: i64,
-    /// The transactions that it saw and the one before did not.
-    pub(super) xids: Vec<u64>,
-    /// Whether all that has changed is that these have added rows.
+    /// What it saw and the one before did not.
+    pub(super) entries: Vec<Entry>,
+    /// Whether these tell all that has changed.
     pub(super) is_all: bool,
     /// Whether rows are stored as they were sent: no trigger of somebody else's may have changed them.
     pub(super) are_as_sent: bool,
@@ -47,10 +50,19 @@ pub(super) struct Fresh {
 
 #[derive(Debug)]
 struct Known {
-    /// All rows from here on that the look could see are in these batches.
-    from_us: i64,
+    /// All rows that the look could see are in these batches, but for those of this time; ascending and apart.
+    holes: Vec<Stretch>,
     looked_us: i64,
     batches: Vec<RecentBatch>,
+}
+
+/// Where the rows are from some time on, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All are in memory.
+    Here { until_us: i64 },
+    /// Some are in the database alone.
+    There { until_us: i64 },
 }
 
 impl Fresh {
@@ -72,33 +84,54 @@ impl Fresh {
     /// Takes the batches of what a look has found, which must be committed.
     pub(super) fn looked(&mut self, measurement_id: i32, found: &Found) {
         self.follow();
-        let taken: Vec<Option<RecentBatch>> =
-            found.xids.iter().map(|xid| self.recent.take(measurement_id, *xid)).collect();
-        let taken: Option<Vec<RecentBatch>> = taken.into_iter().collect();
-        let known = self.known.get_mut(&measurement_id);
-        let known = known.filter(|known| found.is_all && found.before_us == Some(known.looked_us));
-        if let (Some(known), Some(taken)) = (known, taken)
-            && found.are_as_sent
-        {
-            known.looked_us = found.looked_us;
-            known.batches.extend(taken);
-            return;
+        let mut batches = Vec::new();
+        let mut holes = Vec::new();
+        let mut is_all = found.is_all;
+        for entry in &found.entries {
+            match (self.recent.take(measurement_id, entry.xid), entry.extent) {
+                (Some(batch), _) => batches.push(batch),
+                (None, Extent::Within(stretch)) => holes.push(stretch),
+                (None, Extent::Unknown | Extent::Everything) => is_all = false,
+            }
         }
-        let from_us = if found.are_as_sent { found.newest_us.saturating_add(1) } else { i64::MAX };
-        let known = Known { from_us, looked_us: found.looked_us, batches: Vec::new() };
-        self.known.insert(measurement_id, known);
+        let known = self.known.remove(&measurement_id);
+        let known = known.filter(|known| is_all && found.before_us == Some(known.looked_us));
+        let known = match known {
+            Some(mut known) => {
+                known.looked_us = found.looked_us;
+                known.batches.append(&mut batches);
+                known.holes = merged(known.holes.into_iter().chain(holes).collect());
+                known
+            }
+            None => {
+                // Where there is no row yet there is no hole either.
+                let before = (found.newest_us > i64::MIN)
+                    .then_some(Stretch { from_us: i64::MIN, to_us: found.newest_us.saturating_add(1) });
+                Known { holes: before.into_iter().collect(), looked_us: found.looked_us, batches: Vec::new() }
+            }
+        };
+        if found.are_as_sent {
+            self.known.insert(measurement_id, known);
+        }
     }
 
-    /// The time from which on all rows are here that a look at `looked_us` could see.
-    pub(super) fn whole_from(&self, measurement_id: i32, looked_us: Option<i64>) -> i64 {
+    /// Where all the rows are that a look at `looked_us` could see, from a time on, in whole buckets of `width_us`.
+    pub(super) fn place(&self, measurement_id: i32, looked_us: Option<i64>, from_us: i64, width_us: i64) -> Place {
         let known = self.known.get(&measurement_id).filter(|known| looked_us == Some(known.looked_us));
-        known.map_or(i64::MAX, |known| known.from_us)
+        let Some(known) = known else { return Place::There { until_us: i64::MAX } };
+        let holes = merged(known.holes.iter().map(|hole| hole.widened(width_us)).collect());
+        match holes.iter().find(|hole| hole.to_us > from_us) {
+            Some(hole) if hole.from_us <= from_us => Place::There { until_us: hole.to_us },
+            next => Place::Here { until_us: next.map_or(i64::MAX, |hole| hole.from_us) },
+        }
     }
 
     /// Gives up what is before a time: nobody is going to ask for it.
     pub(super) fn release(&mut self, measurement_id: i32, before_us: i64) {
         if let Some(known) = self.known.get_mut(&measurement_id) {
             known.batches.retain(|batch| batch.time_bounds().is_some_and(|(_, last_us)| last_us >= before_us));
+            let before = Stretch { from_us: i64::MIN, to_us: before_us };
+            known.holes = merged(known.holes.iter().copied().chain([before]).collect());
         }
     }
 
@@ -112,7 +145,7 @@ impl Fresh {
         self.known.clear();
     }
 
-    /// What the rows of stretches say that lie [where all rows are here](Self::whole_from): bars, and last values with them where
+    /// What the rows of stretches say that lie [where all rows are](Self::place): bars, and last values with them where
     /// each field with bars has one; or last values alone. `None` where a column has another type than the rows had.
     pub(super) async fn rows(
         &self,

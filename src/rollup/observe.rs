@@ -49,7 +49,7 @@ pub(super) async fn observe(
     let narrowed = changes::narrow(&mut transaction, measurement).await?;
     let seen = changes::load(&mut transaction, READER, id).await?;
     let news = changes::news(&mut transaction, id, seen.as_ref(), &[]).await?;
-    let xids: Vec<u64> = news.entries.iter().map(|entry| entry.xid).collect();
+    let entries = news.entries.clone();
     let look = Look::from(news);
     let begins_anew = look.truncated || row.try_get::<i64, _>("epoch")? != measurement.epoch;
     if begins_anew {
@@ -91,8 +91,8 @@ pub(super) async fn observe(
     Ok(Some(Found {
         before_us: seen.map(|seen| seen.looked_us),
         looked_us: look.seen.looked_us,
-        xids,
-        is_all: !look.anew && !begins_anew && look.unknown.is_empty(),
+        entries,
+        is_all: !look.anew && !begins_anew,
         are_as_sent,
         newest_us,
     }))

@@ -1,15 +1,15 @@
 //! Where the rows come from that a step makes new bars and last values of.
 //!
 //! ```text
-//!        watermark                                     newest
-//! made ---->|--- read, the next part ahead ---|--- in memory --->|
+//!        watermark                                            newest
+//! made ---->|--- in memory ---|--- read, a part ahead ---|--- in memory --->|
 //! ```
 
 use super::{
     Shape,
     ahead::{Ahead, Rows},
     cut::{Part, Sized},
-    fresh::Fresh,
+    fresh::{Fresh, Place},
     make::Target,
     read::RollupError,
 };
@@ -39,17 +39,19 @@ impl Source {
             Target::Bars(level) => shape.above(level).unwrap_or(level).width_us(),
             Target::Latest => target.width_us(),
         };
-        let fresh_us = self.fresh.whole_from(id, looked_us);
-        let mut fresh_us = Stretch { from_us: fresh_us, to_us: fresh_us }.widened(width_us).to_us;
-        if between.from_us >= fresh_us {
-            let part = Part::first(between, chunks, width_us);
-            if let Some(rows) = self.fresh.rows(shape, target, &part.stretches).await? {
-                return Ok((part, Some(rows)));
+        let mut until_us = i64::MAX;
+        match self.fresh.place(id, looked_us, between.from_us, width_us) {
+            Place::Here { until_us } => {
+                let between = Stretch { to_us: between.to_us.min(until_us), ..between };
+                let part = Part::first(between, chunks, width_us);
+                if let Some(rows) = self.fresh.rows(shape, target, &part.stretches).await? {
+                    return Ok((part, Some(rows)));
+                }
+                self.fresh.forget(id);
             }
-            self.fresh.forget(id);
-            fresh_us = i64::MAX;
+            Place::There { until_us: us } => until_us = us,
         }
-        let between = Stretch { to_us: between.to_us.min(fresh_us), ..between };
+        let between = Stretch { to_us: between.to_us.min(until_us), ..between };
         let Target::Bars(level) = target else { return Ok((Part::first(between, chunks, width_us), None)) };
         let (part, rows) = match self.ahead.take(between.from_us, looked_us).await? {
             Some((part, rows)) => (part, Some(rows)),

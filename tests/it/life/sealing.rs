@@ -82,9 +82,10 @@ async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
     }
     write(&app(&test, &PATIENT), &lines(2));
     // The indexes wait for it.
-    let mut writer = holding(&test, "UPDATE public_store.m SET v = v").await;
-    // Long enough for the job to see, before any chunk is due, that nothing comes in.
-    let options = LifeOptions { quiet: Duration::from_secs(4), ..LifeOptions::default() };
+    let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
+    let mut reader = holding(&test, snapshot).await;
+    // When the chunks are due it is over a second ago that something came in.
+    let options = LifeOptions { quiet: Duration::from_secs(2), ..LifeOptions::default() };
     let stop = CancellationToken::new();
     let task = tokio::spawn({
         let (database, stop) = (test.database.clone(), stop.clone());
@@ -93,7 +94,7 @@ async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
     let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                    AND query LIKE 'CREATE INDEX CONCURRENTLY%'";
     wait_until("two indexes wait", async || count(&test, waiting).await == 2).await;
-    writer.execute("COMMIT").await.unwrap();
+    reader.execute("COMMIT").await.unwrap();
     wait_for_sealed(&test, 2).await;
     stop.cancel();
     task.await.unwrap();

@@ -34,7 +34,7 @@ impl Written {
         written.send(&first).await;
         let sql = "SELECT series_id FROM public_store.ticks__series WHERE symbol LIKE 'N%' ORDER BY symbol";
         written.ticks.ids = sqlx::query_scalar(sql).fetch_all(&mut written.ticks.connection).await.unwrap();
-        written.ticks.refresh().await;
+        written.all_made().await;
         written
     }
 
@@ -71,6 +71,12 @@ impl Written {
             interval_us: None,
         };
         self.ingest.write_body(request).await.unwrap();
+    }
+
+    /// Makes all there is to make, as when nothing comes for a while.
+    async fn all_made(&mut self) -> i64 {
+        self.ticks.let_the_load_end().await;
+        self.refresh().await
     }
 
     /// Makes what there is to make; how many rows of the storage were read for it.
@@ -115,8 +121,7 @@ async fn what_this_process_has_written_is_not_read_and_what_others_do_is() {
     assert!(written.refresh().await > 0, "somebody else's rows are not in memory");
     written.ticks.check("somebody else's").await;
     written.ticks.let_counters_settle().await;
-    written.ticks.let_the_load_end().await;
-    written.ticks.refresh().await;
+    written.all_made().await;
 
     // Behind the chunk that he may have written to all is known again.
     let mine = rows(&written, &mut random, 100);
@@ -147,7 +152,7 @@ async fn a_look_by_another_process_and_a_session_that_ends_cost_a_reading_and_no
     others.round(&mut written.ticks.connection, &written.ticks.test.database).await.unwrap();
     let mine = rows(&written, &mut random, 2);
     written.write(&mine).await;
-    assert!(written.refresh().await > 0, "the other one has seen what is not in memory here");
+    assert!(written.all_made().await > 0, "the other one has seen what is not in memory here");
     written.ticks.check("after another's look").await;
     let mine = rows(&written, &mut random, 4);
     written.write(&mine).await;
@@ -159,7 +164,7 @@ async fn a_look_by_another_process_and_a_session_that_ends_cost_a_reading_and_no
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut ended).await.unwrap();
     written.ticks.execute(&format!("SELECT pg_terminate_backend({pid}, 5000)")).await;
     assert!(written.ticks.rollups.round(&mut ended, &written.ticks.test.database).await.is_err());
-    assert!(written.refresh().await > 0, "who knows what has happened to the server");
+    assert!(written.all_made().await > 0, "who knows what has happened to the server");
     written.ticks.check("after a session that ended").await;
     let mine = rows(&written, &mut random, 8);
     written.write(&mine).await;

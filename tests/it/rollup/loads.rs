@@ -23,6 +23,7 @@ async fn a_load_that_goes_on_makes_new_bars_and_none_anew() {
     for part in 0..6 {
         let rows = ticks.random_rows(&mut random, START_US + DAY_US + part * 7 * MINUTE_US, 7 * MINUTE_US, 500);
         ticks.write(&rows).await;
+        ticks.let_the_load_go_on().await;
         ticks.refresh().await;
         let [newest_us, made_to_us] = edge(&mut ticks).await;
         assert_eq!(made_to_us, newest_us - newest_us.rem_euclid(5 * MINUTE_US));

@@ -89,9 +89,14 @@ impl Ticks {
         sqlx::query_scalar(sql).fetch_one(&mut self.connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Lets no time pass: a load goes on, however slow the machine is.
+    pub(super) async fn let_the_load_go_on(&mut self) {
+        self.execute("UPDATE chunkwise.change SET noted_at = clock_timestamp() + interval '1 minute'").await;
+    }
+
     /// Lets the time pass after which a load is over.
     pub(super) async fn let_the_load_end(&mut self) {
-        self.execute("UPDATE chunkwise.change SET noted_at = noted_at - interval '1 minute'").await;
+        self.execute("UPDATE chunkwise.change SET noted_at = clock_timestamp() - interval '1 minute'").await;
     }
 
     /// Lets the time pass after which the server has told its counters.
