@@ -92,24 +92,6 @@ pub struct Pace {
     read: Option<(Instant, i64)>,
 }
 
-/// Whether nobody writes: no write transaction is open, and a moment ago none was begun. There is nothing that work must make
-/// way for.
-///
-/// # Errors
-/// The database's.
-pub(super) async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // Whoever writes rows notes it in the change log, and holds its lock until he commits.
-    sqlx::query_scalar(
-        "SELECT (SELECT noted_at FROM chunkwise.change ORDER BY id DESC LIMIT 1)
-                    > clock_timestamp() - interval '300 milliseconds' IS NOT TRUE
-            AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
-                                AND relation = 'chunkwise.change'::regclass
-                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-    )
-    .fetch_one(connection)
-    .await
-}
-
 impl Pace {
     /// To be called before work: what came in since the last call of either came in at rest.
     ///
@@ -179,6 +161,25 @@ impl Pace {
         // A crash of the server sets the counters to 0, and a chunk that is dropped takes its own away.
         Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
     }
+}
+
+/// Whether nobody writes: no write transaction is open, and a moment ago none was begun. There is nothing that work must make
+/// way for.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // Whoever writes rows notes it in the change log, and holds its lock until he commits.
+    sqlx::query_scalar(
+        "SELECT (SELECT noted_at FROM chunkwise.change ORDER BY id DESC LIMIT 1)
+                    > clock_timestamp() - interval '300 milliseconds' IS NOT TRUE
+            AND NOT EXISTS (SELECT FROM pg_locks
+                            WHERE locktype = 'relation' AND relation = 'chunkwise.change'::regclass
+                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                                AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid())",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 #[cfg(test)]

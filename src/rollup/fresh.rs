@@ -5,6 +5,8 @@
 //! behind the newest row, and so does a look after one that was taken by another process. What lies in holes is read. What is
 //! committed after the last look is found by the next one, as it is where rows are read.
 
+use std::time::{Duration, Instant};
+
 use hashbrown::HashMap;
 use tokio::task::yield_now;
 
@@ -24,6 +26,9 @@ use crate::{
         changes::{Entry, Extent, Stretch, merged},
     },
 };
+
+/// What is in memory of a measurement that was not looked at for so long is given up.
+const KEPT: Duration = Duration::from_secs(120);
 
 /// What a look at a measurement's change log has found.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ struct Known {
     /// All rows that the look could see are in these batches, but for those of this time; ascending and apart.
     holes: Vec<Stretch>,
     looked_us: i64,
+    looked: Instant,
     batches: Vec<RecentBatch>,
 }
 
@@ -71,9 +77,11 @@ impl Fresh {
         Self { recent, known: HashMap::new() }
     }
 
-    /// Lets writers know that there is somebody who takes what they leave.
-    pub(super) fn follow(&self) {
+    /// Lets writers know that there is somebody who takes what they leave; and gives up what is here of measurements that nobody
+    /// writes to any more, or that have gone.
+    pub(super) fn follow(&mut self) {
         self.recent.follow();
+        self.known.retain(|_, known| known.looked.elapsed() < KEPT);
     }
 
     /// Whether much waits there.
@@ -83,7 +91,7 @@ impl Fresh {
 
     /// Takes the batches of what a look has found, which must be committed.
     pub(super) fn looked(&mut self, measurement_id: i32, found: &Found) {
-        self.follow();
+        self.recent.follow();
         let mut batches = Vec::new();
         let mut holes = Vec::new();
         let mut is_all = found.is_all;
@@ -98,7 +106,7 @@ impl Fresh {
         let known = known.filter(|known| is_all && found.before_us == Some(known.looked_us));
         let known = match known {
             Some(mut known) => {
-                known.looked_us = found.looked_us;
+                (known.looked_us, known.looked) = (found.looked_us, Instant::now());
                 known.batches.append(&mut batches);
                 known.holes = merged(known.holes.into_iter().chain(holes).collect());
                 known
@@ -107,7 +115,12 @@ impl Fresh {
                 // Where there is no row yet there is no hole either.
                 let before = (found.newest_us > i64::MIN)
                     .then_some(Stretch { from_us: i64::MIN, to_us: found.newest_us.saturating_add(1) });
-                Known { holes: before.into_iter().collect(), looked_us: found.looked_us, batches: Vec::new() }
+                Known {
+                    holes: before.into_iter().collect(),
+                    looked_us: found.looked_us,
+                    looked: Instant::now(),
+                    batches: Vec::new(),
+                }
             }
         };
         if found.are_as_sent {
@@ -235,5 +248,84 @@ fn newest_of(value: Value<'_>) -> Option<newest::Value> {
         Value::Text(text) => Some(newest::Value::Text(text.to_owned())),
         Value::Timestamptz(us) => Some(newest::Value::Time(us)),
         number => key_of(number).map(newest::Value::Number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::batch::BatchColumn;
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    fn minutes(from: i64, to: i64) -> Stretch {
+        Stretch { from_us: from * MINUTE_US, to_us: to * MINUTE_US }
+    }
+
+    /// What a look finds: transactions by their numbers, with the time of their rows.
+    fn found(looks: [i64; 2], entries: &[(u64, Stretch)], newest: i64) -> Found {
+        let entry = |&(xid, stretch)| Entry { id: 1, xid, extent: Extent::Within(stretch) };
+        Found {
+            before_us: Some(looks[0]),
+            looked_us: looks[1],
+            entries: entries.iter().map(entry).collect(),
+            is_all: true,
+            are_as_sent: true,
+            newest_us: newest * MINUTE_US - 1,
+        }
+    }
+
+    fn put(recent: &Recent, xid: u64, stretch: Stretch) {
+        let mut batch = Batch::new(vec![BatchColumn { name: "price".to_owned(), kind: ColumnType::Float8 }]);
+        for us in [stretch.from_us, stretch.to_us - 1] {
+            batch.push_row(us, 1, &[(0, Value::Float8(1.0))]).unwrap();
+        }
+        recent.put(7, xid, Cow::Owned(batch)).unwrap().committed();
+    }
+
+    #[test]
+    fn what_is_not_here_is_a_hole_and_a_look_that_was_missed_the_end_of_all() {
+        let recent = Recent::new(1 << 20);
+        let mut fresh = Fresh::of(recent.clone());
+        let place = |fresh: &Fresh, look, at| fresh.place(7, Some(look), at * MINUTE_US, MINUTE_US);
+        let here = |until: i64| Place::Here { until_us: until * MINUTE_US };
+        let there = |until: i64| Place::There { until_us: until * MINUTE_US };
+        let (all_here, nothing) = (Place::Here { until_us: i64::MAX }, Place::There { until_us: i64::MAX });
+        assert_eq!(place(&fresh, 1, 0), nothing);
+        fresh.looked(7, &found([0, 1], &[], 3));
+        assert_eq!((place(&fresh, 1, 2), place(&fresh, 1, 3)), (there(3), all_here));
+        put(&recent, 10, minutes(3, 5));
+        put(&recent, 12, minutes(7, 9));
+        fresh.looked(7, &found([1, 2], &[(10, minutes(3, 5)), (11, minutes(5, 6)), (12, minutes(7, 9))], 9));
+        assert_eq!(place(&fresh, 1, 3), nothing, "the last look is another");
+        assert_eq!((place(&fresh, 2, 3), place(&fresh, 2, 5), place(&fresh, 2, 6)), (here(5), there(6), all_here));
+        // Wider buckets have the hole in them.
+        let five = |at: i64| fresh.place(7, Some(2), at * MINUTE_US, 5 * MINUTE_US);
+        assert_eq!((five(5), five(10)), (there(10), all_here));
+        // The minutes of a feed: the watermark is somewhere in five minutes.
+        fresh.release(7, 8 * MINUTE_US);
+        assert_eq!((place(&fresh, 2, 7), place(&fresh, 2, 8)), (there(8), all_here));
+        assert_eq!(fresh.known[&7].batches.len(), 1);
+        fresh.looked(7, &found([3, 4], &[], 9));
+        assert_eq!((place(&fresh, 4, 8), place(&fresh, 4, 9)), (there(9), all_here), "another has looked meanwhile");
+        fresh.looked(7, &Found { are_as_sent: false, ..found([4, 5], &[], 9) });
+        assert_eq!(place(&fresh, 5, 9), nothing);
+    }
+
+    #[test]
+    fn what_somebody_has_changed_nobody_knows_where_is_the_end_of_all() {
+        let recent = Recent::new(1 << 20);
+        let mut fresh = Fresh::of(recent.clone());
+        for extent in [Extent::Unknown, Extent::Everything] {
+            fresh.looked(7, &found([0, 1], &[], 3));
+            put(&recent, 10, minutes(3, 5));
+            let mut changed = found([1, 2], &[(10, minutes(3, 5))], 6);
+            changed.entries.push(Entry { id: 2, xid: 11, extent });
+            fresh.looked(7, &changed);
+            assert_eq!(fresh.place(7, Some(2), 3 * MINUTE_US, MINUTE_US), Place::There { until_us: 6 * MINUTE_US });
+            assert_eq!(fresh.known[&7].batches.len(), 0);
+        }
     }
 }

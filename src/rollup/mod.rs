@@ -9,11 +9,13 @@
 //! ```
 //!
 //! **Watermark.** A level's table holds the buckets that begin before the level's watermark; it moves when buckets are over,
-//! ten seconds later, and no farther than there are rows: a load of years that goes on makes new bars, and none anew. The
-//! rest is computed by the views, a wider level's from the narrower ones', so that of the rows only
-//! the last minute or two are looked at. What changes before the watermark is in the change log, is pending until it is made
-//! anew, and shows in the views after it: some two seconds later. Of what another client's INSERT or COPY brought it is known
-//! at once where it probably is, and some thirteen seconds later for sure.
+//! ten seconds later, and no farther than there are rows; while a load of old rows goes on, no farther than to the five
+//! minutes of the newest: a load makes new bars, and none anew. The rest is computed by the views, a wider level's from the
+//! narrower ones', so that of the rows only the last minute or two are looked at. What changes before the watermark is in the
+//! change log, is pending until it is made anew, and shows in the views after it: some two seconds later. Of what another
+//! client's INSERT or COPY brought it is known at once where it probably is, and some thirteen seconds later for sure.
+//!
+//! **Memory.** Rows that this process has written a moment ago are not read: `fresh.rs` knows of which time all are in memory.
 //!
 //! **Retention.** Bars outlive rows: time whose chunk was dropped is never made anew, whatever is written there later.
 

@@ -39,8 +39,7 @@ impl Source {
             Target::Bars(level) => shape.above(level).unwrap_or(level).width_us(),
             Target::Latest => target.width_us(),
         };
-        let mut until_us = i64::MAX;
-        match self.fresh.place(id, looked_us, between.from_us, width_us) {
+        let until_us = match self.fresh.place(id, looked_us, between.from_us, target.width_us()) {
             Place::Here { until_us } => {
                 let between = Stretch { to_us: between.to_us.min(until_us), ..between };
                 let part = Part::first(between, chunks, width_us);
@@ -48,9 +47,10 @@ impl Source {
                     return Ok((part, Some(rows)));
                 }
                 self.fresh.forget(id);
+                i64::MAX
             }
-            Place::There { until_us: us } => until_us = us,
-        }
+            Place::There { until_us } => until_us,
+        };
         let between = Stretch { to_us: between.to_us.min(until_us), ..between };
         let Target::Bars(level) = target else { return Ok((Part::first(between, chunks, width_us), None)) };
         let (part, rows) = match self.ahead.take(between.from_us, looked_us).await? {
