@@ -11,7 +11,7 @@ use super::{
     Level, RollupSettings, Shape,
     cut::LAG_US,
     fresh::Fresh,
-    make::{self, LATEST_STEP_US, Target},
+    make::{self, LATEST_STEP_US, STILL_WRITTEN_TO, Target},
     observe::{READER, add, observe},
     read::RollupError,
     source::Source,
@@ -120,6 +120,7 @@ impl Rollups {
 
     async fn all(&mut self, connection: &mut PgConnection, database: &Database) -> Result<bool, RollupError> {
         self.source.fresh.follow();
+        self.source.leaves_newest = false;
         changes::mark(connection).await?;
         self.expire(connection).await?;
         let mut waiting = std::mem::take(&mut self.unfinished);
@@ -331,6 +332,7 @@ impl Job for Rollups {
             Ok(true) => Ok(Next::Again),
             // What waits in memory is to be used while it is there.
             Ok(false) if self.source.fresh.is_filling() => Ok(Next::After(SOON)),
+            Ok(false) if self.source.leaves_newest => Ok(Next::After(STILL_WRITTEN_TO)),
             Ok(false) => Ok(Next::After(EVERY)),
             Err(RollupError::Database(error)) => Err(error.into()),
             Err(error) => Err(JobError::Other(Box::new(error))),

@@ -38,7 +38,7 @@ use crate::{
 pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
 /// A measurement whose last change is no older is being written to.
-const STILL_WRITTEN_TO: Duration = Duration::from_secs(1);
+pub(super) const STILL_WRITTEN_TO: Duration = Duration::from_secs(1);
 /// What is made: bars of a level, or last values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
@@ -165,7 +165,11 @@ async fn step(
     let (pending, dirty) = pending(connection, id, target).await?;
     let width_us = target.width_us();
     let end_us = match below {
-        None => end(newest_us, now_us, width_us, writing),
+        None => {
+            let us = end(newest_us, now_us, width_us, writing);
+            source.leaves_newest |= us < end(newest_us, now_us, width_us, Writing::Rests);
+            us
+        }
         Some(below) => {
             let us = watermark(connection, id, below.name(), "").await?.unwrap_or(i64::MIN);
             if us == i64::MIN { us } else { us - us.rem_euclid(width_us) }

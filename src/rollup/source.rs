@@ -20,6 +20,8 @@ use crate::{db::Database, hypertable::changes::Stretch};
 pub(super) struct Source {
     pub(super) fresh: Fresh,
     pub(super) ahead: Ahead,
+    /// Whether newest rows were left alone as a load goes on.
+    pub(super) leaves_newest: bool,
 }
 
 impl Source {
