@@ -22,7 +22,7 @@ use std::{
 use super::Batch;
 
 /// A part of the room that is a lot.
-const FILLING: usize = 8;
+const FILLING: usize = 16;
 /// A reader that has not been here for so long has gone.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
 /// A batch that nobody has taken after so long is of a measurement that nobody reads.
@@ -54,10 +54,11 @@ impl Recent {
         Self(Arc::new(Shared { room_bytes, ..Shared::default() }))
     }
 
-    /// Whether a good part of the room is taken.
+    /// Whether what waits for the reader takes a good part of the room.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        self.0.bytes.load(Ordering::Relaxed) > self.0.room_bytes / FILLING
+        let waiting: usize = self.waiting().batches.values().map(|(_, batch)| batch.bytes).sum();
+        waiting > self.0.room_bytes / FILLING
     }
 
     /// Lets writers know that there is a reader; to be called every few seconds.
@@ -204,11 +205,13 @@ mod tests {
         }
         let fit = (100 << 20) / large.bytes();
         assert_eq!(puts.len(), fit);
+        assert!(recent.is_filling());
         let taken = recent.take(1, 0).unwrap();
         assert!(recent.put(1, 100, Cow::Borrowed(&large)).is_none(), "what is taken and held takes room");
         drop(taken);
         assert!(recent.put(1, 101, Cow::Borrowed(&large)).is_some());
         drop(puts);
+        assert!(!recent.is_filling());
         assert_eq!(recent.0.bytes.load(Ordering::Relaxed), 0);
     }
 }
