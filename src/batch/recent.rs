@@ -25,7 +25,8 @@ use super::Batch;
 const FILLING: usize = 16;
 /// A reader that has not been here for so long has gone.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
-/// A batch that nobody has taken after so long is of a measurement that nobody reads.
+/// A batch that nobody has taken after so long is not going to be: its measurement has gone, or was looked at for the first
+/// time, when it is read as a whole.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where writers leave batches for one reader in the same process; by default without room for any. Cheap to clone.
@@ -42,8 +43,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By a measurement's id and a transaction's number, with when they came.
-    batches: HashMap<(i32, u64), (Instant, RecentBatch)>,
+    /// By a measurement's id and a transaction's number.
+    batches: HashMap<(i32, u64), RecentBatch>,
     followed: Option<Instant>,
 }
 
@@ -57,44 +58,49 @@ impl Recent {
     /// Whether what waits for the reader takes a good part of the room.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        let waiting: usize = self.waiting().batches.values().map(|(_, batch)| batch.bytes).sum();
+        let waiting: usize = self.waiting().batches.values().map(|batch| batch.bytes).sum();
         waiting > self.0.room_bytes / FILLING
     }
 
     /// Lets writers know that there is a reader; to be called every few seconds.
     pub fn follow(&self) {
-        self.waiting().followed = Some(Instant::now());
+        let mut waiting = self.waiting();
+        waiting.followed = Some(Instant::now());
+        waiting.batches.retain(|_, batch| batch.came.elapsed() < TAKEN_WITHIN);
+    }
+
+    /// Forgets what waits.
+    pub fn forget(&self) {
+        self.waiting().batches.clear();
     }
 
     /// Leaves the batch that the transaction `xid` has copied into a measurement's storage. `None` if nobody follows, or if
     /// there is no room.
     pub fn put(&self, measurement_id: i32, xid: u64, batch: Cow<'_, Batch>) -> Option<Put> {
-        let is_full = |bytes: usize| self.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.0.room_bytes;
-        let now = Instant::now();
-        let bytes = batch.bytes();
+        let Shared { room_bytes, bytes: taken, .. } = &*self.0;
         let mut waiting = self.waiting();
-        if waiting.followed.is_none_or(|at| now - at > FOLLOWED_WITHIN) {
+        if waiting.followed.is_none_or(|at| at.elapsed() > FOLLOWED_WITHIN) {
+            waiting.batches.clear();
             return None;
         }
-        if is_full(bytes) {
-            waiting.batches.retain(|_, (came, _)| now - *came <= TAKEN_WITHIN);
-        }
-        if is_full(bytes) {
+        drop(waiting);
+        let bytes = batch.bytes();
+        if taken.load(Ordering::Relaxed).saturating_add(bytes) > *room_bytes {
             return None;
         }
         let mut batch = batch.into_owned();
         batch.shrink_to_fit();
         let bytes = batch.bytes();
-        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let batch = RecentBatch { batch, bytes, room: Arc::clone(&self.0) };
-        waiting.batches.insert((measurement_id, xid), (now, batch));
+        taken.fetch_add(bytes, Ordering::Relaxed);
+        let batch = RecentBatch { batch, bytes, came: Instant::now(), room: Arc::clone(&self.0) };
+        self.waiting().batches.insert((measurement_id, xid), batch);
         Some(Put { recent: self.clone(), of: Some((measurement_id, xid)) })
     }
 
     /// Takes the batch that a transaction has left.
     #[must_use]
     pub fn take(&self, measurement_id: i32, xid: u64) -> Option<RecentBatch> {
-        self.waiting().batches.remove(&(measurement_id, xid)).map(|(_, batch)| batch)
+        self.waiting().batches.remove(&(measurement_id, xid))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -132,7 +138,16 @@ impl Drop for Put {
 pub struct RecentBatch {
     batch: Batch,
     bytes: usize,
+    came: Instant,
     room: Arc<Shared>,
+}
+
+impl RecentBatch {
+    /// How long ago it was written.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.came.elapsed()
+    }
 }
 
 impl Deref for RecentBatch {

@@ -27,7 +27,8 @@ use crate::{
     },
 };
 
-/// What is in memory of a measurement that was not looked at for so long is given up.
+/// What is in memory of a measurement that was not looked at for so long is given up; and a batch that was not used up after
+/// so long, as one of its rows is of years to come.
 const KEPT: Duration = Duration::from_secs(120);
 
 /// What a look at a measurement's change log has found.
@@ -40,7 +41,7 @@ pub(super) struct Found {
     pub(super) entries: Vec<Entry>,
     /// Whether these tell all that has changed.
     pub(super) is_all: bool,
-    /// Whether rows are stored as they were sent: no trigger of somebody else's may have changed them.
+    /// Whether rows are stored as they were sent.
     pub(super) are_as_sent: bool,
     /// No row that it could see is later.
     pub(super) newest_us: i64,
@@ -60,6 +61,24 @@ struct Known {
     looked_us: i64,
     looked: Instant,
     batches: Vec<RecentBatch>,
+}
+
+impl Known {
+    /// Gives up batches that have become old, which are holes then, and those of which all is in a hole.
+    fn give_up(&mut self) {
+        let old = self.batches.extract_if(.., |batch| batch.age() >= KEPT).filter_map(|batch| extent(&batch));
+        let holes: Vec<Stretch> = old.collect();
+        if !holes.is_empty() {
+            self.holes = merged(self.holes.iter().copied().chain(holes).collect());
+        }
+        let is_hole = |of: Stretch| self.holes.iter().any(|hole| hole.intersection(of) == of);
+        self.batches.retain(|batch| extent(batch).is_some_and(|extent| !is_hole(extent)));
+    }
+}
+
+/// The time of a batch's rows; none without rows.
+fn extent(batch: &Batch) -> Option<Stretch> {
+    batch.time_bounds().map(|(first_us, last_us)| Stretch { from_us: first_us, to_us: last_us.saturating_add(1) })
 }
 
 /// Where the rows are from some time on, and until when.
@@ -82,6 +101,7 @@ impl Fresh {
     pub(super) fn follow(&mut self) {
         self.recent.follow();
         self.known.retain(|_, known| known.looked.elapsed() < KEPT);
+        self.known.values_mut().for_each(Known::give_up);
     }
 
     /// Whether much waits there.
@@ -109,6 +129,7 @@ impl Fresh {
                 (known.looked_us, known.looked) = (found.looked_us, Instant::now());
                 known.batches.append(&mut batches);
                 known.holes = merged(known.holes.into_iter().chain(holes).collect());
+                known.give_up();
                 known
             }
             None => {
@@ -142,9 +163,9 @@ impl Fresh {
     /// Gives up what is before a time: nobody is going to ask for it.
     pub(super) fn release(&mut self, measurement_id: i32, before_us: i64) {
         if let Some(known) = self.known.get_mut(&measurement_id) {
-            known.batches.retain(|batch| batch.time_bounds().is_some_and(|(_, last_us)| last_us >= before_us));
             let before = Stretch { from_us: i64::MIN, to_us: before_us };
             known.holes = merged(known.holes.iter().copied().chain([before]).collect());
+            known.give_up();
         }
     }
 
@@ -153,9 +174,11 @@ impl Fresh {
         self.known.remove(&measurement_id);
     }
 
-    /// Gives up everything.
+    /// Gives up everything, also what waits: the next session may be another server's, whose transactions have the same
+    /// numbers.
     pub(super) fn forget_all(&mut self) {
         self.known.clear();
+        self.recent.forget();
     }
 
     /// What the rows of stretches say that lie [where all rows are](Self::place): bars, and last values with them where
@@ -178,7 +201,7 @@ impl Fresh {
         let mut rows = 0;
         for stretch in stretches.iter().copied() {
             let mut bars = Bars::new(shape.numbers(), shape.weighting());
-            for batch in known.batches.iter().filter(|batch| may_lie_within(batch, stretch)) {
+            for batch in known.batches.iter().filter(|batch| lies_within(batch, stretch)) {
                 let Some(columns) = Columns::of(batch, shape) else { return Ok(None) };
                 for (at, row) in batch.rows().enumerate() {
                     if at % YIELD_AFTER == 0 {
@@ -210,8 +233,8 @@ impl Fresh {
     }
 }
 
-fn may_lie_within(batch: &Batch, stretch: Stretch) -> bool {
-    batch.time_bounds().is_some_and(|(first_us, last_us)| first_us < stretch.to_us && last_us >= stretch.from_us)
+fn lies_within(batch: &Batch, stretch: Stretch) -> bool {
+    extent(batch).is_some_and(|extent| !extent.intersection(stretch).is_empty())
 }
 
 /// The places of a shape's fields among the columns of a batch; none where its rows have no such field.

@@ -112,7 +112,6 @@ impl Rollups {
     pub async fn round(&mut self, connection: &mut PgConnection, database: &Database) -> Result<bool, RollupError> {
         let made = self.all(connection, database).await;
         if made.is_err() {
-            // The next session may be another server's.
             self.source.fresh.forget_all();
         }
         made

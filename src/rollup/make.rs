@@ -39,6 +39,7 @@ pub(super) const LATEST_STEP_US: i64 = 20_000_000;
 
 /// A measurement whose last change is no older is being written to.
 pub(super) const STILL_WRITTEN_TO: Duration = Duration::from_secs(1);
+
 /// What is made: bars of a level, or last values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {

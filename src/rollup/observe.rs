@@ -15,6 +15,16 @@ use crate::hypertable::{
 /// The rollups' name as a reader of the change log.
 pub(super) const READER: &str = "rollup";
 
+/// Whether the table has rows as they were sent: no trigger of somebody else's may have changed them, or, on another table, have
+/// added some, and no column adds what was not sent.
+const AS_SENT: &str = "\
+NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname LIKE '%\\_store' AND NOT t.tgisinternal
+                AND t.tgname NOT LIKE 'chunkwise\\_%' AND t.tgname <> 'ts_insert_blocker')
+AND NOT EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = $3::text::regclass AND attnum > 0 AND NOT attisdropped
+                    AND (atthasdef OR attgenerated <> '' OR attidentity <> '' OR atttypmod <> -1))";
+
 /// Reads what has changed of a measurement into `chunkwise.rollup_pending`. `None` where another session is at it.
 pub(super) async fn observe(
     connection: &mut PgConnection,
@@ -77,8 +87,7 @@ pub(super) async fn observe(
     }
     let (newest_us, are_as_sent) = sqlx::query_as(&format!(
         "UPDATE chunkwise.rollup SET newest = greatest(newest, $2) WHERE measurement_id = $1
-         RETURNING {}, NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $3::text::regclass AND NOT tgisinternal
-                                       AND tgname NOT LIKE 'chunkwise\\_%' AND tgname <> 'ts_insert_blocker')",
+         RETURNING {}, {AS_SENT}",
         us_of("newest"),
     ))
     .bind(id)

@@ -195,6 +195,15 @@ async fn rows_that_the_table_has_otherwise_than_they_were_sent_are_read() {
     assert!(written.ticks.scalar::<f64>(sizes).await.abs() < 1e-6);
 
     let mut written = Written::new().await;
+    written.ticks.execute("ALTER TABLE public_store.ticks ALTER COLUMN size SET DEFAULT 7").await;
+    // No row of this request has a size, so its COPY has no such column.
+    let mine: Vec<Row> =
+        rows(&written, &mut random, 0).into_iter().map(|(us, id, _, _)| (us, id, Some(1.0), None)).collect();
+    written.write(&mine).await;
+    assert!(written.refresh().await > 0);
+    written.ticks.check("a default").await;
+
+    let mut written = Written::new().await;
     written
         .ticks
         .execute(
