@@ -188,23 +188,28 @@ async fn open(
 
     wake.sort_unstable();
     wake.dedup();
-    let rows =
-        sqlx::query("SELECT open_write AS id, pg_current_xact_id()::text AS xid FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
-            .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| refused_json(&entry.refused)).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.id.keep.as_secs_f64()).collect::<Vec<_>>())
-            .bind(measurements.keys().copied().collect::<Vec<i32>>())
-            .bind(column(|range| range.0))
-            .bind(times(column(|range| range.1)))
-            .bind(times(column(|range| range.2)))
-            .bind(retirements.into_values().collect::<Vec<i64>>())
-            .bind(wake)
-            .fetch_all(&mut **transaction)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT open_write AS id, pg_current_xact_id()::text AS xid
+         FROM chunkwise.open_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(entries.iter().map(|entry| entry.id.id).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.id.body_hash).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| i32::try_from(entry.rows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| refused_json(&entry.refused)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.id.keep.as_secs_f64()).collect::<Vec<_>>())
+    .bind(measurements.keys().copied().collect::<Vec<i32>>())
+    .bind(column(|range| range.0))
+    .bind(times(column(|range| range.1)))
+    .bind(times(column(|range| range.2)))
+    .bind(retirements.into_values().collect::<Vec<i64>>())
+    .bind(wake)
+    .fetch_all(&mut **transaction)
+    .await?;
     let xid = match rows.first() {
-        Some(row) => row.try_get::<&str, _>("xid")?.parse().ok(),
+        Some(row) => {
+            let xid: &str = row.try_get("xid")?;
+            Some(xid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?)
+        }
         None => None,
     };
     Ok((xid, rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?))

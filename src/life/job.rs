@@ -56,15 +56,18 @@ impl Job for SealJob {
         while let Some(chunk) = due.next() {
             self.pace.begin(turn.connection).await?;
             let beside = if pace::is_idle(turn.connection).await? { due.next() } else { None };
-            if let (None, Some(_)) = (&second, beside) {
-                second = Some(session(turn.database).await?);
-            }
             let sealer = Sealer { edition };
-            let took = if let (Some(connection), Some(beside)) = (&mut second, beside) {
-                let (one, other) = tokio::join!(sealer.seal(turn.connection, chunk), sealer.seal(connection, beside));
-                outcome(chunk, one)?.max(outcome(beside, other)?)
-            } else {
-                outcome(chunk, sealer.seal(turn.connection, chunk).await)?
+            let took = match beside {
+                None => outcome(chunk, sealer.seal(turn.connection, chunk).await)?,
+                Some(beside) => {
+                    let connection = match &mut second {
+                        Some(connection) => connection,
+                        None => second.insert(session(turn.database).await?),
+                    };
+                    let (one, other) =
+                        tokio::join!(sealer.seal(turn.connection, chunk), sealer.seal(connection, beside));
+                    outcome(chunk, one)?.max(outcome(beside, other)?)
+                }
             };
             if let Some(took) = took {
                 sealed_any = true;

@@ -129,7 +129,6 @@ impl Fresh {
                 (known.looked_us, known.looked) = (found.looked_us, Instant::now());
                 known.batches.append(&mut batches);
                 known.holes = merged(known.holes.into_iter().chain(holes).collect());
-                known.give_up();
                 known
             }
             None => {
