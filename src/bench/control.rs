@@ -46,9 +46,7 @@ impl Control {
         let (hypertable, index) = match self {
             Self::Ceiling => (
                 hypertable(false),
-                format!(
-                    "CREATE INDEX ON {table} USING brin (\"time\") WITH (pages_per_range = 32, autosummarize = on)"
-                ),
+                format!("CREATE INDEX ON {table} USING brin (\"time\") WITH (pages_per_range = 32)"),
             ),
             Self::Naive => (hypertable(true), format!("CREATE INDEX ON {table} (series_id, \"time\" DESC)")),
         };

@@ -30,7 +30,7 @@ pub(super) fn create_measurement(measurement: &Measurement, interval_us: i64) ->
             "SELECT create_hypertable({}, by_range('time', {interval_us}::int8), create_default_indexes => false)",
             quote_literal(&storage)
         ),
-        format!("CREATE INDEX ON {storage} USING brin (\"time\") WITH (pages_per_range = 32, autosummarize = on)"),
+        format!("CREATE INDEX ON {storage} USING brin (\"time\") WITH (pages_per_range = 32)"),
         format!(
             "CREATE TABLE {series} (
                  series_id int8 PRIMARY KEY DEFAULT nextval('chunkwise.series_id'),

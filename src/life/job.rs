@@ -43,7 +43,6 @@ impl Job for SealJob {
         self.pace.begin(turn.connection).await?;
         let chunks = look(turn.connection, edition, self.options, None).await?;
         note_changes(turn.connection, &chunks).await?;
-        self.pages.follow(turn.connection, &chunks).await?;
         statistics::follow(turn.connection).await?;
         self.pace.pass(turn.connection).await?;
         let due: Vec<&ChunkLook> =
@@ -77,6 +76,9 @@ impl Job for SealJob {
                 break;
             }
         }
+        // Afterwards: what is sealed has its pages in the index.
+        self.pages.follow(turn.connection, &chunks).await?;
+        self.pace.pass(turn.connection).await?;
         Ok(if sealed_any { Next::Again } else { Next::After(self.options.look_every()) })
     }
 }

@@ -1,14 +1,14 @@
 //! Lets the server know what was filled since: BRIN indexes their pages, the planner how time lies in a new chunk.
 //!
-//! A page that its index does not know of is read by every look at any time. The server's own worker tells the index once a
-//! minute at best; here a table is looked at again a second after it has grown by a hundred megabytes.
+//! A page that its index does not know of is read by every look at any time, and here a table is looked at again a second after
+//! it has grown by a hundred megabytes.
 //!
 //! Of a chunk that was never analyzed the planner thinks that its rows lie in no order of time, and reads all of it, or all of
 //! its index of series, for any part: while ten chunks came in within ten seconds, each row was read four times over.
 
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{Level, Shape, make::Target};
+use super::{Shape, make::Target};
 use crate::{
     db::{Failure, classify},
     hypertable::{changes::Stretch, moment},
@@ -17,7 +17,7 @@ use crate::{
 /// A chunk that is smaller is read fast enough in any way.
 const WORTH_IT_BYTES: i64 = 1 << 20;
 
-/// Brings what the server knows of the chunks that a step is going to read and write up to date. Where somebody is at a chunk,
+/// Brings what the server knows of the chunks that a step is going to read up to date. Where somebody is at a chunk,
 /// by VACUUM for example, it is left as it is: the step takes longer, no more.
 pub(super) async fn summarize(
     connection: &mut PgConnection,
@@ -31,18 +31,14 @@ pub(super) async fn summarize(
         Target::Latest => None,
     };
     let source = from.map_or_else(|| shape.measurement.storage_names(), |level| shape.bars_names(level));
-    let written = |level: &&Level| matches!(target, Target::Bars(made) if made <= **level);
-    let written = shape.levels.iter().filter(written).map(|level| shape.bars_names(*level));
-    let (schemas, tables): (Vec<String>, Vec<String>) =
-        std::iter::once(source).chain(written).map(|[schema, table]| (schema, table)).unzip();
-    let hull = Stretch { from_us: first.from_us, to_us: last.to_us }.widened(Level::Day.width_us());
+    let hull = Stretch { from_us: first.from_us, to_us: last.to_us };
     let mut transaction = connection.begin().await?;
     transaction
         .execute(
             "SET LOCAL lock_timeout = '10ms'; SET LOCAL synchronous_commit = off; SET LOCAL client_min_messages = error",
         )
         .await?;
-    match bring_up_to_date(&mut transaction, &schemas, &tables, hull).await {
+    match bring_up_to_date(&mut transaction, &source, hull).await {
         Ok(()) => transaction.commit().await,
         Err(error) if classify(&error) == Failure::Unavailable => Err(error),
         Err(error) => {
@@ -54,8 +50,7 @@ pub(super) async fn summarize(
 
 async fn bring_up_to_date(
     connection: &mut PgConnection,
-    schemas: &[String],
-    tables: &[String],
+    [schema, table]: &[String; 2],
     hull: Stretch,
 ) -> Result<(), sqlx::Error> {
     let chunks: Vec<(Option<String>, i64)> = sqlx::query_as(
@@ -65,14 +60,14 @@ async fn bring_up_to_date(
                  JOIN pg_class x ON x.oid = i.indexrelid
                  JOIN pg_am a ON a.oid = x.relam AND a.amname = 'brin'
                  WHERE i.indrelid = r.oid)
-         FROM unnest($1::text[], $2::text[]) AS t (schema, name)
-         JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.schema AND c.hypertable_name = t.name
+         FROM timescaledb_information.chunks c
          JOIN pg_namespace n ON n.nspname = c.chunk_schema
          JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
-         WHERE c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed",
+         WHERE c.hypertable_schema = $1 AND c.hypertable_name = $2
+             AND c.range_start < $4 AND c.range_end > $3 AND NOT c.is_compressed",
     )
-    .bind(schemas)
-    .bind(tables)
+    .bind(schema)
+    .bind(table)
     .bind(moment(hull.from_us))
     .bind(moment(hull.to_us))
     .bind(WORTH_IT_BYTES)

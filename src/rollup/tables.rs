@@ -194,7 +194,7 @@ async fn make_bars(
                 quote_literal(&table)
             ),
             format!("CREATE INDEX ON {table} (series_id, \"time\")"),
-            format!("CREATE INDEX ON {table} USING brin (\"time\") WITH (pages_per_range = 32, autosummarize = on)"),
+            format!("CREATE INDEX ON {table} USING brin (\"time\") WITH (pages_per_range = 32)"),
         ];
         for statement in statements {
             (&mut *connection).execute(statement.as_str()).await?;
