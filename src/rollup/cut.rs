@@ -7,20 +7,20 @@ use crate::hypertable::changes::{Stretch, merged};
 /// than that is made anew, which costs more.
 pub(super) const LAG_US: i64 = 10_000_000;
 /// Where nothing newer is there, a watermark is at a multiple of this: the next level, five minutes mostly, goes along.
-const REACH_US: i64 = Level::FiveMinutes.width_us();
+pub(super) const REACH_US: i64 = Level::FiveMinutes.width_us();
 
 /// Whether a measurement is being written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writing {
-    /// A moment ago something came.
-    GoesOn,
+    /// A moment ago something came. A load of old rows is followed in steps of this.
+    GoesOn { reach_us: i64 },
     /// Nothing comes.
     Rests,
 }
 
 /// Where the watermark of what is made of rows may go, in steps of `width_us`: not beyond the newest row, so that the next
 /// ones of a load of years are new to it and nothing is made anew for them; and while the load goes on not into the five
-/// minutes of that row, where the next ones mostly are.
+/// minutes of that row, or the longer time in which it is followed, where the next ones mostly are.
 pub(super) fn end(newest_us: i64, now_us: i64, width_us: i64, writing: Writing) -> i64 {
     if newest_us == i64::MIN {
         return newest_us;
@@ -28,7 +28,10 @@ pub(super) fn end(newest_us: i64, now_us: i64, width_us: i64, writing: Writing) 
     let over_us = now_us - LAG_US;
     let over_us = over_us - over_us.rem_euclid(width_us);
     let newest = Stretch { from_us: newest_us, to_us: newest_us.saturating_add(1) }.widened(width_us.max(REACH_US));
-    if writing == Writing::GoesOn && newest.to_us <= over_us { newest.from_us } else { over_us.min(newest.to_us) }
+    match writing {
+        Writing::GoesOn { reach_us } if newest.to_us <= over_us => newest.from_us - newest.from_us.rem_euclid(reach_us),
+        Writing::GoesOn { .. } | Writing::Rests => over_us.min(newest.to_us),
+    }
 }
 
 /// A slice of time of a table, and about how many rows it holds.
@@ -39,7 +42,7 @@ pub(super) struct Sized {
 }
 
 /// A transaction reads about so many rows: a second or two, and some hundred megabytes at most.
-pub(super) const ROWS: u64 = 400_000;
+pub(super) const ROWS: u64 = 500_000;
 /// Or so many separate stretches.
 const STRETCHES: usize = 64;
 
@@ -114,6 +117,14 @@ pub(super) fn cut(whole: &[Stretch], chunks: &[Sized], width_us: i64) -> (Vec<St
     (now, Vec::new())
 }
 
+/// The widest of these levels whose buckets have no more than a transaction's rows, where there are so many rows in so many
+/// microseconds.
+pub(super) fn widest(levels: &[Level], rows: impl IntoIterator<Item = (u64, i64)>) -> Option<Level> {
+    let densities = rows.into_iter().map(|(rows, time_us)| rows as f64 / time_us.max(1) as f64);
+    let densest = densities.fold(0.0, f64::max);
+    levels.iter().copied().rfind(|level| level.width_us() as f64 * densest <= ROWS as f64)
+}
+
 /// The rows of a chunk that lie within a part of it, if they lie evenly.
 pub(super) fn share(chunk: Sized, within: Stretch) -> u64 {
     if within.is_empty() {
@@ -141,10 +152,13 @@ mod tests {
         let minute = Level::Minute.width_us();
         let at = |minutes: i64, seconds: i64| minutes * minute + seconds * 1_000_000;
         let (now, newest) = (at(1_000, 30), at(7, 1));
-        assert_eq!(end(newest, now, minute, Writing::GoesOn), at(5, 0));
+        let goes_on = |minutes: i64| Writing::GoesOn { reach_us: minutes * minute };
+        assert_eq!(end(newest, now, minute, goes_on(5)), at(5, 0));
+        assert_eq!(end(newest + 60 * minute, now, minute, goes_on(60)), at(60, 0));
         assert_eq!(end(newest, now, minute, Writing::Rests), at(10, 0));
-        // A feed of this moment: each minute when it is over, whoever writes.
-        for writing in [Writing::GoesOn, Writing::Rests] {
+        // A feed of this moment: each minute when it is over, whoever writes; and one that is some minutes late.
+        assert_eq!(end(at(991, 0), now, minute, goes_on(60)), at(960, 0));
+        for writing in [goes_on(5), goes_on(60), Writing::Rests] {
             assert_eq!(end(now, now, minute, writing), at(1_000, 0));
             assert_eq!(end(at(999, 59), at(1_000, 5), minute, writing), at(999, 0));
             assert_eq!(end(i64::MIN, now, minute, writing), i64::MIN);

@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
-use tokio::task::yield_now;
 
 use super::{
     Shape,
@@ -17,7 +16,7 @@ use super::{
     make::Target,
     metric,
     newest::{self, Newest},
-    read::{RollupError, YIELD_AFTER, finished},
+    read::{RollupError, finished},
 };
 use crate::{
     batch::{Batch, Recent, RecentBatch, Value},
@@ -79,6 +78,16 @@ impl Known {
 /// The time of a batch's rows; none without rows.
 fn extent(batch: &Batch) -> Option<Stretch> {
     batch.time_bounds().map(|(first_us, last_us)| Stretch { from_us: first_us, to_us: last_us.saturating_add(1) })
+}
+
+/// What is in memory from some time on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) rows: u64,
+    /// From its first time to its last, in microseconds.
+    pub(super) time_us: i64,
+    /// How long ago the first of it came.
+    pub(super) age: Duration,
 }
 
 /// Where the rows are from some time on, and until when.
@@ -159,6 +168,21 @@ impl Fresh {
         }
     }
 
+    /// What is in memory from a time on; `None` if that is nothing.
+    pub(super) fn waiting(&self, measurement_id: i32, from_us: i64) -> Option<Waiting> {
+        let (mut rows, mut age, mut hull) = (0, Duration::ZERO, None::<Stretch>);
+        for batch in self.known.get(&measurement_id).iter().flat_map(|known| &known.batches) {
+            let Some(extent) = extent(batch).filter(|extent| extent.to_us > from_us) else { continue };
+            rows += batch.len() as u64;
+            age = age.max(batch.age());
+            hull = Some(hull.map_or(extent, |hull| Stretch {
+                from_us: hull.from_us.min(extent.from_us),
+                to_us: hull.to_us.max(extent.to_us),
+            }));
+        }
+        hull.map(|hull| Waiting { rows, time_us: hull.to_us.saturating_sub(hull.from_us), age })
+    }
+
     /// Gives up what is before a time: nobody is going to ask for it.
     pub(super) fn release(&mut self, measurement_id: i32, before_us: i64) {
         if let Some(known) = self.known.get_mut(&measurement_id) {
@@ -202,10 +226,7 @@ impl Fresh {
             let mut bars = Bars::new(shape.numbers(), shape.weighting());
             for batch in known.batches.iter().filter(|batch| lies_within(batch, stretch)) {
                 let Some(columns) = Columns::of(batch, shape) else { return Ok(None) };
-                for (at, row) in batch.rows().enumerate() {
-                    if at % YIELD_AFTER == 0 {
-                        yield_now().await;
-                    }
+                for row in batch.rows() {
                     let (time_us, series_id) = (row.time_us(), row.series_id());
                     if !(stretch.from_us..stretch.to_us).contains(&time_us) {
                         continue;

@@ -156,10 +156,14 @@ async fn step(
     .fetch_one(&mut *connection)
     .await?;
     source.fresh.release(id, row.try_get::<Option<i64>, _>("made")?.unwrap_or(i64::MIN));
-    let writing = if row.try_get("is_written_to")? { Writing::GoesOn } else { Writing::Rests };
+    let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
+    let writing = if row.try_get("is_written_to")? {
+        Writing::GoesOn { reach_us: source.reach_us(shape, looked_us, watermark_us, newest_us) }
+    } else {
+        Writing::Rests
+    };
     // While rows come in their writers need the other core.
     let database = database.filter(|_| writing == Writing::Rests);
-    let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
     // Rows that were dropped are still in the bars: these are not made anew without them.
     let kept_from_us = if below.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
 

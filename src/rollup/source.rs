@@ -5,15 +5,20 @@
 //! made ---->|--- in memory ---|--- read, a part ahead ---|--- in memory --->|
 //! ```
 
+use std::time::Duration;
+
 use super::{
     Shape,
     ahead::{Ahead, Rows},
-    cut::{Part, Sized},
+    cut::{Part, REACH_US, Sized, widest},
     fresh::{Fresh, Place},
     make::Target,
     read::RollupError,
 };
 use crate::{db::Database, hypertable::changes::Stretch};
+
+/// So long rows wait in memory for the end of an hour or a day.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Rows in memory, of the newest time and read ahead.
 #[derive(Debug, Default)]
@@ -25,6 +30,19 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// In which steps a load of old rows is followed that has come from the watermark to `newest_us`: of the widest buckets of
+    /// which one's rows are not too many, so that its bar too is made of what is in memory. Where that would keep rows waiting
+    /// for long, of five minutes.
+    pub(super) fn reach_us(&self, shape: &Shape, looked_us: Option<i64>, from_us: i64, newest_us: i64) -> i64 {
+        let id = shape.measurement.id;
+        let is_here = self.fresh.place(id, looked_us, from_us, REACH_US) == Place::Here { until_us: i64::MAX };
+        let Some(waiting) = self.fresh.waiting(id, from_us).filter(|_| is_here) else { return REACH_US };
+        let widest = widest(&shape.levels, [(waiting.rows, waiting.time_us)]);
+        let width_us = widest.map_or(REACH_US, |level| level.width_us().max(REACH_US));
+        let is_whole = newest_us - newest_us.rem_euclid(width_us) > from_us;
+        if is_whole || waiting.age < PATIENCE { width_us } else { REACH_US }
+    }
+
     /// The first part of the time `between` a watermark and where it is to go; with its rows if they are in memory. The change
     /// log was last looked at at `looked_us`. With a database the part behind it is read meanwhile.
     pub(super) async fn first(
@@ -37,8 +55,14 @@ impl Source {
     ) -> Result<(Part, Option<Rows>), RollupError> {
         let id = shape.measurement.id;
         let width_us = match target {
-            // So that the next level's bars are made of these while they are in memory.
-            Target::Bars(level) => shape.above(level).unwrap_or(level).width_us(),
+            // So that wider bars are made of these while they are in memory.
+            Target::Bars(level) => {
+                let here = self.fresh.waiting(id, between.from_us).map(|waiting| (waiting.rows, waiting.time_us));
+                let there = chunks.iter().filter(|chunk| !chunk.extent.intersection(between).is_empty());
+                let there = there.map(|chunk| (chunk.rows, chunk.extent.to_us.saturating_sub(chunk.extent.from_us)));
+                let widest = widest(&shape.levels, here.into_iter().chain(there));
+                shape.above(level).max(widest).unwrap_or(level).width_us()
+            }
             Target::Latest => target.width_us(),
         };
         let until_us = match self.fresh.place(id, looked_us, between.from_us, target.width_us()) {

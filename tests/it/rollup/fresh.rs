@@ -81,13 +81,19 @@ impl Written {
 
     /// Makes what there is to make; how many rows of the storage were read for it.
     async fn refresh(&mut self) -> i64 {
-        let read = "SELECT coalesce(sum(pg_stat_get_tuples_returned(i.inhrelid) + pg_stat_get_tuples_fetched(i.inhrelid)), 0)::int8
-                    FROM pg_inherits i WHERE i.inhparent = 'public_store.ticks'::regclass";
-        self.ticks.execute("SELECT pg_stat_force_next_flush()").await;
-        let before: i64 = self.ticks.scalar(read).await;
+        let before = self.read_of("ticks").await;
         self.ticks.refresh().await;
+        self.read_of("ticks").await - before
+    }
+
+    /// How many rows of a table were read so far.
+    async fn read_of(&mut self, table: &str) -> i64 {
         self.ticks.execute("SELECT pg_stat_force_next_flush()").await;
-        self.ticks.scalar::<i64>(read).await - before
+        let read = format!(
+            "SELECT coalesce(sum(pg_stat_get_tuples_returned(i.inhrelid) + pg_stat_get_tuples_fetched(i.inhrelid)), 0)::int8
+             FROM pg_inherits i WHERE i.inhparent = 'public_store.{table}'::regclass"
+        );
+        self.ticks.scalar(&read).await
     }
 }
 
@@ -105,7 +111,7 @@ async fn what_this_process_has_written_is_not_read_and_what_others_do_is() {
         let [older, newer] = [0, 1].map(|part| rows(&written, &mut random, at * 2 + part));
         written.write(&newer).await;
         written.write(&older).await;
-        assert_eq!(written.refresh().await, 0, "{at}");
+        assert_eq!(written.all_made().await, 0, "{at}");
         written.ticks.check(&format!("of memory {at}")).await;
     }
 
@@ -140,6 +146,24 @@ async fn what_this_process_has_written_is_not_read_and_what_others_do_is() {
     written.ticks.execute("TRUNCATE public_store.ticks").await;
     written.refresh().await;
     written.ticks.check("all are gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_and_days_of_a_load_are_made_of_bars_that_are_in_memory() {
+    let mut random = StdRng::seed_from_u64(14);
+    let mut written = Written::new().await;
+    for day in 2..4 {
+        let whole = written.ticks.random_rows(&mut random, START_US + day * DAY_US, DAY_US, 2_000);
+        let begun = written.ticks.random_rows(&mut random, START_US + (day + 1) * DAY_US, 90 * MINUTE_US, 50);
+        written.write(&[whole, begun].concat()).await;
+        let before = written.read_of("ticks__bars_5m").await;
+        assert_eq!(written.refresh().await, 0, "{day}");
+        // The first one begins in the middle of a day.
+        assert!(day == 2 || written.read_of("ticks__bars_5m").await == before, "{day}");
+        let made = "SELECT (extract(epoch FROM max(watermark)) * 1000000)::int8 FROM chunkwise.rollup_level WHERE level = '1d'";
+        assert_eq!(written.ticks.scalar::<i64>(made).await, START_US + (day + 1) * DAY_US);
+        written.ticks.check(&format!("day {day}")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
