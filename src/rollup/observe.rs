@@ -3,7 +3,7 @@
 //! One transaction: the reader's place in the change log moves together with the ranges that it saw, which stay pending
 //! until what was made of them is committed. So a kill at any moment loses nothing, and does nothing twice that shows.
 
-use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
+use sqlx::{Connection, Executor, PgConnection, Postgres, Row, Transaction};
 
 use super::{Level, fresh::Found, job::LastValues, read::RollupError, sql::LATEST};
 use crate::hypertable::{
@@ -81,9 +81,7 @@ pub(super) async fn observe(
     }
     let mut newest_us = look.dirty.last().map(|stretch| stretch.to_us.saturating_sub(1));
     if look.anew || !look.unknown.is_empty() {
-        // Looked up after the log: every row that it tells of lies in one of them.
-        let chunks = list_chunks(&mut transaction, measurement).await?;
-        newest_us = newest_us.max(chunks.last().map(|chunk| chunk.to_us.saturating_sub(1)));
+        newest_us = newest_us.max(none_later(&mut transaction, measurement).await?);
     }
     let (newest_us, are_as_sent) = sqlx::query_as(&format!(
         "UPDATE chunkwise.rollup SET newest = greatest(newest, $2) WHERE measurement_id = $1
@@ -105,6 +103,28 @@ pub(super) async fn observe(
         are_as_sent,
         newest_us,
     }))
+}
+
+/// A time behind which there is no row that the log tells of, if it was looked at before: the last chunk's end, or the present
+/// if that is earlier and nothing later is there. The rows of a feed are behind it within a moment.
+async fn none_later(
+    transaction: &mut Transaction<'_, Postgres>,
+    measurement: &Measurement,
+) -> Result<Option<i64>, sqlx::Error> {
+    let chunks = list_chunks(transaction, measurement).await?;
+    let Some(last_us) = chunks.last().map(|chunk| chunk.to_us.saturating_sub(1)) else { return Ok(None) };
+    // What a hot chunk has at such a time its BRIN index knows; the planner knows nothing yet, and would read all of it.
+    transaction.execute("SET LOCAL enable_seqscan = off").await?;
+    let sql = format!(
+        "SELECT {}, (SELECT {} FROM (SELECT max(\"time\") FROM {} WHERE \"time\" > now.at) AS later (at) WHERE at IS NOT NULL)
+         FROM clock_timestamp() AS now (at)",
+        us_of("now.at"),
+        us_of("later.at"),
+        measurement.storage(),
+    );
+    let (now_us, later_us): (i64, Option<i64>) = sqlx::query_as(&sql).fetch_one(&mut **transaction).await?;
+    transaction.execute("SET LOCAL enable_seqscan TO DEFAULT").await?;
+    Ok(Some(last_us.min(later_us.unwrap_or(now_us))))
 }
 
 /// Notes what a look has found, as far as it lies before the level's watermark: what lies behind it will be read when the

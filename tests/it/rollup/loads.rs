@@ -2,7 +2,9 @@
 
 use rand::{SeedableRng, rngs::StdRng};
 
-use super::support::{DAY_US, MINUTE_US, START_US, Ticks};
+use chrono::Utc;
+
+use super::support::{DAY_US, MINUTE_US, START_US, Ticks, insert};
 
 /// The newest row, and where the watermark of the narrowest bars is.
 async fn edge(ticks: &mut Ticks) -> [i64; 2] {
@@ -59,4 +61,23 @@ async fn the_planner_knows_how_time_lies_in_a_chunk_that_rollups_read() {
     ticks.refresh().await;
     assert!(ticks.scalar::<bool>(known).await);
     ticks.check("analyzed").await;
+}
+
+/// So that what a feed brings next lies behind it, and need not be read.
+#[tokio::test]
+async fn of_a_feed_of_this_moment_the_newest_row_is_known_and_not_only_its_chunk() {
+    let mut ticks = Ticks::new().await;
+    let id = ticks.ids[0];
+    let ahead_s = "SELECT extract(epoch FROM newest - clock_timestamp())::float8 FROM chunkwise.rollup";
+    let now_us = Utc::now().timestamp_micros();
+    ticks.write(&[(now_us, id, Some(1.0), None)]).await;
+    ticks.refresh().await;
+    let now = ticks.scalar::<f64>(ahead_s).await;
+    assert!(now <= 0.0, "{now}");
+
+    // Somebody else's, nobody knows of which time.
+    insert(&mut ticks.connection, &[(now_us + 90 * MINUTE_US, id, Some(1.0), None)]).await;
+    ticks.refresh().await;
+    let later = ticks.scalar::<f64>(ahead_s).await;
+    assert!(later > 80.0 * 60.0, "{later}");
 }
