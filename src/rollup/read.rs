@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// So many rows take less than a millisecond.
-pub(super) const YIELD_AFTER: usize = 4_096;
+const YIELD_AFTER: usize = 4_096;
 
 /// Why rollups could not be read or written.
 #[derive(Debug, thiserror::Error)]

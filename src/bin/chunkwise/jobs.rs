@@ -1,4 +1,7 @@
-//! The jobs that a process with the ingestion service does, each in a task of its own.
+//! The jobs that a process with the ingestion service does, each in a task of its own, on threads of their own: an
+//! acknowledgement must not wait for a piece of a job's work.
+
+use std::io;
 
 use chunkwise::{
     batch::Recent,
@@ -9,25 +12,55 @@ use chunkwise::{
     removal::Retire,
     rollup::{AllSettings, Level, RollupSettings, Rollups},
 };
-use tokio::task::JoinSet;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Place;
 
-/// Runs them until `stop`; `recent` is where this process leaves what it writes.
-pub(crate) async fn run(place: &Place, config: &Config, recent: Recent, stop: &CancellationToken) {
-    let mut jobs = Jobs { tasks: JoinSet::new(), database: &place.database, stop };
-    jobs.start(SealJob::new(life_options(config)));
-    jobs.start(DropJob::new(life_options(config)));
-    jobs.start(IntervalJob);
-    jobs.start(Rollups::new(rollup_settings(config)).reading(recent));
-    jobs.start(Retire::default());
-    while jobs.tasks.join_next().await.is_some() {}
+/// Sealing has one and rollups have one; the other jobs have next to nothing to do.
+const THREADS: usize = 2;
+
+/// The threads of jobs; what they do ends where it is when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Threads(Option<Runtime>);
+
+impl Threads {
+    /// # Errors
+    /// The system's, where it gives no more of them.
+    pub(crate) fn start() -> io::Result<Self> {
+        let threads = Builder::new_multi_thread().worker_threads(THREADS).thread_name("jobs").enable_all().build()?;
+        Ok(Self(Some(threads)))
+    }
+
+    /// Runs the jobs until `stop`; `recent` is where this process leaves what it writes.
+    pub(crate) async fn run(&self, place: &Place, config: &Config, recent: Recent, stop: &CancellationToken) {
+        let Some(threads) = &self.0 else { return };
+        let mut jobs = Jobs { tasks: JoinSet::new(), threads: threads.handle(), database: &place.database, stop };
+        jobs.start(SealJob::new(life_options(config)));
+        jobs.start(DropJob::new(life_options(config)));
+        jobs.start(IntervalJob);
+        jobs.start(Rollups::new(rollup_settings(config)).reading(recent));
+        jobs.start(Retire::default());
+        while jobs.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            // It would wait for them, which a task may not.
+            threads.shutdown_background();
+        }
+    }
 }
 
 /// Those that have been started.
 struct Jobs<'a> {
     tasks: JoinSet<()>,
+    threads: &'a Handle,
     database: &'a Database,
     stop: &'a CancellationToken,
 }
@@ -35,7 +68,7 @@ struct Jobs<'a> {
 impl Jobs<'_> {
     fn start<J: Job>(&mut self, job: J) {
         let (database, stop) = (self.database.clone(), self.stop.clone());
-        self.tasks.spawn(async move { jobs::run(job, &database, &stop).await });
+        self.tasks.spawn_on(async move { jobs::run(job, &database, &stop).await }, self.threads);
     }
 }
 

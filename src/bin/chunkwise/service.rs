@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     command::measurement,
     database::{self, Place},
-    demo, jobs,
+    demo,
+    jobs::Threads,
     listen::{Listeners, StopSignal},
     subscriptions, supervise,
 };
@@ -76,6 +77,7 @@ pub(crate) async fn run(
         measurement::apply(place, config).await?;
     }
     let ingest = if roles.write() { Some(start_ingest(place, config)?) } else { None };
+    let threads = Threads::start().context("no threads for sealing and rollups")?;
     let stop = CancellationToken::new();
     let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
 
@@ -100,7 +102,7 @@ pub(crate) async fn run(
     let worked = async {
         // Those who answer questions may have a replica, and no owner's rights.
         if let Some(ingest) = &ingest {
-            jobs::run(place, config, ingest.options().recent.clone(), &stop).await;
+            threads.run(place, config, ingest.options().recent.clone(), &stop).await;
         }
     };
     let Listeners { http, line_protocol, opentsdb } = listeners;
