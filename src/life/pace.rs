@@ -163,20 +163,24 @@ impl Pace {
     }
 }
 
-/// Whether nobody writes: no write transaction is open, and a moment ago none was begun. There is nothing that work must make
-/// way for.
+/// Whether nobody writes: no transaction that writes rows is open, and a moment ago none was begun. There is nothing that work
+/// must make way for.
 ///
 /// # Errors
 /// The database's.
 pub(super) async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // Whoever writes rows notes it in the change log, and holds its lock until he commits.
+    // Whoever writes rows notes it in the change log, and holds the table's lock until he commits. The log's own lock tells
+    // less: rollups write to it too.
     sqlx::query_scalar(
         "SELECT (SELECT noted_at FROM chunkwise.change ORDER BY id DESC LIMIT 1)
                     > clock_timestamp() - interval '300 milliseconds' IS NOT TRUE
-            AND NOT EXISTS (SELECT FROM pg_locks
-                            WHERE locktype = 'relation' AND relation = 'chunkwise.change'::regclass
-                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                                AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid())",
+            AND NOT EXISTS (SELECT FROM pg_locks l
+                            JOIN pg_class c ON c.oid = l.relation
+                            JOIN pg_namespace n ON n.oid = c.relnamespace
+                            JOIN chunkwise.measurement m
+                                 ON n.nspname = m.namespace || '_store' AND c.relname = m.relation
+                            WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
+                                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
     )
     .fetch_one(connection)
     .await
