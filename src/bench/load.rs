@@ -25,7 +25,7 @@ pub(super) struct Measured {
     pub(super) rows: u64,
     pub(super) begun: Instant,
     pub(super) elapsed: Duration,
-    /// From sending a request to its acknowledgement, in microseconds.
+    /// From sending a request to its acknowledgement, in microseconds; without those of a warm-up.
     pub(super) latency_us: Histogram<u64>,
     /// Rows that were acknowledged so far, and when, for each request.
     pub(super) progress: Vec<(u64, Duration)>,
@@ -116,8 +116,20 @@ pub(super) async fn open<S: Sink>(
     request_rows: usize,
     requests_per_second: f64,
 ) -> Result<Measured, BenchError> {
+    warmed_up(sinks, first_row, rows, (request_rows, requests_per_second), Duration::ZERO).await
+}
+
+/// The same, without the latencies of what is due in the time of a warm-up: a service that has just started opens its
+/// sessions, and of a thousand requests those of its first tenth of a second would be the slowest hundredth.
+pub(super) async fn warmed_up<S: Sink>(
+    sinks: Vec<S>,
+    first_row: u64,
+    rows: u64,
+    requests: (usize, f64),
+    warm_up: Duration,
+) -> Result<Measured, BenchError> {
     let never = Arc::new(AtomicBool::new(false));
-    open_until(sinks, first_row, rows, request_rows, requests_per_second, never).await
+    open_until(sinks, first_row, rows, requests, warm_up, never).await
 }
 
 /// An open load that goes on until it is [ended](Self::end).
@@ -144,7 +156,8 @@ impl Live {
     /// Sends rows from the first on.
     pub(super) fn begin<S: Sink>(sinks: Vec<S>, request_rows: usize, requests_per_second: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let load = open_until(sinks, 0, u64::MAX, request_rows, requests_per_second, Arc::clone(&stop));
+        let requests = (request_rows, requests_per_second);
+        let load = open_until(sinks, 0, u64::MAX, requests, Duration::ZERO, Arc::clone(&stop));
         Self { stop, task: tokio::spawn(load), begun: Instant::now(), request_rows, requests_per_second }
     }
 
@@ -164,8 +177,8 @@ async fn open_until<S: Sink>(
     sinks: Vec<S>,
     first_row: u64,
     rows: u64,
-    request_rows: usize,
-    requests_per_second: f64,
+    (request_rows, requests_per_second): (usize, f64),
+    warm_up: Duration,
     stop: Arc<AtomicBool>,
 ) -> Result<Measured, BenchError> {
     let connections = sinks.len() as u64;
@@ -186,7 +199,9 @@ async fn open_until<S: Sink>(
                     break;
                 }
                 sink.send(first_row + before, count).await?;
-                record(&mut latency_us, due.elapsed());
+                if due >= begun + warm_up {
+                    record(&mut latency_us, due.elapsed());
+                }
                 advance(&progress, count, begun);
                 request += connections;
             }

@@ -33,6 +33,8 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(super) const REQUEST_ROWS: usize = 10_000;
 const CONNECTIONS: usize = 4;
 const OPEN_CONNECTIONS: usize = 8;
+/// What a service that has just started takes for its first requests is no part of how it answers: this part of a load.
+const WARM_UP: f64 = 0.1;
 
 /// What is done to chunks beside ingestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +154,9 @@ impl<'b> Stage<'b> {
         let sinks = self.sinks(service, OPEN_CONNECTIONS).await?;
         let first = self.take_rows(rows);
         let watch = Watch::begin(self.scratch.connect().await?, self.row_times, first);
-        let measured = load::open(sinks, first, rows, REQUEST_ROWS, rows_per_second / REQUEST_ROWS as f64).await?;
+        let requests = (REQUEST_ROWS, rows_per_second / REQUEST_ROWS as f64);
+        let warm_up = Duration::from_secs_f64(rows as f64 / rows_per_second * WARM_UP);
+        let measured = load::warmed_up(sinks, first, rows, requests, warm_up).await?;
         Ok((measured, watch))
     }
 
