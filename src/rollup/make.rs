@@ -157,13 +157,9 @@ async fn step(
     .await?;
     source.fresh.release(id, row.try_get::<Option<i64>, _>("made")?.unwrap_or(i64::MIN));
     let (now_us, newest_us): (i64, i64) = (row.try_get("now")?, row.try_get("newest")?);
-    let writing = if row.try_get("is_written_to")? {
-        Writing::GoesOn { reach_us: source.reach_us(shape, looked_us, watermark_us, newest_us) }
-    } else {
-        Writing::Rests
-    };
+    let is_written_to: bool = row.try_get("is_written_to")?;
     // While rows come in their writers need the other core.
-    let database = database.filter(|_| writing == Writing::Rests);
+    let database = database.filter(|_| !is_written_to);
     // Rows that were dropped are still in the bars: these are not made anew without them.
     let kept_from_us = if below.is_none() { row.try_get("dropped_to")? } else { i64::MIN };
 
@@ -171,6 +167,11 @@ async fn step(
     let width_us = target.width_us();
     let end_us = match below {
         None => {
+            let writing = if is_written_to {
+                Writing::GoesOn { reach_us: source.reach_us(shape, looked_us, watermark_us, newest_us) }
+            } else {
+                Writing::Rests
+            };
             let us = end(newest_us, now_us, width_us, writing);
             source.leaves_newest |= us < end(newest_us, now_us, width_us, Writing::Rests);
             us

@@ -77,7 +77,11 @@ pub(crate) async fn run(
         measurement::apply(place, config).await?;
     }
     let ingest = if roles.write() { Some(start_ingest(place, config)?) } else { None };
-    let threads = Threads::start().context("no threads for sealing and rollups")?;
+    // Those who answer questions may have a replica, and no owner's rights.
+    let threads = match ingest {
+        Some(_) => Some(Threads::start().context("no threads for sealing and rollups")?),
+        None => None,
+    };
     let stop = CancellationToken::new();
     let router = router(roles, address, place, config, ingest.as_ref(), &stop)?;
 
@@ -100,8 +104,7 @@ pub(crate) async fn run(
         }
     };
     let worked = async {
-        // Those who answer questions may have a replica, and no owner's rights.
-        if let Some(ingest) = &ingest {
+        if let (Some(ingest), Some(threads)) = (&ingest, &threads) {
             threads.run(place, config, ingest.options().recent.clone(), &stop).await;
         }
     };
