@@ -4,14 +4,19 @@
 //! suffices. The lock is the session's: a crash frees it, and whoever waits for it takes over. A job remembers nothing that
 //! is not also in the database: it may be dropped at any await, and another process goes on from what is there.
 //!
+//! Nobody waits for a job, so jobs wait for everybody else: their threads and sessions have the lowest
+//! [priority](lower_own_thread), and while rows come in they have half of the [cores](SharedCores).
+//!
 //! ```text
 //! connect -> lock, or wait for it -> run -> Again: run
 //!    ^                                |--> After(time): wait, run
 //!    '---- a longer and longer pause <--- an error: the session is given up, and its lock with it
 //! ```
 
+mod cores;
 mod error;
 mod metric;
+mod priority;
 mod runner;
 
 use std::{future::Future, time::Duration};
@@ -20,7 +25,9 @@ use sqlx::PgConnection;
 
 use crate::db::Database;
 
+pub use cores::{Core, SharedCores};
 pub use error::JobError;
+pub use priority::lower_own_thread;
 pub use runner::run;
 pub(crate) use runner::session;
 

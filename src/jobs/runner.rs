@@ -12,7 +12,7 @@ use rand::Rng as _;
 use sqlx::{Executor, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, JobError, Next, Turn, metric};
+use super::{Job, JobError, Next, Turn, metric, priority};
 use crate::db::{Database, Role};
 
 /// "cwjb" in ASCII: chunkwise, jobs. The second half of a job's key is its name's hash.
@@ -74,6 +74,7 @@ pub(crate) async fn session(database: &Database) -> Result<PgConnection, sqlx::E
     }
     // Whoever ingests or asks needs the other cores.
     connection.execute("SET max_parallel_workers_per_gather = 0").await?;
+    priority::lower_session(&mut connection).await?;
     Ok(connection)
 }
 

@@ -11,12 +11,16 @@ use super::{
 use crate::{
     db::{Edition, check_server},
     hypertable::{quote_ident, row_bytes},
-    jobs::{Job, JobError, Next, Turn, session},
+    jobs::{Job, JobError, Next, SharedCores, Turn, session},
     question::Width,
 };
 
 /// A turn ends after so long, so that what is due is looked for anew.
 const TURN: Duration = Duration::from_secs(10);
+/// While there are chunks to seal, indexes of hot ones are told of their pages no more often.
+const PAGES_EVERY: Duration = Duration::from_secs(10);
+/// So long sealing waits for another job.
+const CORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Seals chunks whose time is over.
 #[derive(Debug)]
@@ -25,13 +29,23 @@ pub struct SealJob {
     edition: Option<Edition>,
     pace: Pace,
     pages: KnownPages,
+    pages_told: Option<Instant>,
+    cores: SharedCores,
 }
 
 impl SealJob {
     /// With these defaults.
     #[must_use]
     pub fn new(options: LifeOptions) -> Self {
-        Self { options, edition: None, pace: Pace::default(), pages: KnownPages::default() }
+        let (edition, pages_told) = (None, None);
+        let (pace, pages, cores) = Default::default();
+        Self { options, edition, pace, pages, pages_told, cores }
+    }
+
+    /// While rows come in, it works on one of these.
+    #[must_use]
+    pub fn on(self, cores: SharedCores) -> Self {
+        Self { cores, ..self }
     }
 }
 
@@ -49,13 +63,19 @@ impl Job for SealJob {
             chunks.iter().filter(|chunk| matches!(chunk.verdict(), Verdict::Seal | Verdict::Reseal)).collect();
         show_lag(&due);
         let began = Instant::now();
+        let sealer = Sealer { edition, database: turn.database.clone() };
         let mut sealed_any = false;
         let mut second = None;
         let mut due = due.into_iter();
         while let Some(chunk) = due.next() {
+            let is_idle = pace::is_idle(turn.connection).await?;
+            let beside = if is_idle { due.next() } else { None };
+            if is_idle && beside.is_none() && sealed_any {
+                // Perhaps there is another by now, for the other core.
+                break;
+            }
+            let core = if is_idle { None } else { self.cores.take(CORE_PATIENCE).await };
             self.pace.begin(turn.connection).await?;
-            let beside = if pace::is_idle(turn.connection).await? { due.next() } else { None };
-            let sealer = Sealer { edition };
             let took = match beside {
                 None => outcome(chunk, sealer.seal(turn.connection, chunk).await)?,
                 Some(beside) => {
@@ -68,6 +88,7 @@ impl Job for SealJob {
                     outcome(chunk, one)?.max(outcome(beside, other)?)
                 }
             };
+            drop(core);
             if let Some(took) = took {
                 sealed_any = true;
                 self.pace.rest(turn.connection, took).await?;
@@ -77,8 +98,11 @@ impl Job for SealJob {
             }
         }
         // Afterwards: what is sealed has its pages in the index.
-        self.pages.follow(turn.connection, &chunks).await?;
-        self.pace.pass(turn.connection).await?;
+        if !sealed_any || self.pages_told.is_none_or(|at| at.elapsed() > PAGES_EVERY) {
+            self.pages.follow(turn.connection, &chunks).await?;
+            self.pages_told = Some(Instant::now());
+            self.pace.pass(turn.connection).await?;
+        }
         Ok(if sealed_any { Next::Again } else { Next::After(self.options.look_every()) })
     }
 }

@@ -20,6 +20,7 @@
 
 mod error;
 mod explain;
+mod index;
 mod interval;
 mod job;
 mod look;

@@ -60,7 +60,7 @@ pub enum Behind {
 /// The database's, where it is away.
 pub async fn seal_passed(
     connection: &mut PgConnection,
-    edition: Edition,
+    sealer: &Sealer,
     options: LifeOptions,
     measurement_id: i32,
     behind: Behind,
@@ -69,7 +69,7 @@ pub async fn seal_passed(
     let mut count = 0;
     let begun = Instant::now();
     loop {
-        let (sealed, elsewhere) = round(connection, edition, options, measurement_id, behind, pace).await?;
+        let (sealed, elsewhere) = round(connection, sealer, options, measurement_id, behind, pace).await?;
         count += sealed;
         // At the end nobody may come later: what holds a chunk may be the session of a load that was killed.
         if behind != Behind::Everything || elsewhere == 0 || begun.elapsed() > PATIENCE {
@@ -77,7 +77,7 @@ pub async fn seal_passed(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    if behind == Behind::Everything && edition == Edition::Apache {
+    if behind == Behind::Everything && sealer.edition == Edition::Apache {
         count_anew(connection, measurement_id).await?;
     }
     Ok(count)
@@ -86,14 +86,14 @@ pub async fn seal_passed(
 /// How many were sealed, and how many another session was at.
 async fn round(
     connection: &mut PgConnection,
-    edition: Edition,
+    sealer: &Sealer,
     options: LifeOptions,
     measurement_id: i32,
     behind: Behind,
     pace: &mut Pace,
 ) -> Result<(usize, usize), LifeError> {
     let (mut sealed, mut elsewhere) = (0, 0);
-    for chunk in look(&mut *connection, edition, options, Some(measurement_id)).await? {
+    for chunk in look(&mut *connection, sealer.edition, options, Some(measurement_id)).await? {
         let facts = &chunk.facts;
         let is_due = match behind {
             Behind::Before(us) => facts.to_us <= us && facts.sealed_us.is_none(),
@@ -104,7 +104,7 @@ async fn round(
             continue;
         }
         pace.begin(connection).await?;
-        match (Sealer { edition }).seal(connection, &chunk).await {
+        match sealer.seal(connection, &chunk).await {
             Ok(SealOutcome::Sealed(took)) => {
                 sealed += 1;
                 pace.rest(connection, took).await?;

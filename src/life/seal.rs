@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::{ChunkLook, LifeError, metric, seal_apache, seal_community};
-use crate::db::Edition;
+use crate::db::{Database, Edition};
 
 /// "cwck" in ASCII: chunkwise, chunk. Whoever seals or drops a chunk holds it, with the hash of the chunk's name.
 pub(super) const CHUNK_LOCK: i32 = 1_668_768_619;
@@ -20,10 +20,12 @@ pub enum SealOutcome {
 }
 
 /// Seals chunks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sealer {
     /// Decides how.
     pub edition: Edition,
+    /// For a session that sees to it that nobody waits for an index.
+    pub database: Database,
 }
 
 impl Sealer {
@@ -32,7 +34,7 @@ impl Sealer {
     /// # Errors
     /// See [`LifeError`]; what was made so far stays, and the next attempt goes on from there. The failure is noted, but
     /// where the database is away.
-    pub async fn seal(self, connection: &mut PgConnection, chunk: &ChunkLook) -> Result<SealOutcome, LifeError> {
+    pub async fn seal(&self, connection: &mut PgConnection, chunk: &ChunkLook) -> Result<SealOutcome, LifeError> {
         let name = chunk.name();
         if !lock(connection, &name).await? {
             return Ok(SealOutcome::Elsewhere);
@@ -55,7 +57,7 @@ impl Sealer {
     }
 
     async fn seal_locked(
-        self,
+        &self,
         connection: &mut PgConnection,
         chunk: &ChunkLook,
         event: &'static str,
@@ -83,7 +85,7 @@ impl Sealer {
         let bytes_before = bytes(connection, chunk).await?;
         bound(connection, chunk, bytes_before).await?;
         let worked = match self.edition {
-            Edition::Apache => seal_apache::seal(connection, chunk).await,
+            Edition::Apache => seal_apache::seal(connection, &self.database, chunk).await,
             Edition::Community => seal_community::seal(connection, chunk).await,
         };
         let unbound = connection.execute("SET statement_timeout = 0; RESET lock_timeout").await;

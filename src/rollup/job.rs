@@ -22,7 +22,7 @@ use crate::{
     batch::Recent,
     db::{Database, Failure, classify},
     hypertable::{Measurement, changes, load_measurement},
-    jobs::{Job, JobError, Next, Turn},
+    jobs::{Job, JobError, Next, SharedCores, Turn},
 };
 
 /// How often is looked for news: rollups are at most so far behind, but for what takes longer to make.
@@ -33,6 +33,8 @@ const SOON: Duration = Duration::from_millis(200);
 const SHARE: Duration = Duration::from_secs(2);
 /// A measurement that was made a moment ago is still growing: tables are made, and views replaced, once.
 const YOUNG: Duration = Duration::from_secs(1);
+/// So long they wait for another job: they are to be seconds behind at most.
+const CORE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often old bars are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
@@ -79,6 +81,7 @@ pub struct Rollups {
     /// What is kept although it is not wanted, and has been told.
     reported: BTreeSet<(i32, Target)>,
     source: Source,
+    cores: SharedCores,
     started: bool,
     expired_at: Option<Instant>,
 }
@@ -88,7 +91,8 @@ impl Rollups {
     #[must_use]
     pub fn new(settings: AllSettings) -> Self {
         let (unfinished, failed, reported, source) = Default::default();
-        Self { settings, young: YOUNG, unfinished, failed, reported, source, started: false, expired_at: None }
+        let (cores, young) = (SharedCores::default(), YOUNG);
+        Self { settings, young, unfinished, failed, reported, source, cores, started: false, expired_at: None }
     }
 
     /// Makes them of what writers of this process leave there, where that is all that there is to read.
@@ -96,6 +100,12 @@ impl Rollups {
     pub fn reading(mut self, recent: Recent) -> Self {
         self.source.fresh = Fresh::of(recent);
         self
+    }
+
+    /// As a job they are made on one of these.
+    #[must_use]
+    pub fn on(self, cores: SharedCores) -> Self {
+        Self { cores, ..self }
     }
 
     /// Also of measurements that were made a moment ago.
@@ -327,7 +337,10 @@ impl Job for Rollups {
     const NAME: &'static str = "rollups";
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
-        match self.round(turn.connection, turn.database).await {
+        let core = self.cores.take(CORE_PATIENCE).await;
+        let made = self.round(turn.connection, turn.database).await;
+        drop(core);
+        match made {
             Ok(true) => Ok(Next::Again),
             // What waits in memory is to be used while it is there.
             Ok(false) if self.source.fresh.is_filling() => Ok(Next::After(SOON)),

@@ -118,7 +118,8 @@ impl<'b> Stage<'b> {
             let sinks = ServiceSink::several(&self.service, Transport::Http, CONNECTIONS, &self.lines).await?;
             let passed_us = self.row_times.of(first);
             let begun = Instant::now();
-            let sealing = seal_passed(&mut self.connection, self.edition, passed_us);
+            let sealer = Sealer { edition: self.edition, database: self.scratch.database.clone() };
+            let sealing = seal_passed(&mut self.connection, &sealer, passed_us);
             let (measured, sealed) = tokio::try_join!(load::closed(sinks, first, rows, REQUEST_ROWS), sealing)?;
             turn.elapsed = begun.elapsed();
             (turn.sealing, turn.sealed_chunks) = sealed;
@@ -145,18 +146,18 @@ impl<'b> Stage<'b> {
 /// Seals the chunks that end before what is written now, as the service's job does; how long it took, and how many.
 async fn seal_passed(
     connection: &mut PgConnection,
-    edition: Edition,
+    sealer: &Sealer,
     passed_us: i64,
 ) -> Result<(Duration, u64), BenchError> {
     let found = hypertable::load_measurement(connection, "public", MEASUREMENT).await?;
     let id = found.ok_or(sqlx::Error::RowNotFound)?.id;
     let options = LifeOptions { seal_after: Duration::from_secs(1), quiet: Duration::from_secs(1) };
     let (mut elapsed, mut chunks) = (Duration::ZERO, 0);
-    for chunk in look(connection, edition, options, Some(id)).await? {
+    for chunk in look(connection, sealer.edition, options, Some(id)).await? {
         if chunk.facts.to_us > passed_us || chunk.facts.sealed_us.is_some() {
             continue;
         }
-        match (Sealer { edition }).seal(connection, &chunk).await.map_err(sqlx::Error::from)? {
+        match sealer.seal(connection, &chunk).await.map_err(sqlx::Error::from)? {
             SealOutcome::Sealed(took) => (elapsed, chunks) = (elapsed + took, chunks + 1),
             SealOutcome::Elsewhere => return Err(BenchError::Unsettled),
         }

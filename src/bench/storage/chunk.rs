@@ -9,7 +9,7 @@ use crate::{
     bench::{BenchError, Better, Report, control::Control},
     db::Edition,
     hypertable::{quote_ident, time_literal},
-    life::{LifeError, SealOutcome, Sealer, drop_chunk},
+    life::{LifeError, SealOutcome, drop_chunk},
 };
 
 pub(super) async fn measure(
@@ -88,7 +88,7 @@ pub(super) async fn measure(
 
 /// Seals all chunks as the job does; returns how long it took, in seconds.
 async fn seal(stage: &mut Stage<'_>) -> Result<f64, BenchError> {
-    let sealer = Sealer { edition: stage.edition };
+    let sealer = stage.sealer();
     let mut seconds = 0.0;
     for chunk in stage.chunks().await? {
         match sealer.seal(&mut stage.connection, &chunk).await.map_err(sqlx::Error::from)? {

@@ -22,7 +22,7 @@ use crate::{
     },
     db::{self, Edition},
     hypertable::{self, Measurement},
-    life::{ChunkLook, LifeOptions, look},
+    life::{ChunkLook, LifeOptions, Sealer, look},
 };
 
 /// From row to row: ten million a day.
@@ -205,6 +205,11 @@ impl<'b> Stage<'b> {
         let id = self.measurement().await?.id;
         let options = LifeOptions { seal_after: QUIET, quiet: QUIET };
         Ok(look(&mut self.connection, self.edition, options, Some(id)).await?)
+    }
+
+    /// Who seals chunks as the job does.
+    pub(super) fn sealer(&self) -> Sealer {
+        Sealer { edition: self.edition, database: self.scratch.database.clone() }
     }
 
     /// How many chunks chunkwise has sealed since the tables were empty.

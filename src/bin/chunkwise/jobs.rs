@@ -7,7 +7,7 @@ use chunkwise::{
     batch::Recent,
     config::{Config, RollupLevel, SetOrNot},
     db::Database,
-    jobs::{self, Job},
+    jobs::{self, Job, SharedCores},
     life::{DropJob, IntervalJob, LifeOptions, SealJob},
     removal::Retire,
     rollup::{AllSettings, Level, RollupSettings, Rollups},
@@ -31,7 +31,12 @@ impl Threads {
     /// # Errors
     /// The system's, where it gives no more of them.
     pub(crate) fn start() -> io::Result<Self> {
-        let threads = Builder::new_multi_thread().worker_threads(THREADS).thread_name("jobs").enable_all().build()?;
+        let threads = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("jobs")
+            .on_thread_start(jobs::lower_own_thread)
+            .enable_all()
+            .build()?;
         Ok(Self(Some(threads)))
     }
 
@@ -39,10 +44,11 @@ impl Threads {
     pub(crate) async fn run(&self, place: &Place, config: &Config, recent: Recent, stop: &CancellationToken) {
         let Some(threads) = &self.0 else { return };
         let mut jobs = Jobs { tasks: JoinSet::new(), threads: threads.handle(), database: &place.database, stop };
-        jobs.start(SealJob::new(life_options(config)));
+        let cores = SharedCores::default();
+        jobs.start(SealJob::new(life_options(config)).on(cores.clone()));
         jobs.start(DropJob::new(life_options(config)));
         jobs.start(IntervalJob);
-        jobs.start(Rollups::new(rollup_settings(config)).reading(recent));
+        jobs.start(Rollups::new(rollup_settings(config)).reading(recent).on(cores));
         jobs.start(Retire::default());
         while jobs.tasks.join_next().await.is_some() {}
     }

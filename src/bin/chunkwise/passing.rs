@@ -7,9 +7,9 @@ use std::{
 };
 
 use chunkwise::{
-    db::{Database, Edition, Role, check_server},
+    db::{Database, Role, check_server},
     hypertable::load_measurement,
-    life::{Behind, LifeOptions, Pace, Passage, seal_passed},
+    life::{Behind, LifeOptions, Pace, Passage, Sealer, seal_passed},
 };
 use sqlx::PgConnection;
 use tokio::{sync::watch, task::JoinHandle};
@@ -72,7 +72,7 @@ struct Sealing {
     namespace: Arc<str>,
     options: LifeOptions,
     pace: Pace,
-    session: Option<(PgConnection, Edition)>,
+    session: Option<(PgConnection, Sealer)>,
 }
 
 impl Sealing {
@@ -106,20 +106,19 @@ impl Sealing {
     }
 
     async fn seal(&mut self, behind: Behind, measurements: &BTreeSet<String>) -> anyhow::Result<usize> {
-        let (connection, edition) = match &mut self.session {
-            Some((connection, edition)) => (connection, *edition),
+        let (connection, sealer) = match &mut self.session {
+            Some(session) => session,
             none => {
                 let mut connection = self.database.connect(Role::Owner).await?;
                 let edition = check_server(&mut connection).await?.edition;
-                let (connection, edition) = none.insert((connection, edition));
-                (connection, *edition)
+                none.insert((connection, Sealer { edition, database: self.database.clone() }))
             }
         };
         let mut count = 0;
         for name in measurements {
             // One whose lines were all refused may not be there.
             let Some(measurement) = load_measurement(connection, &self.namespace, name).await? else { continue };
-            count += seal_passed(connection, edition, self.options, measurement.id, behind, &mut self.pace).await?;
+            count += seal_passed(connection, sealer, self.options, measurement.id, behind, &mut self.pace).await?;
         }
         Ok(count)
     }

@@ -131,7 +131,8 @@ impl Looked {
             return Err(Invalid::new("CHUNK", reason).into());
         }
         chunks.retain(|chunk| which.chunks.is_empty() || which.chunks.contains(&chunk.name()));
-        Ok(Self { place, connection, sealer: Sealer { edition }, chunks })
+        let sealer = Sealer { edition, database: place.database.clone() };
+        Ok(Self { place, connection, sealer, chunks })
     }
 
     async fn leave(self) -> anyhow::Result<()> {
