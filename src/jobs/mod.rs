@@ -4,8 +4,8 @@
 //! suffices. The lock is the session's: a crash frees it, and whoever waits for it takes over. A job remembers nothing that
 //! is not also in the database: it may be dropped at any await, and another process goes on from what is there.
 //!
-//! Nobody waits for a job, so jobs wait for everybody else: their threads and sessions have the lowest
-//! [priority](lower_own_thread), and while rows come in they have half of the [cores](SharedCores).
+//! Nobody waits for sealing and rollups, so they wait for everybody else: their threads and sessions have the lowest
+//! [priority](Priority), and while rows come in they have half of the [cores](SharedCores).
 //!
 //! ```text
 //! connect -> lock, or wait for it -> run -> Again: run
@@ -27,7 +27,7 @@ use crate::db::Database;
 
 pub use cores::{Core, SharedCores};
 pub use error::JobError;
-pub use priority::lower_own_thread;
+pub use priority::{Priority, lower_own_thread};
 pub use runner::run;
 pub(crate) use runner::session;
 
@@ -35,6 +35,8 @@ pub(crate) use runner::session;
 pub trait Job: Send + 'static {
     /// For the log, metrics, and the advisory lock's key.
     const NAME: &'static str;
+    /// What its session has of a busy machine. One whose locks others may have to wait for should not take long.
+    const PRIORITY: Priority = Priority::Lowest;
 
     /// Does a part of what there is to do, a few seconds' worth where it can be cut, and says when to come back.
     ///

@@ -1,4 +1,4 @@
-//! Jobs are of the lowest priority that the system knows: where the machine is busy they get what ingestion and questions
+//! Most jobs are of the lowest priority that the system knows: where the machine is busy they get what ingestion and questions
 //! leave, and where it is not they lose nothing.
 //!
 //! Most of a job's work is done by the server, in the process behind its session. Each such process is a group of its own to
@@ -10,6 +10,15 @@ use sqlx::PgConnection;
 
 /// The lowest priority, as of `nice`.
 const LOWEST: i32 = 19;
+
+/// What a session has of a busy machine, if its server is on this one and the system allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// As much as those of writers.
+    Usual,
+    /// What others leave.
+    Lowest,
+}
 
 /// Lowers the priority of the calling thread, for good. Where threads have none of their own it does nothing.
 pub fn lower_own_thread() {

@@ -12,7 +12,7 @@ use rand::Rng as _;
 use sqlx::{Executor, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, JobError, Next, Turn, metric, priority};
+use super::{Job, JobError, Next, Priority, Turn, metric, priority};
 use crate::db::{Database, Role};
 
 /// "cwjb" in ASCII: chunkwise, jobs. The second half of a job's key is its name's hash.
@@ -65,7 +65,7 @@ async fn hold<J: Job>(job: &mut J, database: &Database) -> JobError {
 }
 
 /// A session of the owner's for a job's work; it does not hold the job's lock.
-pub(crate) async fn session(database: &Database) -> Result<PgConnection, sqlx::Error> {
+pub(crate) async fn session(database: &Database, priority: Priority) -> Result<PgConnection, sqlx::Error> {
     let mut connection = database.connect(Role::Owner).await?;
     // In the middle of a long statement the server is to notice that this process has gone: others wait for the lock. Some
     // systems cannot tell; there such a statement ends first.
@@ -74,13 +74,15 @@ pub(crate) async fn session(database: &Database) -> Result<PgConnection, sqlx::E
     }
     // Whoever ingests or asks needs the other cores.
     connection.execute("SET max_parallel_workers_per_gather = 0").await?;
-    priority::lower_session(&mut connection).await?;
+    if priority == Priority::Lowest {
+        priority::lower_session(&mut connection).await?;
+    }
     Ok(connection)
 }
 
 /// A session that holds the job's lock.
 async fn open<J: Job>(database: &Database) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = session(database).await?;
+    let mut connection = session(database, J::PRIORITY).await?;
     while !lock(&mut connection, J::NAME).await? {
         tokio::time::sleep(LOCK_EVERY).await;
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::{Edition, check_server},
     hypertable::{quote_ident, row_bytes},
-    jobs::{Job, JobError, Next, SharedCores, Turn, session},
+    jobs::{Job, JobError, Next, Priority, SharedCores, Turn, session},
     question::Width,
 };
 
@@ -81,7 +81,7 @@ impl Job for SealJob {
                 Some(beside) => {
                     let connection = match &mut second {
                         Some(connection) => connection,
-                        None => second.insert(session(turn.database).await?),
+                        None => second.insert(session(turn.database, Self::PRIORITY).await?),
                     };
                     let (one, other) =
                         tokio::join!(sealer.seal(turn.connection, chunk), sealer.seal(connection, beside));
@@ -165,6 +165,7 @@ impl DropJob {
 
 impl Job for DropJob {
     const NAME: &'static str = "drop";
+    const PRIORITY: Priority = Priority::Usual;
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         // What somebody reads is asked for again soon, but not so often that readers wait for each other.
@@ -185,6 +186,7 @@ pub struct IntervalJob;
 
 impl Job for IntervalJob {
     const NAME: &'static str = "interval";
+    const PRIORITY: Priority = Priority::Usual;
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         const EVERY: Duration = Duration::from_secs(300);

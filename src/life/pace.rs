@@ -117,25 +117,18 @@ impl Pace {
     /// # Errors
     /// The database's.
     pub async fn rest(&mut self, connection: &mut PgConnection, took: Duration) -> Result<(), sqlx::Error> {
-        let mut left = Duration::ZERO;
-        if let Some((rows, time)) = self.came_in(connection).await?
-            && is_load(rows, time)
-        {
-            // What came in before the work began was counted when it went on, and what came in at its end is counted now.
-            tokio::time::sleep(LATE).await;
-            let late = self.came_in(connection).await?.map_or(0.0, |(late, _)| late);
-            self.throttle.worked(rows + late, time, LATE);
-            left = self.throttle.pause(took).saturating_sub(LATE);
+        let Some((rows, time)) = self.came_in(connection).await? else { return Ok(()) };
+        // What came in before the work began was counted when it went on, and what came in at its end is counted now.
+        if !is_load(rows, time) || has_ended(connection, LATE).await? {
+            return Ok(());
         }
+        let late = self.came_in(connection).await?.map_or(0.0, |(late, _)| late);
+        self.throttle.worked(rows + late, time, LATE);
+        let mut left = self.throttle.pause(took).saturating_sub(LATE);
         while !left.is_zero() {
             let step = left.min(LOOK_EVERY);
-            let began = Instant::now();
-            while began.elapsed() < step {
-                tokio::time::sleep(IDLE_EVERY.min(step.saturating_sub(began.elapsed()))).await;
-                // Those for whom the pause was have gone.
-                if is_idle(connection).await? {
-                    return Ok(());
-                }
+            if has_ended(connection, step).await? {
+                return Ok(());
             }
             left -= step;
             let Some((rows, time)) = self.came_in(connection).await? else { break };
@@ -161,6 +154,18 @@ impl Pace {
         // A crash of the server sets the counters to 0, and a chunk that is dropped takes its own away.
         Ok(before.map(|(at, before)| (inserted.saturating_sub(before).max(0) as f64, now - at)))
     }
+}
+
+/// Waits for `time`; no longer, and true, if those for whom it is have gone.
+async fn has_ended(connection: &mut PgConnection, time: Duration) -> Result<bool, sqlx::Error> {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        tokio::time::sleep(IDLE_EVERY.min(time.saturating_sub(began.elapsed()))).await;
+        if is_idle(connection).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nobody writes: no transaction that writes rows is open, and a moment ago none was begun. There is nothing that work

@@ -4,6 +4,8 @@
 //! (`autosummarize`), but keeps a list of no more than 256 stretches to come, and writes each one that has no room there to its
 //! log; and its worker holds the locks of all chunks of the list until it is through with it, so that sealing waits for it.
 
+use std::time::{Duration, Instant};
+
 use hashbrown::HashMap;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -13,9 +15,21 @@ use crate::db::{Failure, classify};
 /// With fewer new rows than this a look reads little in vain.
 const WORTH_IT: i64 = 100_000;
 
+/// A chunk whose time is over is mostly sealed soon, which does it too; only if it goes on growing for so long it is worth it.
+const GROWS_ON: Duration = Duration::from_secs(10);
+
+/// What is known of a chunk's index.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Rows that had been written when it was brought up to date.
+    written: i64,
+    /// When that was, or when the chunk was first seen.
+    at: Instant,
+}
+
 /// How many rows had been written to each chunk when its index was brought up to date.
 #[derive(Debug, Default)]
-pub(super) struct KnownPages(HashMap<String, i64>);
+pub(super) struct KnownPages(HashMap<String, Known>);
 
 impl KnownPages {
     /// Brings the indexes of hot chunks up to date that have grown, but for those that are going to be sealed now, which does
@@ -25,22 +39,27 @@ impl KnownPages {
         connection: &mut PgConnection,
         chunks: &[ChunkLook],
     ) -> Result<(), sqlx::Error> {
-        let mut grown = grown_bars(connection).await?;
+        let mut grown: Vec<(String, i64, Duration)> = grown_bars(connection)
+            .await?
+            .into_iter()
+            .map(|(table, written)| (table, written, Duration::ZERO))
+            .collect();
         grown.extend(
-            chunks
-                .iter()
-                .filter(|chunk| !chunk.indexed && !chunk.compressed && chunk.verdict() != Verdict::Seal)
-                .map(|chunk| (chunk.quoted(), chunk.written)),
+            chunks.iter().filter(|chunk| !chunk.indexed && !chunk.compressed && chunk.verdict() != Verdict::Seal).map(
+                |chunk| {
+                    let is_over = chunk.facts.to_us.saturating_add(chunk.facts.seal_after_us) <= chunk.facts.now_us;
+                    (chunk.quoted(), chunk.written, if is_over { GROWS_ON } else { Duration::ZERO })
+                },
+            ),
         );
-        self.0.retain(|table, _| grown.iter().any(|(grown, _)| grown == table));
-        for (table, written) in grown {
-            let known = self.0.get(&table).copied().unwrap_or(0);
+        self.0.retain(|table, _| grown.iter().any(|(grown, ..)| grown == table));
+        for (table, written, patience) in grown {
+            let now = Instant::now();
+            let known = *self.0.entry(table.clone()).or_insert(Known { written: 0, at: now });
             // After a crash of the server it counts anew, and bars' after each VACUUM.
-            if (known..known.saturating_add(WORTH_IT)).contains(&written) {
-                continue;
-            }
-            if summarize(connection, &table).await? {
-                self.0.insert(table, written);
+            let has_grown = !(known.written..known.written.saturating_add(WORTH_IT)).contains(&written);
+            if has_grown && now - known.at >= patience && summarize(connection, &table).await? {
+                self.0.insert(table, Known { written, at: now });
             }
         }
         Ok(())

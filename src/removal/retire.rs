@@ -16,7 +16,7 @@ use crate::{
         changes::{self, Seen},
         list_chunks, load_measurement, lock_out_writers, moment,
     },
-    jobs::{Job, JobError, Next, Turn},
+    jobs::{Job, JobError, Next, Priority, Turn},
 };
 
 /// Rows of other clients wake a series within about so long.
@@ -35,6 +35,7 @@ pub struct Retire {
 
 impl Job for Retire {
     const NAME: &'static str = "retire";
+    const PRIORITY: Priority = Priority::Usual;
 
     async fn run(&mut self, turn: &mut Turn<'_>) -> Result<Next, JobError> {
         let now = changes::here(turn.connection).await?;

@@ -18,7 +18,11 @@ use super::{
     read::{RollupError, finished, take_rows, take_rows_once},
     summarize::summarize,
 };
-use crate::{db::Database, hypertable::changes::Stretch, jobs::session};
+use crate::{
+    db::Database,
+    hypertable::changes::Stretch,
+    jobs::{Priority, session},
+};
 
 /// What the rows of some stretches say.
 #[derive(Debug)]
@@ -87,7 +91,7 @@ impl Ahead {
     ) -> Result<(), RollupError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => session(database).await?,
+            None => session(database, Priority::Lowest).await?,
         };
         let (shape, stretches) = (shape.clone(), part.stretches.clone());
         let mut task = JoinSet::new();

@@ -60,3 +60,52 @@ async fn one_process_at_a_time_does_a_job_and_another_takes_over() {
     second.await.unwrap();
     assert!(!job.together.load(Ordering::SeqCst), "two ran at once");
 }
+
+/// The priority of a process or thread, as of `nice`.
+#[cfg(target_os = "linux")]
+fn niceness(process: &str) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn sealing_and_rollups_have_the_lowest_priority_and_whoever_ingests_keeps_his() {
+    let test = TestDatabase::new().await;
+    let app = super::app(&test, &super::EAGER);
+    super::write(&app, &super::lines(1));
+    let of = async |sessions: &str| -> Vec<i32> {
+        let sql = format!("SELECT pid FROM pg_stat_activity a WHERE datname = current_database() AND {sessions}");
+        sqlx::query_scalar(&sql).fetch_all(&mut test.connect().await).await.unwrap()
+    };
+    let jobs = "EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.classid = 1668770402
+                        AND l.objid::int8 IN (SELECT hashtext(job)::int8 & 4294967295
+                                              FROM unnest(ARRAY['seal', 'rollups']) AS job))";
+    wait_until("both have their sessions", async || of(jobs).await.len() == 2).await;
+    let threads = std::fs::read_dir(format!("/proc/{}/task", app.pid())).unwrap();
+    let threads: Vec<(String, i32)> = threads
+        .map(|thread| {
+            let id = format!("{}/task/{}", app.pid(), thread.unwrap().file_name().display());
+            (std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap().trim().to_owned(), niceness(&id))
+        })
+        .collect();
+    let usual = niceness("self");
+    assert!(threads.iter().filter(|(name, _)| name == "jobs").count() >= 2, "{threads:?}");
+    assert!(threads.iter().all(|(name, nice)| *nice == if name == "jobs" { 19 } else { usual }), "{threads:?}");
+    let writers = of("application_name = 'chunkwise-writer'").await;
+    assert!(!writers.is_empty());
+    let title = std::fs::read(format!("/proc/{}/cmdline", writers[0])).unwrap_or_default();
+    if !String::from_utf8_lossy(&title).contains("postgres: ") {
+        println!("SKIPPED: this server is on another machine, whose priorities are its own");
+        return;
+    }
+    for pid in of(jobs).await {
+        assert_eq!(niceness(&pid.to_string()), 19);
+        if let Ok(group) = std::fs::read_to_string(format!("/proc/{pid}/autogroup")) {
+            assert!(group.trim_end().ends_with("nice 19"), "{group}");
+        }
+    }
+    for pid in writers {
+        assert_eq!(niceness(&pid.to_string()), usual);
+    }
+}

@@ -90,6 +90,18 @@ async fn while_the_index_is_built_which_leaves_an_invalid_one() {
 }
 
 #[tokio::test]
+async fn while_the_index_is_built_with_the_chunk_alone_which_leaves_nothing() {
+    // The chunk is locked by then.
+    let held = |_: &str| "LOCK TABLE pg_catalog.pg_index IN SHARE MODE".to_owned();
+    let Some((test, chunk)) = killed_at("SET LOCAL lock_timeout", held).await else { return };
+    assert_eq!(
+        count(&test, &format!("pg_index WHERE indrelid = '{chunk}'::regclass AND indkey::text = '2 1'")).await,
+        0
+    );
+    assert_finished(&test, &chunk).await;
+}
+
+#[tokio::test]
 async fn while_the_invalid_index_of_an_earlier_attempt_is_dropped() {
     let held = |chunk: &str| format!("UPDATE {chunk} SET v = v WHERE v = 0");
     let Some((test, _)) = killed_at("CREATE INDEX CONCURRENTLY", held).await else { return };

@@ -82,8 +82,9 @@ async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
     }
     write(&app(&test, &PATIENT), &lines(2));
     // The indexes wait for it.
-    let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
-    let mut reader = holding(&test, snapshot).await;
+    let locks: Vec<String> =
+        chunks(&test).await.iter().map(|chunk| format!("LOCK TABLE {chunk} IN SHARE UPDATE EXCLUSIVE MODE")).collect();
+    let mut holder = holding(&test, &locks.join("; ")).await;
     // When the chunks are due it is over a second ago that something came in.
     let options = LifeOptions { quiet: Duration::from_secs(2), ..LifeOptions::default() };
     let stop = CancellationToken::new();
@@ -94,7 +95,7 @@ async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
     let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                    AND query LIKE 'CREATE INDEX CONCURRENTLY%'";
     wait_until("two indexes wait", async || count(&test, waiting).await == 2).await;
-    reader.execute("COMMIT").await.unwrap();
+    holder.execute("COMMIT").await.unwrap();
     wait_for_sealed(&test, 2).await;
     stop.cancel();
     task.await.unwrap();
@@ -126,6 +127,34 @@ async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
 }
 
 #[tokio::test]
+async fn whoever_comes_while_the_index_is_built_for_a_chunk_that_is_left_alone_does_not_wait_for_it() {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    // The plain build has the chunk locked and waits for this: without giving way, as long as its deadline allows.
+    let mut holder = holding(&test, "LOCK TABLE pg_catalog.pg_index IN SHARE MODE").await;
+    let app = app(&test, &EAGER);
+    let mut watcher = test.connect().await;
+    let alone = format!("pg_locks WHERE relation = '{chunk}'::regclass AND mode = 'ShareLock' AND granted");
+    wait_until("the chunk is locked by the build", async || count(&test, &alone).await == 1).await;
+    let began = std::time::Instant::now();
+    write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(count(&test, "m WHERE s = 'late'").await, 1);
+    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0);
+    wait_for_waiting(&mut watcher, "CREATE INDEX CONCURRENTLY").await;
+    holder.execute("COMMIT").await.unwrap();
+    wait_for_sealed(&test, 1).await;
+    assert_sealed_once(&test, &chunk).await;
+    assert_eq!(count(&test, "m").await, 25);
+    assert_eq!(count(&test, "chunkwise.chunk WHERE failures > 0").await, 0);
+}
+
+#[tokio::test]
 async fn an_index_that_somebody_drops_makes_its_chunk_hot_until_it_is_sealed_again() {
     let test = TestDatabase::new().await;
     if !is_apache(&test).await {
@@ -146,17 +175,12 @@ async fn a_transaction_that_was_there_before_sees_the_rows_of_a_chunk_that_is_se
     write(&app(&test, &PATIENT), &lines(2));
     let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
     let mut reader = holding(&test, snapshot).await;
-    // An index waits for such a transaction; the columnstore does not.
+    // Which waits for no such transaction.
     let app = app(&test, &EAGER);
-    if is_apache(&test).await {
-        wait_for_waiting(&mut test.connect().await, "CREATE INDEX CONCURRENTLY").await;
-    } else {
-        wait_for_sealed(&test, 2).await;
-    }
+    wait_for_sealed(&test, 2).await;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM m").fetch_one(&mut reader).await.unwrap();
     assert_eq!(rows, 48);
     reader.execute("COMMIT").await.unwrap();
-    wait_for_sealed(&test, 2).await;
     assert_eq!(app.get("/api/v1/chunks?measurement=m").json()["chunks"][0]["rows"], 24);
 }
 
