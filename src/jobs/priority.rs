@@ -93,7 +93,7 @@ mod linux {
             assert!(serves("/lib/ld.so\0--argv0\0postgres: chunkwise bench [local] idle", "[local]"));
             assert!(!serves(title, "127.0.0.1(4567)"));
             assert!(!serves(title, "[local]"));
-            assert!(!serves("sleep\0127.0.0.1(45678)", "127.0.0.1(45678)"));
+            assert!(!serves("sleep\x00127.0.0.1(45678)", "127.0.0.1(45678)"));
         }
     }
 }

@@ -40,7 +40,8 @@ impl Sealer {
             return Ok(SealOutcome::Elsewhere);
         }
         let event = if chunk.facts.sealed_us.is_some() { "resealed" } else { "sealed" };
-        let sealed = self.seal_locked(connection, chunk, event).await;
+        // On the heap: two of them at once are much for their task.
+        let sealed = Box::pin(self.seal_locked(connection, chunk, event)).await;
         let unlocked = sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
             .bind(CHUNK_LOCK)
             .bind(&name)
