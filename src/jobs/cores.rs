@@ -4,8 +4,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Half of the cores, which jobs of one process share: the other half is for those who ingest. With two cores, sealing and
-/// rollups take turns.
+/// Half of this machine's cores, which jobs of one process share: the other half is for those who ingest. With two cores,
+/// sealing and rollups take turns, as long as neither has to wait too long for the other.
 ///
 /// Each of them alone leaves writers a core; together, as it comes, they left them next to none for half a second, and an
 /// acknowledgement in a hundred took three times as long.

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection as _, Executor, PgConnection};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// How often is looked whether somebody waits: he waits so long, and as long as a cancelled statement takes to end.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// Rollups lock a chunk for some hundredths of a second, now and then: it is asked for again so often.
+const ASKED: usize = 5;
+const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Builds it, unless it is there. An invalid one of an attempt that was cut off is dropped before, and one of this attempt
 /// after it: else the planner and every late row carry it along until the next.
@@ -52,15 +55,34 @@ enum Alone {
     GaveWay,
 }
 
+/// How the guard's watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// With the build.
+    Over,
+    /// Somebody came, and the build was cancelled.
+    Cancelled,
+}
+
 async fn build_alone(
     connection: &mut PgConnection,
     database: &Database,
     chunk: &ChunkLook,
 ) -> Result<Alone, sqlx::Error> {
-    // Not of a job's priority: whoever waits, waits for it.
-    let mut guard = database.connect(Role::Owner).await?;
-    if is_in_use(&mut guard, chunk).await? {
+    // Not a job's session, of the lowest priority: whoever waits, waits for it. Without one there is no plain build.
+    let mut guard = match database.connect(Role::Owner).await {
+        Ok(guard) => guard,
+        Err(error) => {
+            tracing::debug!(error = %error, "an index is built concurrently, as nobody can watch a plain build");
+            return Ok(Alone::GaveWay);
+        }
+    };
+    if !is_left_alone(&mut guard, chunk).await? {
         return Ok(Alone::GaveWay);
+    }
+    // Of a process that is killed the lock must not stay. Some systems cannot tell that a client has gone.
+    if let Err(error) = connection.execute("SET client_connection_check_interval = '100ms'").await {
+        tracing::debug!(error = %error, "the server cannot notice a client's end in the middle of a statement");
     }
     let builder: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
     let ended = CancellationToken::new();
@@ -70,45 +92,49 @@ async fn build_alone(
         built
     };
     // Both to their ends: a cancel that is still under way would end what the session does next.
-    let (built, guarded) = tokio::join!(build, give_way(&mut guard, builder, chunk, &ended));
+    let (built, watched) = tokio::join!(build, watch(&mut guard, builder, chunk, &ended));
+    if let Err(error) = &watched {
+        tracing::debug!(error = %error, "nobody saw whether somebody waited for a chunk");
+    }
+    drop(guard.close().await);
     match built {
-        Ok(()) => {
-            guarded?;
-            drop(guard.close().await);
-            Ok(Alone::Built)
+        Ok(()) => Ok(Alone::Built),
+        Err(error) if classify(&error) == Failure::Contention => Ok(Alone::GaveWay),
+        Err(error) if classify(&error) == Failure::Timeout && matches!(watched, Ok(Watch::Cancelled)) => {
+            Ok(Alone::GaveWay)
         }
-        Err(error) if matches!(classify(&error), Failure::Contention | Failure::Timeout) => Ok(Alone::GaveWay),
         Err(error) => Err(error),
     }
 }
 
-/// In a transaction: nothing is left of one that does not come to its end.
+/// In one message, which is one transaction: nothing is left of one that does not come to its end, and the chunk is locked for
+/// no longer than the server works at it.
 async fn create(connection: &mut PgConnection, chunk: &ChunkLook) -> Result<(), sqlx::Error> {
     let (table, index) = (chunk.quoted(), quote_ident(&index_name(&chunk.table[1])));
-    let mut transaction = connection.begin().await?;
     let create = format!(
         "SET LOCAL lock_timeout = '10ms';
          LOCK TABLE ONLY {table} IN SHARE MODE;
          SET LOCAL lock_timeout = 0;
          CREATE INDEX IF NOT EXISTS {index} ON {table} (series_id, \"time\")"
     );
-    transaction.execute(create.as_str()).await?;
-    transaction.commit().await
+    connection.execute(create.as_str()).await?;
+    Ok(())
 }
 
 /// Cancels the statement of session `builder` as soon as somebody waits for the chunk; returns when that is done or `ended`.
-async fn give_way(
+async fn watch(
     guard: &mut PgConnection,
     builder: i32,
     chunk: &ChunkLook,
     ended: &CancellationToken,
-) -> Result<(), sqlx::Error> {
+) -> Result<Watch, sqlx::Error> {
     while ended.run_until_cancelled(sleep(LOOK_EVERY)).await.is_some() {
+        // VACUUM and what tells BRIN indexes of their pages can wait.
         let cancelled: Option<bool> = sqlx::query_scalar(
             "SELECT pg_cancel_backend($1)
              WHERE EXISTS (SELECT FROM pg_locks l
                            WHERE NOT l.granted AND l.pid <> $1 AND l.locktype = 'relation'
-                                 AND l.relation = to_regclass($2)
+                                 AND l.relation = to_regclass($2) AND l.mode <> 'ShareUpdateExclusiveLock'
                                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
         )
         .bind(builder)
@@ -116,23 +142,32 @@ async fn give_way(
         .fetch_optional(&mut *guard)
         .await?;
         if cancelled.is_some() {
-            return Ok(());
+            return Ok(Watch::Cancelled);
         }
     }
-    Ok(())
+    Ok(Watch::Over)
 }
 
-/// Whether somebody has the chunk locked in a way that the plain build would have to wait for, and others behind it.
-async fn is_in_use(connection: &mut PgConnection, chunk: &ChunkLook) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_locks l
-                        WHERE l.locktype = 'relation' AND l.relation = to_regclass($1)
-                              AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock', 'SIReadLock')
-                              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-    )
-    .bind(chunk.quoted())
-    .fetch_one(connection)
-    .await
+/// Whether nobody has the chunk locked in a way that the plain build would have to wait for, and others behind it.
+async fn is_left_alone(connection: &mut PgConnection, chunk: &ChunkLook) -> Result<bool, sqlx::Error> {
+    for asked in 1..=ASKED {
+        let is_in_use: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks l
+                            WHERE l.locktype = 'relation' AND l.relation = to_regclass($1)
+                                  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock', 'SIReadLock')
+                                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+        )
+        .bind(chunk.quoted())
+        .fetch_one(&mut *connection)
+        .await?;
+        if !is_in_use {
+            return Ok(true);
+        }
+        if asked < ASKED {
+            sleep(ASKED_EVERY).await;
+        }
+    }
+    Ok(false)
 }
 
 /// Only one of our own name: nobody else's index is touched.

@@ -15,7 +15,8 @@ use crate::db::{Failure, classify};
 /// With fewer new rows than this a look reads little in vain.
 const WORTH_IT: i64 = 100_000;
 
-/// A chunk whose time is over is mostly sealed soon, which does it too; only if it goes on growing for so long it is worth it.
+/// A chunk whose time is over is mostly sealed soon, which does it too: it is done for one that has been there for so long, and
+/// then as often.
 const GROWS_ON: Duration = Duration::from_secs(10);
 
 /// What is known of a chunk's index.

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::{ChunkLook, LifeError, metric, seal_apache, seal_community};
-use crate::db::{Database, Edition};
+use crate::{
+    db::{Database, Edition},
+    hypertable::RowOrder,
+    jobs::{Priority, session},
+};
 
 /// "cwck" in ASCII: chunkwise, chunk. Whoever seals or drops a chunk holds it, with the hash of the chunk's name.
 pub(super) const CHUNK_LOCK: i32 = 1_668_768_619;
@@ -82,6 +86,14 @@ impl Sealer {
         if sealed_us.is_some() && sealed_us != chunk.facts.sealed_us {
             return Ok(SealOutcome::Elsewhere);
         }
+        // What locks others out for as long as it works is of their priority.
+        let mut own;
+        let connection = if self.edition == Edition::Community || chunk.row_order == RowOrder::Series {
+            own = session(&self.database, Priority::Usual).await?;
+            &mut own
+        } else {
+            connection
+        };
         let began = Instant::now();
         let bytes_before = bytes(connection, chunk).await?;
         bound(connection, chunk, bytes_before).await?;

@@ -7,7 +7,7 @@ use chunkwise::{
     batch::Recent,
     config::{Config, RollupLevel, SetOrNot},
     db::Database,
-    jobs::{self, Job, SharedCores},
+    jobs::{self, Job, Priority, SharedCores},
     life::{DropJob, IntervalJob, LifeOptions, SealJob},
     removal::Retire,
     rollup::{AllSettings, Level, RollupSettings, Rollups},
@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::Place;
 
-/// Sealing has one and rollups have one; the other jobs have next to nothing to do.
+/// Sealing has one and rollups have one; the other jobs have next to nothing to do, and others may wait for it: they are
+/// where requests are.
 const THREADS: usize = 2;
 
 /// The threads of jobs; what they do ends where it is when this is dropped.
@@ -74,7 +75,11 @@ struct Jobs<'a> {
 impl Jobs<'_> {
     fn start<J: Job>(&mut self, job: J) {
         let (database, stop) = (self.database.clone(), self.stop.clone());
-        self.tasks.spawn_on(async move { jobs::run(job, &database, &stop).await }, self.threads);
+        let task = async move { jobs::run(job, &database, &stop).await };
+        match J::PRIORITY {
+            Priority::Lowest => self.tasks.spawn_on(task, self.threads),
+            Priority::Usual => self.tasks.spawn(task),
+        };
     }
 }
 

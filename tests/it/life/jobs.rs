@@ -63,14 +63,16 @@ async fn one_process_at_a_time_does_a_job_and_another_takes_over() {
 
 /// The priority of a process or thread, as of `nice`.
 #[cfg(target_os = "linux")]
-fn niceness(process: &str) -> i32 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
+fn niceness(process: &str) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn sealing_and_rollups_have_the_lowest_priority_and_whoever_ingests_keeps_his() {
+    use std::os::unix::fs::MetadataExt as _;
+
     let test = TestDatabase::new().await;
     let app = super::app(&test, &super::EAGER);
     super::write(&app, &super::lines(1));
@@ -84,12 +86,13 @@ async fn sealing_and_rollups_have_the_lowest_priority_and_whoever_ingests_keeps_
     wait_until("both have their sessions", async || of(jobs).await.len() == 2).await;
     let threads = std::fs::read_dir(format!("/proc/{}/task", app.pid())).unwrap();
     let threads: Vec<(String, i32)> = threads
-        .map(|thread| {
-            let id = format!("{}/task/{}", app.pid(), thread.unwrap().file_name().display());
-            (std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap().trim().to_owned(), niceness(&id))
+        .filter_map(|thread| {
+            let id = format!("{}/task/{}", app.pid(), thread.ok()?.file_name().display());
+            let name = std::fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
+            Some((name.trim().to_owned(), niceness(&id)?))
         })
         .collect();
-    let usual = niceness("self");
+    let usual = niceness("self").unwrap();
     assert!(threads.iter().filter(|(name, _)| name == "jobs").count() >= 2, "{threads:?}");
     assert!(threads.iter().all(|(name, nice)| *nice == if name == "jobs" { 19 } else { usual }), "{threads:?}");
     let writers = of("application_name = 'chunkwise-writer'").await;
@@ -99,13 +102,22 @@ async fn sealing_and_rollups_have_the_lowest_priority_and_whoever_ingests_keeps_
         println!("SKIPPED: this server is on another machine, whose priorities are its own");
         return;
     }
+    let own = rustix::process::geteuid();
+    let user = std::fs::metadata(format!("/proc/{}", writers[0])).unwrap().uid();
+    if !own.is_root() && own.as_raw() != user {
+        println!("SKIPPED: this server is another user's, and the tests are not root's");
+        return;
+    }
     for pid in of(jobs).await {
-        assert_eq!(niceness(&pid.to_string()), 19);
-        if let Ok(group) = std::fs::read_to_string(format!("/proc/{pid}/autogroup")) {
+        assert_eq!(niceness(&pid.to_string()), Some(19));
+        // From other users the system takes a group's priority once in a tenth of a second, from all tests together.
+        if own.is_root()
+            && let Ok(group) = std::fs::read_to_string(format!("/proc/{pid}/autogroup"))
+        {
             assert!(group.trim_end().ends_with("nice 19"), "{group}");
         }
     }
     for pid in writers {
-        assert_eq!(niceness(&pid.to_string()), usual);
+        assert!(niceness(&pid.to_string()).is_none_or(|nice| nice < 19 || usual == 19));
     }
 }
