@@ -28,7 +28,8 @@ pub enum SealOutcome {
 pub struct Sealer {
     /// Decides how.
     pub edition: Edition,
-    /// For a session that sees to it that nobody waits for an index.
+    /// For sessions beside the caller's: one that sees to it that nobody waits for an index, and one of the usual priority for
+    /// what locks others out.
     pub database: Database,
 }
 

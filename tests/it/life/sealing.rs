@@ -175,8 +175,7 @@ async fn a_transaction_that_was_there_before_sees_the_rows_of_a_chunk_that_is_se
     write(&app(&test, &PATIENT), &lines(2));
     let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chunkwise.measurement";
     let mut reader = holding(&test, snapshot).await;
-    // Which waits for no such transaction.
-    // Rollups lock a chunk now and then, for a moment.
+    // Sealing waits for no such transaction. (Beside rollups, which lock a chunk for a moment now and then, it might.)
     let app = app(&test, &[EAGER[0], EAGER[1], ("CHUNKWISE_ROLLUPS", "[]")]);
     wait_for_sealed(&test, 2).await;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM m").fetch_one(&mut reader).await.unwrap();
