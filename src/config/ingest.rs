@@ -54,7 +54,7 @@ pub struct IngestConfig {
     /// Connections that write. Too low: cores of the server idle; too high: they wait for each other.
     pub writers: NonZeroU32,
     /// Bytes that all requests under way may take, bodies and what is made of them. When they are used up, writes get
-    /// 503 with `Retry-After`. Rows that rollups are still to be made of may take as much again.
+    /// 503 with `Retry-After`. Rows that rollups are still to be made of may take twice as much again.
     pub memory_bytes: NonZeroUsize,
     /// Series that may be made within a minute; a line that would make another is refused. Each is a row of a table and
     /// some 130 bytes of memory, and mostly too many come from a tag that is really a value.

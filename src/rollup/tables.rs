@@ -193,7 +193,8 @@ async fn make_bars(
                 "SELECT create_hypertable({}, by_range('time', {chunk_us}::int8), create_default_indexes => false)",
                 quote_literal(&table)
             ),
-            format!("CREATE INDEX ON {table} (series_id, \"time\")"),
+            // Each pair is there once: what looks for equal ones whenever a page is full would find none.
+            format!("CREATE INDEX ON {table} (series_id, \"time\") WITH (deduplicate_items = off)"),
             format!("CREATE INDEX ON {table} USING brin (\"time\") WITH (pages_per_range = 32)"),
         ];
         for statement in statements {

@@ -1,14 +1,14 @@
 //! The program is killed in the middle of sealing, and another finishes it: what is left is what an undisturbed run leaves.
 
 use rustix::process::Signal;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 
 use super::{
     EAGER, PATIENT, app, assert_sealed_once, chunks, count, end_state, holding, is_apache, lines, wait_for_sealed,
     wait_for_waiting, write,
 };
-use crate::support::{TestDatabase, wait_until};
+use crate::support::{App, TestDatabase, wait_until};
 
 /// The program, killed while it waits in a statement that begins so because of what a session does to the chunk; and the
 /// database, with that session gone.
@@ -31,14 +31,19 @@ async fn killed_again(test: TestDatabase, statement: &str, held: impl Fn(&str) -
     let chunk = chunks(&test).await.remove(0);
     let mut watcher = test.connect().await;
     let holder = holding(&test, &held(&chunk)).await;
-    let mut killed = app(&test, &EAGER);
+    let killed = app(&test, &EAGER);
     wait_for_waiting(&mut watcher, statement).await;
+    kill(&test, killed, holder).await;
+    (test, chunk)
+}
+
+/// Kills a program that waits for what the holder holds.
+async fn kill(test: &TestDatabase, mut killed: App, holder: PgConnection) {
     killed.signal(Signal::KILL);
     killed.wait(std::time::Duration::from_secs(10));
-    wait_until_gone(&test).await;
+    wait_until_gone(test).await;
     holder.close().await.unwrap();
-    assert_eq!(count(&test, "chunkwise.chunk_event").await, 0, "it was killed too late");
-    (test, chunk)
+    assert_eq!(count(test, "chunkwise.chunk_event").await, 0, "it was killed too late");
 }
 
 /// The server notices in the middle of a statement that its client has gone.
@@ -63,14 +68,7 @@ static UNDISTURBED: OnceCell<Vec<String>> = OnceCell::const_new();
 
 /// What a run leaves in which nothing is killed.
 async fn undisturbed() -> &'static Vec<String> {
-    let run = async || {
-        let test = TestDatabase::new().await;
-        let app = app(&test, &EAGER);
-        write(&app, &lines(1));
-        wait_for_sealed(&test, 1).await;
-        end_state(&test).await
-    };
-    UNDISTURBED.get_or_init(run).await
+    UNDISTURBED.get_or_init(async || super::undisturbed(&[&lines(1)], 1).await).await
 }
 
 #[tokio::test]
@@ -91,9 +89,18 @@ async fn while_the_index_is_built_which_leaves_an_invalid_one() {
 
 #[tokio::test]
 async fn while_the_index_is_built_with_the_chunk_alone_which_leaves_nothing() {
-    // The chunk is locked by then.
-    let held = |_: &str| "LOCK TABLE pg_catalog.pg_index IN SHARE MODE".to_owned();
-    let Some((test, chunk)) = killed_at("SET LOCAL lock_timeout", held).await else { return };
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    let holder = holding(&test, "LOCK TABLE pg_catalog.pg_index IN SHARE MODE").await;
+    let killed = app(&test, &EAGER);
+    let locked = format!("pg_locks WHERE relation = '{chunk}'::regclass AND mode = 'ShareLock' AND granted");
+    wait_until("the chunk is locked by the build", async || count(&test, &locked).await == 1).await;
+    wait_for_waiting(&mut test.connect().await, "SET LOCAL lock_timeout").await;
+    kill(&test, killed, holder).await;
     assert_eq!(
         count(&test, &format!("pg_index WHERE indrelid = '{chunk}'::regclass AND indkey::text = '2 1'")).await,
         0

@@ -107,6 +107,19 @@ async fn end_state(database: &TestDatabase) -> Vec<String> {
     .unwrap()
 }
 
+/// [What is left](end_state) of so many chunks by one process that nobody disturbs, of rows that were all there before it began.
+async fn undisturbed(bodies: &[&[u8]], sealed: i64) -> Vec<String> {
+    let database = TestDatabase::new().await;
+    let writing = app(&database, &PATIENT);
+    for body in bodies {
+        write(&writing, body);
+    }
+    drop(writing);
+    let _sealing = app(&database, &EAGER);
+    wait_for_sealed(&database, sealed).await;
+    end_state(&database).await
+}
+
 async fn chunks(database: &TestDatabase) -> Vec<String> {
     sqlx::query_scalar("SELECT chunk FROM chunkwise.chunks ORDER BY \"from\"")
         .fetch_all(&mut database.connect().await)

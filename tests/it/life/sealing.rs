@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EAGER, PATIENT, app, assert_sealed_once, chunks, count, holding, is_apache, lines, wait_for_sealed,
-    wait_for_waiting, write,
+    EAGER, PATIENT, app, assert_sealed_once, chunks, count, end_state, holding, is_apache, lines, undisturbed,
+    wait_for_sealed, wait_for_waiting, write,
 };
 use crate::support::{TestDatabase, wait_until};
 
@@ -72,6 +72,7 @@ async fn two_runners_seal_each_chunk_once() {
     for chunk in chunks(&test).await {
         assert_sealed_once(&test, &chunk).await;
     }
+    assert_eq!(end_state(&test).await, undisturbed(&[&lines(6)], 6).await);
 }
 
 #[tokio::test]
@@ -117,13 +118,15 @@ async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
     let app = app(&test, &EAGER);
     let mut watcher = test.connect().await;
     wait_for_waiting(&mut watcher, "CREATE INDEX CONCURRENTLY").await;
-    write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
+    let late = format!("m,s=late v=1 {}", super::DAY_S + 5);
+    write(&app, late.as_bytes());
     assert_eq!(count(&test, "m WHERE s = 'late'").await, 1);
     assert_eq!(count(&test, "chunkwise.chunk_event").await, 0);
     writer.execute("COMMIT").await.unwrap();
     wait_for_sealed(&test, 1).await;
     assert_sealed_once(&test, &chunk).await;
     assert_eq!(count(&test, "m").await, 25);
+    assert_eq!(end_state(&test).await, undisturbed(&[&lines(1), late.as_bytes()], 1).await);
 }
 
 #[tokio::test]
