@@ -98,8 +98,11 @@ async fn sealing_and_rollups_have_the_lowest_priority_and_whoever_ingests_keeps_
     let writers = of("application_name = 'chunkwise-writer'").await;
     assert!(!writers.is_empty());
     let title = std::fs::read(format!("/proc/{}/cmdline", writers[0])).unwrap_or_default();
-    if !String::from_utf8_lossy(&title).contains("postgres: ") {
-        println!("SKIPPED: this server is on another machine, whose priorities are its own");
+    let title = String::from_utf8_lossy(&title);
+    // A server that was started with few arguments has no room for more than the beginning.
+    let client = title.split_once("postgres: ").map(|(_, said)| said.contains("[local]") || said.contains('('));
+    if client != Some(true) {
+        println!("SKIPPED: this server is on another machine, or does not say whom its processes serve");
         return;
     }
     let own = rustix::process::geteuid();
