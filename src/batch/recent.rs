@@ -22,7 +22,7 @@ use std::{
 use super::Batch;
 
 /// A part of the room that is a lot.
-const FILLING: usize = 16;
+const FILLING: usize = 32;
 /// A reader that has not been here for so long has gone.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(20);
 /// A batch that nobody has taken after so long is not going to be: its measurement has gone, or was looked at for the first

@@ -5,19 +5,16 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 
 use super::{
-    EAGER, PATIENT, app, assert_sealed_once, chunks, count, end_state, holding, is_apache, lines, wait_for_sealed,
-    wait_for_waiting, write,
+    EAGER, PATIENT, a_day_on_apache, app, assert_sealed_once, building_alone, chunks, count, end_state, holding, lines,
+    wait_for_sealed, wait_for_waiting, write,
 };
 use crate::support::{App, TestDatabase, wait_until};
 
 /// The program, killed while it waits in a statement that begins so because of what a session does to the chunk; and the
 /// database, with that session gone.
 async fn killed_at(statement: &str, held: impl Fn(&str) -> String) -> Option<(TestDatabase, String)> {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return None;
-    }
-    Some(killed_in(test, statement, held).await)
+    let (test, _) = a_day_on_apache().await?;
+    Some(killed_again(test, statement, held).await)
 }
 
 /// The same on either edition.
@@ -89,16 +86,8 @@ async fn while_the_index_is_built_which_leaves_an_invalid_one() {
 
 #[tokio::test]
 async fn while_the_index_is_built_with_the_chunk_alone_which_leaves_nothing() {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return;
-    }
-    write(&app(&test, &PATIENT), &lines(1));
-    let chunk = chunks(&test).await.remove(0);
-    let holder = holding(&test, "LOCK TABLE pg_catalog.pg_index IN SHARE MODE").await;
-    let killed = app(&test, &EAGER);
-    let locked = format!("pg_locks WHERE relation = '{chunk}'::regclass AND mode = 'ShareLock' AND granted");
-    wait_until("the chunk is locked by the build", async || count(&test, &locked).await == 1).await;
+    let Some((test, chunk)) = a_day_on_apache().await else { return };
+    let (killed, holder) = building_alone(&test, &chunk).await;
     wait_for_waiting(&mut test.connect().await, "SET LOCAL lock_timeout").await;
     kill(&test, killed, holder).await;
     assert_eq!(
@@ -118,12 +107,7 @@ async fn while_the_invalid_index_of_an_earlier_attempt_is_dropped() {
 
 #[tokio::test]
 async fn while_another_process_waits_which_takes_over() {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return;
-    }
-    write(&app(&test, &PATIENT), &lines(1));
-    let chunk = chunks(&test).await.remove(0);
+    let Some((test, chunk)) = a_day_on_apache().await else { return };
     let holder = holding(&test, &format!("UPDATE {chunk} SET v = v WHERE v = 0")).await;
     let mut killed = app(&test, &EAGER);
     wait_for_waiting(&mut test.connect().await, "CREATE INDEX CONCURRENTLY").await;

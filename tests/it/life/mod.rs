@@ -134,6 +134,27 @@ async fn holding(database: &TestDatabase, statement: &str) -> PgConnection {
     connection
 }
 
+/// A database with a day's rows that nobody seals, and their chunk; on the Apache edition.
+async fn a_day_on_apache() -> Option<(TestDatabase, String)> {
+    let test = TestDatabase::new().await;
+    if !is_apache(&test).await {
+        return None;
+    }
+    write(&app(&test, &PATIENT), &lines(1));
+    let chunk = chunks(&test).await.remove(0);
+    Some((test, chunk))
+}
+
+/// The program, whose plain build of the chunk's index has the chunk locked; and the session that the build waits for, as long
+/// as its deadline allows.
+async fn building_alone(test: &TestDatabase, chunk: &str) -> (App, PgConnection) {
+    let holder = holding(test, "LOCK TABLE pg_catalog.pg_index IN SHARE MODE").await;
+    let app = app(test, &EAGER);
+    let locked = format!("pg_locks WHERE relation = '{chunk}'::regclass AND mode = 'ShareLock' AND granted");
+    wait_until("the chunk is locked by the build", async || count(test, &locked).await == 1).await;
+    (app, holder)
+}
+
 /// Sealing on the other edition is one statement, with no steps to be killed between.
 async fn is_apache(database: &TestDatabase) -> bool {
     let apache = database.scalar::<String>("SHOW timescaledb.license").await == "apache";

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EAGER, PATIENT, app, assert_sealed_once, chunks, count, end_state, holding, is_apache, lines, undisturbed,
-    wait_for_sealed, wait_for_waiting, write,
+    EAGER, PATIENT, a_day_on_apache, app, assert_sealed_once, building_alone, chunks, count, end_state, holding,
+    is_apache, lines, undisturbed, wait_for_sealed, wait_for_waiting, write,
 };
 use crate::support::{TestDatabase, wait_until};
 
@@ -107,12 +107,7 @@ async fn when_nothing_comes_in_any_more_two_chunks_are_sealed_at_once() {
 
 #[tokio::test]
 async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return;
-    }
-    write(&app(&test, &PATIENT), &lines(1));
-    let chunk = chunks(&test).await.remove(0);
+    let Some((test, chunk)) = a_day_on_apache().await else { return };
     // The index waits for the transactions that write.
     let mut writer = holding(&test, &format!("UPDATE {chunk} SET v = v WHERE v = 0")).await;
     let app = app(&test, &EAGER);
@@ -131,18 +126,9 @@ async fn a_row_that_comes_while_its_chunk_is_sealed_is_taken_at_once() {
 
 #[tokio::test]
 async fn whoever_comes_while_the_index_is_built_for_a_chunk_that_is_left_alone_does_not_wait_for_it() {
-    let test = TestDatabase::new().await;
-    if !is_apache(&test).await {
-        return;
-    }
-    write(&app(&test, &PATIENT), &lines(1));
-    let chunk = chunks(&test).await.remove(0);
-    // The plain build has the chunk locked and waits for this: without giving way, as long as its deadline allows.
-    let mut holder = holding(&test, "LOCK TABLE pg_catalog.pg_index IN SHARE MODE").await;
-    let app = app(&test, &EAGER);
+    let Some((test, chunk)) = a_day_on_apache().await else { return };
+    let (app, mut holder) = building_alone(&test, &chunk).await;
     let mut watcher = test.connect().await;
-    let alone = format!("pg_locks WHERE relation = '{chunk}'::regclass AND mode = 'ShareLock' AND granted");
-    wait_until("the chunk is locked by the build", async || count(&test, &alone).await == 1).await;
     let began = std::time::Instant::now();
     write(&app, format!("m,s=late v=1 {}", super::DAY_S + 5).as_bytes());
     let took = began.elapsed();
